@@ -1,0 +1,1 @@
+"""A Slurm for tests: real commands, real job processes, no cluster."""

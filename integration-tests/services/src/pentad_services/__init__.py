@@ -1,0 +1,1 @@
+"""Finds or starts the services that the tests and the portal use."""

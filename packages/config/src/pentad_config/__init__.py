@@ -1,0 +1,1 @@
+"""Secrets that never show themselves, key rings that rotate, settings that explain themselves."""

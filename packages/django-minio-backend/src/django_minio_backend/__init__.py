@@ -1,0 +1,1 @@
+"""Django file storage on MinIO and other S3 servers."""

@@ -1,0 +1,1 @@
+"""The eventsourcing library on the Django ORM."""

@@ -1,0 +1,1 @@
+"""JupyterHub on Slurm with a spawn page people understand."""
