@@ -1,0 +1,90 @@
+"""What a settings class declares (`Field`) and what became of it (`Explained`)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+#: Stands for "no default": the setting is required.
+REQUIRED: Any = type("_Required", (), {"__repr__": lambda self: "<required>", "__slots__": ()})()  # noqa: ARG005
+
+
+class Field:
+    """One declared setting: its name, type, environment variable, default and documentation."""
+
+    __slots__ = ("aliases", "choices", "default", "doc", "env", "kind", "name", "parse", "secret")
+
+    def __init__(
+        self,
+        default: Any,
+        doc: str,
+        env: str | None,
+        aliases: Sequence[str],
+        choices: Sequence[Any] | None,
+        parse: Callable[[str], Any] | None,
+        secret: bool | None,
+    ) -> None:
+        self.default = default
+        self.doc = doc
+        self.env = env or ""
+        self.aliases = tuple(aliases)
+        self.choices = tuple(choices) if choices is not None else None
+        self.parse = parse
+        self.secret = bool(secret)
+        self.name = ""
+        self.kind: Any = str
+
+    @property
+    def required(self) -> bool:
+        """Whether loading fails when no source has a value."""
+        return self.default is REQUIRED
+
+    @property
+    def type_name(self) -> str:
+        """The declared type as a reader would write it."""
+        plain = isinstance(self.kind, type) and not hasattr(self.kind, "__origin__")
+        return self.kind.__name__ if plain else str(self.kind).replace("typing.", "")
+
+    def __repr__(self) -> str:
+        return f"<Field {self.name}: {self.type_name}>"
+
+
+class Explained:
+    """One setting as loaded: its shown value, where it came from, and what was set but not used."""
+
+    __slots__ = ("age", "doc", "name", "notes", "shadowed", "source", "value")
+
+    def __init__(
+        self, name: str, value: str, source: str, shadowed: tuple[str, ...], age: float | None, doc: str
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.source = source
+        self.shadowed = shadowed
+        self.age = age
+        self.doc = doc
+
+    def __repr__(self) -> str:
+        return f"<Explained {self.name} = {self.value} from {self.source}>"
+
+
+def setting(
+    default: Any = REQUIRED,
+    *,
+    doc: str,
+    env: str | None = None,
+    aliases: Sequence[str] = (),
+    choices: Sequence[Any] | None = None,
+    parse: Callable[[str], Any] | None = None,
+    secret: bool | None = None,
+) -> Any:
+    """Declare a setting of a `Settings` class.
+
+    `default` makes it optional; a function without arguments is called for each load. `doc` is one sentence
+    for the table of settings. `env` replaces the variable's name, which otherwise is the class's prefix and
+    the setting's name in capitals; `aliases` are older names that still work. `choices` limits the values,
+    `parse` turns text into the value, `secret` hides a value whose type is not `Secret`.
+    """
+    return Field(default, doc, env, aliases, choices, parse, secret)

@@ -1,0 +1,172 @@
+"""Secret files: read whole and untorn, re-read when they change, never replaced by something worse."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+
+from pentad_config.errors import ConfigError, Problem
+from pentad_config.sources import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    #: Device, inode, modification and change time (ns) and size: what tells one generation of a file from the next.
+    Signature = tuple[int, int, int, int, int]
+
+#: A file younger than this may be half-written, or be rewritten within the same tick of the file system's clock.
+QUIET_NS = 50_000_000
+_TRIES = 12
+
+
+def signature(status: os.stat_result) -> Signature:
+    """Return what identifies one generation of a file."""
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+class FileSource(Source):
+    """A file's content without its final line break.
+
+    The file is looked at no more often than every `ttl` seconds. A version that is younger than 50 ms, changes
+    while it is read, is empty or otherwise unusable is not adopted: the last good value keeps serving and
+    `problem` says why. Only when there is no good value yet is the problem raised.
+    """
+
+    __slots__ = ("_binary", "_due", "_limit", "_lock", "_ttl", "generation", "path", "setting")
+
+    def __init__(self, path: str, *, ttl: float, limit: int, binary: bool, setting: str) -> None:
+        super().__init__()
+        self.path = path
+        self.setting = setting
+        self.generation: Signature | None = None
+        self._ttl = ttl
+        self._limit = limit
+        self._binary = binary
+        self._due = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def ref(self) -> str:  # type: ignore[override]
+        return f"file:{self.path}"
+
+    @property
+    def age(self) -> float | None:
+        if self.generation is None:
+            return None
+        return max(0.0, time.time() - self.generation[2] / 1e9)
+
+    def read(self, *, force: bool = False) -> str | bytes:
+        now = time.monotonic()
+        if self.recent and not force and now < self._due:
+            return self.recent[0]
+        self._due = now + self._ttl
+        try:
+            if not self.recent or signature(os.stat(self.path)) != self.generation:
+                self._adopt()
+            else:
+                self.problem = None
+        except (OSError, ConfigError) as error:
+            problem = self._explained(error)
+            if not self.recent:
+                raise problem from None
+            self.problem = problem
+        return self.recent[0]
+
+    def _adopt(self) -> None:
+        with self._lock:
+            for _ in range(_TRIES):
+                found = self._read_settled()
+                if found is not None:
+                    raw, generation = found
+                    self.remember(self._cleaned(raw))
+                    self.generation, self.problem = generation, None
+                    return
+                if self.recent:
+                    self._due = 0.0  # still being written: serve the last good value and look again at once
+                    return
+                time.sleep(QUIET_NS / 1e9)
+            self._refuse("kept changing while it was read. Write a new file and rename it over the old one.")
+
+    def _read_settled(self) -> tuple[bytes, Signature] | None:
+        """Return content and generation, or None if the file is being written."""
+        # Taken before the read: a pause after it must not make the file look older than it was.
+        now = time.time_ns()
+        # One open: a symbolic link that is swapped meanwhile cannot mix two files. Non-blocking: a FIFO answers too.
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            before = os.fstat(descriptor)
+            self._check_kind(before)
+            raw = file.read(self._limit + 1)
+            after = os.fstat(descriptor)
+        settled = now - before.st_mtime_ns >= QUIET_NS or before.st_mtime_ns - now > 60_000_000_000
+        return (raw, signature(after)) if settled and signature(before) == signature(after) else None
+
+    def _check_kind(self, status: os.stat_result) -> None:
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISDIR(status.st_mode):
+            self._refuse("is a directory; a regular file is needed.")
+        if not stat.S_ISREG(status.st_mode):
+            self._refuse("is not a regular file; a regular file is needed.")
+        if mode & stat.S_IWOTH:
+            self._refuse(f"is writable by others ({mode:04o}); anyone could replace it. chmod go-w.")
+
+    def _cleaned(self, raw: bytes) -> str | bytes:
+        if len(raw) > self._limit:
+            self._refuse(f"is larger than {self._limit:,} bytes; is this the right file?")
+        if self._binary:
+            return raw or self._refuse("is empty.")
+        raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if not raw:
+            self._refuse("is empty.")
+        if raw.startswith(b"\xef\xbb\xbf"):
+            self._refuse("starts with a UTF-8 byte order mark. Save it as plain UTF-8.")
+        return self._stripped(self._decoded(raw))
+
+    def _decoded(self, raw: bytes) -> str:
+        nul = raw.find(b"\0")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            nul = error.start
+        if nul >= 0:
+            self._refuse(f"is not text (byte {nul}). Declare the setting as bytes, or store it as base64.")
+        return text
+
+    def _stripped(self, text: str) -> str:
+        bare = text.strip()
+        if bare != text:
+            before, after = len(text) - len(text.lstrip()), len(text) - len(text.rstrip())
+            where = " and ".join([f"{before} before it"] * bool(before) + [f"{after} after it"] * bool(after))
+            self._refuse(
+                f"has blanks or line breaks around the value ({where}). Write it without, e.g. with printf %s."
+            )
+        return text
+
+    def _explained(self, error: OSError | ConfigError) -> ConfigError:
+        if isinstance(error, ConfigError):
+            return error
+        if isinstance(error, FileNotFoundError):
+            return self._problem("does not exist.")
+        if isinstance(error, PermissionError):
+            return self._problem(
+                f"cannot be read by uid {os.geteuid()}{self._ownership()}. Change its owner or mode."
+            )
+        if isinstance(error, IsADirectoryError):
+            return self._problem("is a directory; a regular file is needed.")
+        return self._problem(f"cannot be read: {error.strerror or type(error).__name__}.")
+
+    def _ownership(self) -> str:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return ""
+        return f" (file is {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid})"
+
+    def _problem(self, what: str) -> ConfigError:
+        return ConfigError([Problem(self.setting, f"{self.path} {what}")])
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise self._problem(what)

@@ -1,0 +1,126 @@
+"""Find the value of each setting among its sources, and names that nobody asked for."""
+
+from __future__ import annotations
+
+import os
+
+from pentad_config.errors import ConfigError, Problem
+from pentad_config.fields import REQUIRED, Field
+from pentad_config.keyring import KeyRing
+from pentad_config.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+
+class Value:
+    """What was found for a setting: the content, the source it came from and the sources it hides."""
+
+    __slots__ = ("content", "is_default", "shadowed", "source")
+
+    def __init__(
+        self, content: Any, source: str, shadowed: tuple[str, ...] = (), *, is_default: bool = False
+    ) -> None:
+        self.content = content
+        self.source = source
+        self.shadowed = shadowed
+        self.is_default = is_default
+
+
+class Lookup:
+    """The sources of one `load`, in order of rank."""
+
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        mappings: Iterable[Mapping[str, Any]],
+        environ: Mapping[str, str],
+        credentials: Iterable[str | os.PathLike[str]],
+    ) -> None:
+        self.given = given
+        self.mappings = tuple(mappings)
+        self.environ = environ
+        systemd = environ.get("CREDENTIALS_DIRECTORY")
+        self.folders = [*([systemd] if systemd else []), *(os.fspath(folder) for folder in credentials)]
+
+    def find(self, field: Field) -> Value:
+        """Return the highest-ranking value. Raises ConfigError if a required setting has none."""
+        found = [*self._from_arguments(field), *self._from_environment(field), *self._from_folders(field)]
+        if found:
+            content, source = found[0]
+            return Value(content, source, tuple(source for _, source in found[1:]))
+        if field.default is REQUIRED:
+            raise ConfigError([Problem(field.name, _how_to_set(field))])
+        default = field.default() if callable(field.default) else field.default
+        return Value(default, "default", is_default=True)
+
+    def _from_arguments(self, field: Field) -> list[tuple[Any, str]]:
+        found = [(self.given[field.name], "argument")] if field.name in self.given else []
+        for mapping in self.mappings:
+            names = [name for name in (field.name, field.env, *field.aliases) if name in mapping]
+            found += [(mapping[name], f"setting {name}") for name in names[:1]]
+        return found
+
+    def _from_environment(self, field: Field) -> list[tuple[Any, str]]:
+        found: list[tuple[Any, str]] = []
+        for name in (field.env, *field.aliases):
+            file = f"{name}_FILE"
+            if name in self.environ and file in self.environ:
+                raise ConfigError([Problem(field.name, f"both {name} and {file} are set. Unset one.")])
+            if name in self.environ:
+                found.append((self._variable(field, name), f"env {name}"))
+            if file in self.environ:
+                found.append(_from_file(field, self.environ[file], f"file {self.environ[file]} ({file})"))
+        return found
+
+    def _variable(self, field: Field, name: str) -> Any:
+        text = self.environ[name]
+        if field.kind not in (Secret, KeyRing):
+            return text
+        if not text:
+            raise ConfigError([Problem(field.name, f"env {name} is empty. Set it, or unset it.")])
+        follows = self.environ is os.environ and not text.startswith(("env:", "file:", "literal:"))
+        return Secret.at(f"env:{name}" if follows else text, name=field.name)
+
+    def _from_folders(self, field: Field) -> list[tuple[Any, str]]:
+        paths = [os.path.join(folder, field.env.lower()) for folder in self.folders]
+        return [_from_file(field, path, f"file {path}") for path in paths if os.path.exists(path)]
+
+    def unknown_given(self, fields: Iterable[Field]) -> list[Problem]:
+        """Return a problem for each keyword argument that is no setting."""
+        names = [field.name for field in fields]
+        return [_unknown(name, names) for name in self.given if name not in names]
+
+    def unknown_names(self, fields: Iterable[Field], prefix: str) -> list[Problem]:
+        """Return problems for unknown arguments and for variables that look like a misspelt setting."""
+        fields = list(fields)
+        problems = self.unknown_given(fields)
+        known = [name for field in fields for name in (field.env, *field.aliases)]
+        allowed = {*known, *(f"{name}_FILE" for name in known)}
+        strays = [name for name in self.environ if prefix and name.startswith(prefix) and name not in allowed]
+        return problems + [_unknown(name, sorted(allowed)) for name in strays if _closest(name, allowed)]
+
+
+def _from_file(field: Field, path: str, source: str) -> tuple[Any, str]:
+    secret = Secret.at(f"file:{path}", name=field.name)
+    return (secret if field.kind in (Secret, KeyRing) else secret.reveal()), source
+
+
+def _how_to_set(field: Field) -> str:
+    return (
+        f"missing. Set {field.env}, or {field.env}_FILE to a file, "
+        f"or put a file {field.env.lower()} in the credentials directory."
+    )
+
+
+def _unknown(name: str, known: list[str]) -> Problem:
+    close = _closest(name, known)
+    return Problem(name, f"unknown setting. Did you mean {close}?" if close else "unknown setting.")
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415  only when there is a stray name
+
+    return next(iter(get_close_matches(name, list(known), 1, 0.8)), None)

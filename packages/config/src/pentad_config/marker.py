@@ -1,0 +1,43 @@
+"""The text that stands for a secret wherever one would be shown, and the checks that keep it from being used."""
+
+from __future__ import annotations
+
+from pentad_config.errors import SecretMisuse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_START, _END = "<Secret ", ": redacted>"
+
+
+def marker(name: str) -> str:
+    """Return what is printed instead of the secret called `name`."""
+    return f"{_START}{name}{_END}"
+
+
+class Tripwire(str):
+    """What `str(secret)` returns: it prints as the marker and refuses to become bytes.
+
+    Libraries that sign or encrypt turn their key into bytes. Had `str(secret)` been an ordinary text, they
+    would sign with a constant that anybody can read in this file.
+    """
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> NoReturn:  # noqa: ARG002
+        raise SecretMisuse(f"{str.__str__(self)} was about to be used as bytes. Pass secret.reveal().")
+
+
+def refuse_marker(value: str | bytes, name: str) -> None:
+    """Raise SecretMisuse if `value` is the shown form of a secret instead of a secret.
+
+    Recognised are our own marker, also inside a longer text, and the row of asterisks that pydantic,
+    traitlets and others print.
+    """
+    text = value.decode("latin-1") if isinstance(value, bytes) else str.__str__(value)
+    if (_START in text and _END in text) or (text and not text.strip("*")):
+        raise SecretMisuse(
+            f"{name}: this is a redaction marker, not a secret; str() was called on a Secret before it got here. "
+            "Pass the Secret itself."
+        )

@@ -1,0 +1,165 @@
+"""`Secret`: a value that does not show itself and cannot silently become a signing key."""
+
+from __future__ import annotations
+
+from pentad_config.errors import SecretMisuse
+from pentad_config.files import FileSource
+from pentad_config.marker import Tripwire, marker, refuse_marker
+from pentad_config.sources import CallableSource, EnvSource, LiteralSource, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Never, Self
+
+
+class Secret:
+    """Text or bytes that do not show themselves.
+
+    `value` is the text, the bytes, or a callable that returns them and is asked at every use. `name` is what
+    messages call it. Printing, formatting, JSON, `vars()` and tracebacks show `<Secret NAME: redacted>`;
+    `reveal()` is the only door.
+    """
+
+    __slots__ = ("_limits", "_source", "name")
+
+    __hash__ = None  # type: ignore[assignment]  # a hash would let a dictionary's order or timing tell values apart
+
+    def __init__(self, value: str | bytes | Callable[[], str | bytes], *, name: str = "secret") -> None:
+        if isinstance(value, (str, bytes)):
+            refuse_marker(value, name)
+            self._source: Source = LiteralSource(value)
+        elif callable(value):
+            self._source = CallableSource(value)
+        else:
+            raise SecretMisuse(f"{name}: text, bytes or a callable is needed, not {type(value).__name__}.")
+        self.name = name
+        self._limits: tuple[float, int, bool] = (1.0, 65536, False)
+
+    @classmethod
+    def at(
+        cls, ref: str, *, name: str | None = None, ttl: float = 1.0, limit: int = 65536, binary: bool = False
+    ) -> Self:
+        """Return the secret that `ref` names: `env:VARIABLE`, `file:/path` or `literal:text`.
+
+        Any other text is the value itself, as it is where a plain string has always been accepted. A file is
+        looked at no more often than every `ttl` seconds and may hold up to `limit` bytes; `binary` gives
+        bytes. Nothing is read before the first `reveal()`.
+        """
+        kind, colon, rest = ref.partition(":")
+        if colon and kind == "env":
+            source: Source = EnvSource(rest, binary=binary)
+            default = rest
+        elif colon and kind == "file":
+            default = rest.rpartition("/")[2]
+            source = FileSource(rest, ttl=ttl, limit=limit, binary=binary, setting=name or default)
+        else:
+            text = rest if colon and kind == "literal" else ref
+            return cls(text.encode() if binary else text, name=name or "secret")
+        secret = cls.__new__(cls)
+        secret._source, secret.name, secret._limits = source, name or default, (ttl, limit, binary)
+        return secret
+
+    @property
+    def ref(self) -> str | None:
+        """The reference that finds this secret again, or None for a literal or a callable."""
+        return self._source.ref
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since a file was written; None for other sources or before the first use."""
+        return self._source.age
+
+    @property
+    def problem(self) -> Exception | None:
+        """Why the last good value is still served, or None if all is well."""
+        return self._source.problem
+
+    def reveal(self) -> str | bytes:
+        """Return the value. Raises ConfigError if there is none and SecretMisuse if it is a marker."""
+        value = self._source.read()
+        refuse_marker(value, self.name)
+        return value
+
+    def text(self) -> str:
+        """Return the value as text, decoding bytes as UTF-8."""
+        value = self.reveal()
+        return value if isinstance(value, str) else value.decode()
+
+    def data(self) -> bytes:
+        """Return the value as bytes, encoding text as UTF-8."""
+        value = self.reveal()
+        return value if isinstance(value, bytes) else value.encode()
+
+    def matches(self, other: object) -> bool:
+        """Compare with a secret, text or bytes in constant time."""
+        if not isinstance(other, (Secret, str, bytes)):
+            return False
+        from hmac import compare_digest  # noqa: PLC0415  hashlib and OpenSSL are not free to import
+
+        return compare_digest(self.data(), _as_bytes(other))
+
+    def __eq__(self, other: object) -> bool:
+        return self.matches(other) if isinstance(other, (Secret, str, bytes)) else NotImplemented
+
+    def __str__(self) -> str:
+        return Tripwire(marker(self.name))
+
+    def __repr__(self) -> str:
+        return marker(self.name)
+
+    def __format__(self, spec: str) -> str:
+        return format(marker(self.name), spec)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __bytes__(self) -> Never:
+        raise SecretMisuse(f"{marker(self.name)} was about to be used as bytes. Pass secret.reveal().")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.ref is None:
+            raise SecretMisuse(
+                f"{marker(self.name)} holds a literal value and is not pickled. Give it as env: or file:."
+            )
+        return _restore, (type(self), self.ref, self.name, *self._limits)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pentad_config.pydantic import secret_schema  # noqa: PLC0415  only pydantic calls this
+
+        return secret_schema(cls)
+
+
+def _restore(cls: type[Secret], ref: str, name: str, ttl: float, limit: int, binary: bool) -> Secret:
+    return cls.at(ref, name=name, ttl=ttl, limit=limit, binary=binary)
+
+
+def _as_bytes(value: Secret | str | bytes) -> bytes:
+    if isinstance(value, Secret):
+        return value.data()
+    return value if isinstance(value, bytes) else value.encode()
+
+
+def reveal(value: object, *, name: str = "secret") -> str | bytes:
+    """Return the text or bytes behind whatever a user may pass where a secret is wanted.
+
+    Accepted are text, bytes, `Secret`, starlette's `Secret`, any object with `get_secret_value()` such as
+    pydantic's `SecretStr`, and a callable that returns one of these. A marker in place of a value raises
+    SecretMisuse, as does anything else; the message never holds the value.
+    """
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, (str, bytes)):
+        refuse_marker(value, name)
+        return value
+    if hasattr(value, "get_secret_value"):
+        return reveal(value.get_secret_value(), name=name)
+    if type(value).__module__ == "starlette.datastructures" and type(value).__name__ == "Secret":
+        return reveal(str(value), name=name)
+    if callable(value):
+        return reveal(value(), name=name)
+    raise SecretMisuse(f"{name}: text, bytes, a Secret or a callable is needed, not {type(value).__name__}.")

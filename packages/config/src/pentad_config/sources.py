@@ -1,0 +1,102 @@
+"""Where a secret's value comes from: a literal, a callable, an environment variable or a file."""
+
+from __future__ import annotations
+
+import os
+import weakref
+
+from pentad_config.errors import ConfigError, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Values of every live source, for `redact`. Weak: a source that is gone has nothing left to hide.
+live: weakref.WeakSet[Source] = weakref.WeakSet()
+
+
+class Source:
+    """One origin of a value. `recent` holds the current value and the two before it, newest first."""
+
+    __slots__ = ("__weakref__", "problem", "recent")
+
+    #: Reference that finds the same value again in another process, or None if there is none.
+    ref: str | None = None
+
+    def __init__(self) -> None:
+        self.recent: tuple[str | bytes, ...] = ()
+        self.problem: Exception | None = None
+        live.add(self)
+
+    def read(self, *, force: bool = False) -> str | bytes:
+        """Return the current value; `force` looks again even if a cached value is still fresh."""
+        raise NotImplementedError
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the value was written, or None where that cannot be known."""
+        return None
+
+    def remember(self, value: str | bytes) -> str | bytes:
+        """Keep `value` among the recent ones, so that it can be redacted, and return it."""
+        if not self.recent or self.recent[0] != value:
+            self.recent = (value, *self.recent[:2])
+        return value
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class LiteralSource(Source):
+    """A value that was given as such."""
+
+    __slots__ = ()
+
+    def __init__(self, value: str | bytes) -> None:
+        super().__init__()
+        self.recent = (value,)
+
+    def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
+        return self.recent[0]
+
+
+class CallableSource(Source):
+    """A function that is asked at every read: a vault client, a token service."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], str | bytes]) -> None:
+        super().__init__()
+        self._call = call
+
+    def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
+        value = self._call()
+        if not isinstance(value, (str, bytes)):
+            raise ConfigError(
+                [Problem("secret", f"its callable returned {type(value).__name__}, not text or bytes.")]
+            )
+        return self.remember(value)
+
+
+class EnvSource(Source):
+    """An environment variable, looked up at every read."""
+
+    __slots__ = ("_binary", "_variable")
+
+    def __init__(self, variable: str, *, binary: bool) -> None:
+        super().__init__()
+        self._variable = variable
+        self._binary = binary
+
+    @property
+    def ref(self) -> str:  # type: ignore[override]
+        return f"env:{self._variable}"
+
+    def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
+        value = os.environ.get(self._variable)
+        if not value:
+            state = "is empty" if value == "" else "is not set"
+            raise ConfigError(
+                [Problem(self._variable, f"the environment variable {self._variable} {state}. Set it.")]
+            )
+        return self.remember(os.fsencode(value) if self._binary else value)

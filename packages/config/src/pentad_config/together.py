@@ -1,0 +1,96 @@
+"""`Together`: several secrets that belong together, always of one generation."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from pentad_config.errors import ConfigError, Problem
+from pentad_config.files import FileSource, signature
+from pentad_config.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pentad_config.files import Signature
+
+_TRIES = 60
+_PAUSE = 0.02
+
+
+class Together:
+    """Secrets that are rotated together: access key and secret key, certificate and key.
+
+    `reveal()` gives one generation of all of them. While their files are being swapped the previous
+    generation is given, without waiting; files are looked at no more often than every `ttl` seconds.
+    """
+
+    def __init__(self, *secrets: Secret, ttl: float = 1.0) -> None:
+        self.secrets = secrets
+        self.generation = 0
+        self._ttl = ttl
+        self._values: tuple[str | bytes, ...] | None = None
+        self._seen: list[Signature | None] = []
+        self._due = 0.0
+        self._lock = threading.Lock()
+
+    def reveal(self) -> tuple[str | bytes, ...]:
+        """Return the values in the order of the secrets. Raises ConfigError if there never was a whole set."""
+        values = self._values
+        if values is not None and time.monotonic() < self._due:
+            return values
+        with self._lock:
+            return self._look()
+
+    def _look(self) -> tuple[str | bytes, ...]:
+        for _ in range(_TRIES):
+            values = self._one_generation()
+            if values is not None:
+                if values != self._values:
+                    self.generation += 1
+                self._values, self._due = values, time.monotonic() + self._ttl
+                return values
+            if self._values is not None:
+                return self._values
+            time.sleep(_PAUSE)
+        names = ", ".join(secret.name for secret in self.secrets)
+        raise ConfigError([Problem(names, "kept changing while they were read together.")])
+
+    def _one_generation(self) -> tuple[str | bytes, ...] | None:
+        """Return the values if all files stood still while they were read, else None."""
+        try:
+            before = [_on_disk(secret) for secret in self.secrets]
+            if self._values is not None and before == self._seen and not self._has_unversioned():
+                return self._values
+            values = tuple(_now(secret) for secret in self.secrets)
+            after = [_on_disk(secret) for secret in self.secrets]
+        except FileNotFoundError:
+            if self._values is None:
+                for secret in self.secrets:
+                    secret.reveal()  # raises with the setting's name if a file is really missing
+            return None
+        if not before == after == [_adopted(secret) for secret in self.secrets]:
+            return None
+        self._seen = after
+        return values
+
+    def _has_unversioned(self) -> bool:
+        return any(not isinstance(secret._source, FileSource) for secret in self.secrets)  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        return f"<Together {', '.join(secret.name for secret in self.secrets)}>"
+
+
+def _on_disk(secret: Secret) -> Signature | None:
+    source = secret._source  # noqa: SLF001
+    return signature(os.stat(source.path)) if isinstance(source, FileSource) else None
+
+
+def _adopted(secret: Secret) -> Signature | None:
+    source = secret._source  # noqa: SLF001
+    return source.generation if isinstance(source, FileSource) else None
+
+
+def _now(secret: Secret) -> str | bytes:
+    secret._source.read(force=True)  # noqa: SLF001
+    return secret.reveal()
