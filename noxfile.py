@@ -107,7 +107,7 @@ _LISTING = bool({"-l", "--list", "--list-sessions"} & set(sys.argv))
 
 
 @nox.session(default=False)
-@nox.parametrize("python,package,pins", [] if _LISTING else _cells())
+@(lambda function: function) if _LISTING else nox.parametrize("python,package,pins", _cells())
 def matrix(session: nox.Session, package: str, pins: str) -> None:
     """Run every package x Python x framework version of matrix.toml; choose with `-k "syzygy and django61"`."""
     _test_package(session, package, pins)
