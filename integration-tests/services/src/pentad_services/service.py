@@ -1,0 +1,52 @@
+"""What all services have in common: a line that says what runs, and a way to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from pentad_services.guard import ProcessGuard
+
+__all__ = ["Service"]
+
+
+@dataclass
+class Service:
+    """A running service. As a context manager it stops at the end of the block."""
+
+    line: str
+    """One line that says what this is: ``redis: valkey 9.1.2 (wheel), 127.0.0.1:41233``."""
+    _stop: Callable[[], None] = field(default=lambda: None, repr=False, kw_only=True)
+    _stopped: bool = field(default=False, repr=False, init=False)
+
+    def stop(self) -> None:
+        """Stop what was started; a service that was only found stays. Safe to call twice."""
+        if not self._stopped:
+            self._stopped = True
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+@dataclass
+class Home:
+    """The guard that a service is started under: the caller's, or one of its own."""
+
+    guard: ProcessGuard
+    own: bool
+
+    @classmethod
+    def of(cls, guard: ProcessGuard | None) -> Self:
+        """Use `guard`, or make one that ends with the service."""
+        return cls(guard or ProcessGuard(), own=guard is None)
+
+    def close(self) -> None:
+        """Close the guard if it is the service's own."""
+        if self.own:
+            self.guard.close()

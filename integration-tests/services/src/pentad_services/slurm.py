@@ -1,0 +1,111 @@
+"""Slurm: programs in a given folder, in a container, a working cluster of this machine, or the mock."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pentad_services._finding import asked_for_docker, environment
+from pentad_services.errors import StartFailed, Unavailable
+from pentad_services.guard import ProcessGuard
+from pentad_services.service import Home, Service
+
+__all__ = ["SlurmService", "start_slurm"]
+
+_COMMANDS = ("sbatch", "squeue", "scancel", "sinfo", "scontrol", "sacct")
+
+
+@dataclass
+class SlurmService(Service):
+    """Slurm's commands and the environment to run them in."""
+
+    bin_dir: Path = Path()
+    """Folder with sbatch, squeue, scancel, sinfo, scontrol, sacct."""
+    environ: dict[str, str] = field(default_factory=dict)
+    """Variables to merge into the environment; PATH begins with `bin_dir`."""
+    kind: str = "mock"
+    """``"mock"`` or ``"real"``."""
+
+
+def start_slurm(
+    folder: Path | None = None, docker: bool = False, *, guard: ProcessGuard | None = None, config: dict[str, Any] | Path | None = None
+) -> SlurmService:
+    """Find Slurm, or start the mock.
+
+    Parameters:
+        folder: state folder of the mock; a temporary one by default.
+        docker: use the mock in a container (also: PENTAD_TEST_DOCKER=1).
+        guard: the guard to start it under; by default one of its own.
+        config: the mock's cluster (partitions, nodes); asks for the mock even where real Slurm is.
+
+    Raises Unavailable when there is none to be had, StartFailed when what was named does not work.
+    """
+    if given := environment("PENTAD_TEST_SLURM"):
+        return _given(Path(given))
+    if config is None and asked_for_docker(docker):
+        from pentad_services import docker as containers  # noqa: PLC0415 - only needed with docker
+
+        return containers.start_slurm(guard)
+    if config is None and folder is None and (found := shutil.which("sinfo")) and _works(Path(found).parent) is None:
+        return _real(Path(found).parent, "system")
+    return _mock(folder, guard, config)
+
+
+def _given(folder: Path) -> SlurmService:
+    missing = [name for name in _COMMANDS if not (folder / name).exists()]
+    problem = f"it lacks {', '.join(missing)}" if missing else _works(folder)
+    if problem:
+        raise StartFailed(f"slurm: PENTAD_TEST_SLURM names {folder}, but {problem}")
+    return _real(folder, "PENTAD_TEST_SLURM")
+
+
+def _works(folder: Path) -> str | None:
+    """None when the controller answers, else what is wrong."""
+    try:
+        ping = subprocess.run([folder / "scontrol", "ping"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return f"scontrol ping fails: {problem}"
+    if ping.returncode == 0 and " UP" in ping.stdout.upper():
+        return None
+    return f"scontrol ping says: {(ping.stdout + ping.stderr).strip()}"
+
+
+def _real(folder: Path, origin: str) -> SlurmService:
+    version = subprocess.run([folder / "sinfo", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    environ = {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    return SlurmService(f"slurm: {version or 'slurm'} ({origin}), {folder}", bin_dir=folder, environ=environ, kind="real")
+
+
+def _mock(folder: Path | None, guard: ProcessGuard | None, config: dict[str, Any] | Path | None) -> SlurmService:
+    try:
+        mock_slurm = import_module("mock_slurm")
+        make = mock_slurm.MockSlurm
+    except (ImportError, AttributeError):
+        raise Unavailable(
+            "slurm: not available here. Tried: PENTAD_TEST_SLURM (not set); container (not asked for); sinfo with a "
+            "controller that answers (none); the mock_slurm package (not installed). To get it: install "
+            "integration-tests/mock_slurm, or set PENTAD_TEST_SLURM to a folder with Slurm's programs."
+        ) from None
+    home = Home.of(guard)
+    state = folder or home.guard.folder / f"slurm-{secrets.token_hex(4)}"
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        cluster = make(state, config)
+        cluster.start()
+    except BaseException:
+        home.close()
+        raise
+
+    def stop() -> None:
+        cluster.stop()
+        home.close()
+
+    return SlurmService(
+        f"slurm: mock ({mock_slurm.__name__}), {state}", bin_dir=Path(cluster.bin_dir), environ=dict(cluster.environ), kind="mock", _stop=stop
+    )
