@@ -1,0 +1,149 @@
+"""The session cookie: checked settings, reading it from a request, the headers that set and clear it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from urllib.parse import quote
+
+from starsessions.exceptions import InvalidCookieSettings, SessionError, SessionTooLarge
+
+if typing.TYPE_CHECKING:
+    from starlette.types import Message, Scope
+
+__all__ = ["Cookie", "CookieChange", "add_headers", "is_cookie_value"]
+
+# RFC 6265, section 4.1.1 and RFC 9110, section 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_PATH = re.compile(r"/[\x20-\x3a\x3c-\x7e]*")
+_SAME_SITE = ("lax", "strict", "none")
+_ATTRIBUTE_LIMIT = 1024  # browsers ignore longer attributes (RFC 6265bis, section 5.6)
+
+
+def is_cookie_value(value: str) -> bool:
+    """Tell whether `value` can stand in a cookie: no blanks, quotes, commas, semicolons, controls."""
+    return _VALUE.fullmatch(value) is not None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CookieChange:
+    """What the browser has to be told: a new `value`, or None to forget the cookie.
+
+    `max_age` is in seconds; None ends the cookie with the browser's session. `limit` is how many bytes name
+    and value may have together; None if the value is a short id.
+    """
+
+    value: str | None
+    max_age: int | None = None
+    limit: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cookie:
+    """The settings of a session cookie. Raises InvalidCookieSettings for what browsers would refuse."""
+
+    name: str = "session"
+    same_site: str = "lax"
+    https_only: bool = True
+    domain: str | None = None
+    path: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check_text()
+        self._check_rules()
+
+    def _check_text(self) -> None:
+        if not isinstance(self.name, str) or not _TOKEN.fullmatch(self.name):
+            raise InvalidCookieSettings(f"Invalid cookie_name {self.name!r}: use letters, digits, '-' and '_'.")
+        if not isinstance(self.same_site, str) or self.same_site.lower() not in _SAME_SITE:
+            raise InvalidCookieSettings(f"Invalid cookie_same_site {self.same_site!r}: use lax, strict or none.")
+        if self.domain is not None and (not _DOMAIN.fullmatch(self.domain) or len(self.domain) > 255):
+            raise InvalidCookieSettings(
+                f"Invalid cookie_domain {self.domain!r}: give a host name such as example.com, no scheme or port."
+            )
+        if self.path and (not _PATH.fullmatch(self.path) or len(self.path) > _ATTRIBUTE_LIMIT):
+            raise InvalidCookieSettings(
+                f"Invalid cookie_path {self.path!r}: it begins with '/' and has no ';' or control characters."
+            )
+
+    def _check_rules(self) -> None:
+        prefix = self.name.lower()
+        if self.same_site.lower() == "none" and not self.https_only:
+            raise InvalidCookieSettings("cookie_same_site='none' needs cookie_https_only=True, or browsers refuse it.")
+        if prefix.startswith(("__host-", "__secure-")) and not self.https_only:
+            raise InvalidCookieSettings(f"A cookie named {self.name!r} needs cookie_https_only=True.")
+        if prefix.startswith("__host-") and (self.domain is not None or self.path not in {None, "", "/"}):
+            raise InvalidCookieSettings(f"A cookie named {self.name!r} takes no cookie_domain and no path but '/'.")
+
+    @property
+    def security_flags(self) -> str:
+        """The attributes that every header of this cookie carries."""
+        return f"httponly; samesite={self.same_site}" + ("; secure" if self.https_only else "")
+
+    def read(self, scope: Scope) -> str | None:
+        """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
+        found = None
+        for name, header in scope["headers"]:
+            if name == b"cookie":
+                for chunk in header.decode("latin-1").split(";"):
+                    key, _, value = chunk.partition("=")
+                    if key.strip() == self.name:
+                        found = value.strip()
+        return _unquoted(found) if found else None
+
+    def path_for(self, root_path: str) -> str:
+        """Return the path that the cookie is valid for in an application mounted at `root_path`."""
+        if self.path:
+            return self.path
+        if self.name.lower().startswith("__host-"):
+            return "/"
+        return quote(root_path, safe="/:@!$&'()*+,=-._~%") or "/"
+
+    def header(self, change: CookieChange, path: str) -> str:
+        """Return the value of the Set-Cookie header that makes `change`."""
+        domain = f"; domain={self.domain}" if self.domain else ""
+        if change.value is None:
+            gone = "expires=Thu, 01 Jan 1970 00:00:00 GMT"
+            return f"{self.name}=''; path={path}; {gone}; {self.security_flags}{domain}"
+        self._check_value(change.value, change.limit)
+        max_age = "" if change.max_age is None else f"; max-age={change.max_age}"
+        return f"{self.name}={change.value}; path={path}{max_age}{domain}; {self.security_flags}"
+
+    def _check_value(self, value: str, limit: int | None) -> None:
+        if not is_cookie_value(value):
+            raise SessionError(
+                "The store or the application chose a session id that cannot stand in a cookie. "
+                "Use letters, digits, '-', '_', '.', '~', '+', '/' and '='."
+            )
+        if limit is not None and len(self.name) + len(value) > limit:
+            raise SessionTooLarge(
+                f"The session is too large for a cookie: name and value of {self.name!r} have "
+                f"{len(self.name) + len(value)} bytes, {limit} are allowed. Keep less in it or use a server-side store."
+            )
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if quoted else value
+
+
+def add_headers(message: Message, set_cookie: str | None) -> None:
+    """Add Set-Cookie, if there is one, and `Vary: Cookie` to a message that starts a response."""
+    headers = [] if message.get("headers") is None else list(message["headers"])
+    if set_cookie is not None:
+        headers.append((b"set-cookie", set_cookie.encode("latin-1")))
+    message["headers"] = _varying(headers)
+
+
+def _varying(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    for place, (name, value) in enumerate(headers):
+        if name.lower() == b"vary":
+            present = {item.strip().lower() for item in value.split(b",")}
+            if not present & {b"*", b"cookie"}:
+                headers[place] = (name, value + b", Cookie")
+            return headers
+    headers.append((b"vary", b"Cookie"))
+    return headers

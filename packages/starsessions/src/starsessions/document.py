@@ -1,0 +1,85 @@
+"""The stored document: the session's data at the top level and `__metadata__` beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+
+from starsessions.exceptions import SessionError, SessionNotSerializable
+from starsessions.types import SessionMetadata
+
+if typing.TYPE_CHECKING:
+    from starsessions.serializers import Serializer
+
+__all__ = ["METADATA_KEY", "Document", "DocumentError"]
+
+METADATA_KEY = "__metadata__"
+
+
+class DocumentError(SessionError):
+    """Stored bytes are no session document."""
+
+
+@dataclasses.dataclass(slots=True)
+class Document:
+    """A session as it is in the store: `raw` bytes, parsed `data`, and `metadata` if it had any."""
+
+    raw: bytes
+    data: dict[str, typing.Any]
+    metadata: SessionMetadata | None
+
+    @classmethod
+    def parse(cls, raw: bytes, serializer: Serializer) -> Document:
+        """Return the document in `raw`. Raises DocumentError, whatever the serializer raised."""
+        try:
+            data = serializer.deserialize(raw)
+        except Exception as error:  # a serializer of the application's may raise anything
+            raise DocumentError(f"{type(serializer).__name__} raised {type(error).__name__}") from error
+        if not isinstance(data, dict):
+            raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
+        return cls(raw, data, _metadata(data.pop(METADATA_KEY, None)))
+
+    def differs_from(self, session: dict[str, typing.Any], serializer: Serializer) -> bool:
+        """Tell whether `session` would be stored differently; changes deep inside of it count."""
+        if self.metadata is None:
+            return True  # its age must be recorded, or its lifetime would never begin
+        return render(session, self.metadata, serializer) != self.raw
+
+
+def render(session: dict[str, typing.Any], metadata: SessionMetadata, serializer: Serializer) -> bytes:
+    """Return the bytes of a document. Raises SessionNotSerializable, naming the key that cannot be stored."""
+    try:
+        return serializer.serialize({**session, METADATA_KEY: metadata})
+    except (TypeError, ValueError) as error:
+        raise SessionNotSerializable(_explained(session, serializer, error)) from error
+
+
+def _explained(session: dict[str, typing.Any], serializer: Serializer, error: Exception) -> str:
+    for key, value in session.items():
+        try:
+            serializer.serialize({key: value})
+        except (TypeError, ValueError):
+            return (
+                f"Session key {key!r} holds a {type(value).__name__} that {type(serializer).__name__} "
+                f"cannot store ({error}). Store a simpler value, or pass a serializer that knows it."
+            )
+    return f"{type(serializer).__name__} cannot store the session ({error})."
+
+
+def _metadata(found: typing.Any) -> SessionMetadata | None:
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise DocumentError(f"{METADATA_KEY} is a {type(found).__name__}")
+    for name in ("created", "last_access", "lifetime"):
+        if not _is_number(found.get(name, 0 if name != "created" else None)):
+            raise DocumentError(f"{METADATA_KEY}.{name} is not a number")
+    # The dictionary is kept as it is, order and unknown entries included: it is compared byte by byte later.
+    found.setdefault("last_access", found["created"])
+    found.setdefault("lifetime", 0)
+    return typing.cast("SessionMetadata", found)
+
+
+def _is_number(value: typing.Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,216 @@
+"""Encryptors keep what is stored unreadable for whoever reads the store or the cookie."""
+
+from __future__ import annotations
+
+import abc
+import base64
+import binascii
+import os
+import typing
+from collections.abc import Awaitable
+
+from starsessions.exceptions import ImproperlyConfigured
+from starsessions.keys import KeyLike, Keys
+
+if typing.TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["AESGCMEncryptor", "Encryptor", "FernetEncryptor", "NoopEncryptor"]
+
+_NONCE_BYTES = 12
+_KEY_BYTES = (16, 24, 32)
+
+
+class Encryptor(abc.ABC):  # noqa: B024  which pair of methods to implement is the application's choice
+    """Encrypt what goes into the store and decrypt what comes out.
+
+    Implement `encrypt` and `decrypt`, as plain or as `async` methods. Override the `_for` methods instead to
+    bind a record to its session id, so that a record copied to another id does not decrypt.
+    """
+
+    def encrypt(self, data: bytes) -> bytes | Awaitable[bytes]:
+        """Return `data` encrypted."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement encrypt().")
+
+    def decrypt(self, data: bytes) -> bytes | Awaitable[bytes]:
+        """Return what `encrypt` was given. Raise any exception if that cannot be done."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement decrypt().")
+
+    def encrypt_for(self, data: bytes, session_id: str | None) -> bytes | Awaitable[bytes]:  # noqa: ARG002
+        """Encrypt the record of `session_id`; None where the store chooses the id itself."""
+        return self.encrypt(data)
+
+    def decrypt_for(self, data: bytes, session_id: str | None) -> bytes | Awaitable[bytes]:  # noqa: ARG002
+        """Decrypt the record of `session_id`; None where the store chooses the id itself."""
+        return self.decrypt(data)
+
+
+class NoopEncryptor(Encryptor):
+    """No encryption: the default."""
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return `data` as it is."""
+        return data
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return `data` as it is."""
+        return data
+
+
+class FernetEncryptor(Encryptor):
+    """Encrypt with Fernet (AES-128-CBC and HMAC-SHA256). Requires the `cryptography` extra.
+
+    `key` is a Fernet key (44 characters), several of them newest first, a `Secret`, a `KeyRing`, or a ready
+    `Fernet` or `MultiFernet`. With `accept_plaintext`, records written before encryption was switched on are
+    still read; they are encrypted at their next change. Switch it off again once those have expired.
+    """
+
+    def __init__(self, key: KeyLike | Fernet | MultiFernet, *, accept_plaintext: bool = False) -> None:
+        self._accept_plaintext = accept_plaintext
+        self._ready = key if _is_fernet(key) else None
+        self._keys = None if self._ready else Keys(typing.cast("KeyLike", key), _multi_fernet, name="encryption key")
+        self._cipher()  # a key that cannot work is refused here, not at the first request
+
+    @property
+    def fernet(self) -> MultiFernet:
+        """The cipher in use."""
+        return self._cipher()
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return a Fernet token."""
+        return self._cipher().encrypt(data)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return what the token holds. Raises `cryptography.fernet.InvalidToken` if no key fits."""
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return self._decrypt(data, InvalidToken)
+        except InvalidToken:
+            if self._accept_plaintext and data[:1] == b"{":
+                return data
+            raise
+
+    def _decrypt(self, data: bytes, invalid: type[Exception]) -> bytes:
+        try:
+            return self._cipher().decrypt(data)
+        except invalid:
+            if self._keys is None or not self._keys.refresh():
+                raise
+            return self._cipher().decrypt(data)
+
+    def _cipher(self) -> MultiFernet:
+        return typing.cast("MultiFernet", self._ready if self._keys is None else self._keys.current())
+
+
+class AESGCMEncryptor(Encryptor):
+    """Encrypt with AES-GCM and bind every record to its session id. Requires the `cryptography` extra.
+
+    `key` is 16, 24 or 32 bytes; as text it is the base64 or hexadecimal form of 32 bytes. Several keys, a
+    `Secret` or a `KeyRing` work as well; the first encrypts, all decrypt. A record is a random nonce of 12
+    bytes followed by the ciphertext. Records that were written without the binding are read as long as
+    `accept_unbound` is true; `bind=False` writes them that way, for a deployment that still runs such code.
+    """
+
+    def __init__(
+        self, key: KeyLike, *, bind: bool = True, accept_unbound: bool = True, accept_plaintext: bool = False
+    ) -> None:
+        self._keys = Keys(key, _aesgcm, name="encryption key")
+        self._bind = bind
+        self._accept_unbound = accept_unbound or not bind
+        self._accept_plaintext = accept_plaintext
+        self._keys.current()
+
+    @property
+    def key(self) -> bytes:
+        """The key that encrypts."""
+        return _aes_key(self._keys.newest_first()[0])
+
+    @property
+    def aesgcm(self) -> AESGCM:
+        """The cipher that encrypts."""
+        return self._ciphers()[0]
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return `data` encrypted without a binding."""
+        return self.encrypt_for(data, None)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return what `encrypt` was given. Raises `cryptography.exceptions.InvalidTag` if no key fits."""
+        return self.decrypt_for(data, None)
+
+    def encrypt_for(self, data: bytes, session_id: str | None) -> bytes:
+        """Return `data` encrypted so that it can only be read as the record of `session_id`."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self.aesgcm.encrypt(nonce, data, self._binding(session_id))
+
+    def decrypt_for(self, data: bytes, session_id: str | None) -> bytes:
+        """Return what `encrypt_for` was given for the same id. Raises InvalidTag if no key fits."""
+        from cryptography.exceptions import InvalidTag
+
+        for _ in range(2):
+            plain = self._attempt(data, session_id, InvalidTag)
+            if plain is not None:
+                return plain
+            if not self._keys.refresh():
+                break
+        if self._accept_plaintext and data[:1] == b"{":
+            return data
+        raise InvalidTag
+
+    def _attempt(self, data: bytes, session_id: str | None, invalid: type[Exception]) -> bytes | None:
+        binding = self._binding(session_id)
+        bindings = [binding, None] if binding and self._accept_unbound else [binding]
+        for associated in bindings:
+            for cipher in self._ciphers():
+                try:
+                    return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], associated)
+                except (invalid, ValueError):  # ValueError: too short to hold a nonce
+                    continue
+        return None
+
+    def _binding(self, session_id: str | None) -> bytes | None:
+        return session_id.encode() if self._bind and session_id else None
+
+    def _ciphers(self) -> list[AESGCM]:
+        return typing.cast("list[AESGCM]", self._keys.current())
+
+
+def _is_fernet(key: object) -> bool:
+    return type(key).__module__ == "cryptography.fernet"
+
+
+def _multi_fernet(keys: list[str | bytes]) -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet
+
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except (ValueError, binascii.Error):
+        raise ImproperlyConfigured(
+            "A Fernet key is 32 bytes in URL-safe base64 (44 characters); make one with Fernet.generate_key()."
+        ) from None  # the cause could quote the key
+
+
+def _aesgcm(keys: list[str | bytes]) -> list[AESGCM]:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return [AESGCM(_aes_key(key)) for key in keys]
+
+
+def _aes_key(key: str | bytes) -> bytes:
+    raw = key if isinstance(key, bytes) else _decoded(key)
+    if len(raw) not in _KEY_BYTES:
+        raise ImproperlyConfigured(
+            f"An AES-GCM key is 16, 24 or 32 bytes, or text that encodes 32 bytes; this one has {len(raw)} bytes."
+        )
+    return raw
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        if len(text) == 64:
+            return bytes.fromhex(text)
+        return base64.urlsafe_b64decode(text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4))
+    except ValueError:
+        raise ImproperlyConfigured("An AES-GCM key given as text is base64 or hexadecimal.") from None

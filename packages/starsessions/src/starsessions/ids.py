@@ -1,0 +1,34 @@
+"""Session ids: how they are made and which ones are taken from a cookie."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+
+__all__ = ["fingerprint", "generate_session_id", "is_acceptable_id", "is_generated_id"]
+
+_GENERATED = re.compile(r"[0-9a-f]{32}")
+# Applications may name sessions themselves (an OpenID `sid`, a UUID), so more than our own form is looked up.
+# The characters are harmless in cookies, headers, Redis keys and file names; the length bounds what is echoed.
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
+
+
+def generate_session_id() -> str:
+    """Return a new id: 32 lower-case hexadecimal digits, 128 random bits."""
+    return secrets.token_hex(16)
+
+
+def is_generated_id(value: str) -> bool:
+    """Tell whether `value` has the form that `generate_session_id` gives."""
+    return _GENERATED.fullmatch(value) is not None
+
+
+def is_acceptable_id(value: str) -> bool:
+    """Tell whether `value` may be looked up in a store; whether it exists is the store's answer."""
+    return _ACCEPTABLE.fullmatch(value) is not None
+
+
+def fingerprint(session_id: str) -> str:
+    """Return a short name for an id that logs may show: it cannot be used to take over the session."""
+    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]

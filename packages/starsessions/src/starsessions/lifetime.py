@@ -1,0 +1,65 @@
+"""How long a session lives: the one place where clocks are compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import typing
+
+from starsessions.exceptions import InvalidLifetime
+
+if typing.TYPE_CHECKING:
+    from starsessions.types import SessionMetadata
+
+__all__ = ["Lifetime", "parse_lifetime"]
+
+
+def parse_lifetime(value: int | str | dt.timedelta) -> int:
+    """Return a lifetime in whole seconds. Raises InvalidLifetime."""
+    try:
+        exact = value.total_seconds() if isinstance(value, dt.timedelta) else value
+        seconds = int(exact)
+    except (TypeError, ValueError):
+        raise InvalidLifetime(f"lifetime: a number of seconds or a timedelta is needed, not {value!r}.") from None
+    if seconds < 0:
+        raise InvalidLifetime(f"lifetime: {value!r} is negative. Use 0 for a session that ends with the browser.")
+    if seconds == 0 and exact not in {0, "0"}:
+        raise InvalidLifetime(f"lifetime: {value!r} is shorter than a second. Use 0 for a session-only cookie.")
+    return seconds
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lifetime:
+    """The rules of one session's life.
+
+    `seconds` is the configured lifetime, 0 meaning until the browser is closed. `rolling` sessions live that
+    long after their last use, others after their creation. `rolling` is None where the strategy is not known
+    (a handler built outside of the middleware); then only what is expired under both rules counts as expired.
+    """
+
+    seconds: int
+    rolling: bool | None = None
+
+    def remaining(self, metadata: SessionMetadata, now: float) -> int:
+        """Return how many whole seconds are left, which is 0 for a session without a fixed end."""
+        if not self.seconds:
+            return 0
+        if self.rolling:
+            return self.seconds
+        return max(0, int(metadata["created"] + self.seconds - now))
+
+    def ttl(self, metadata: SessionMetadata, now: float) -> int:
+        """Return how long a store has to keep the record: at least a second, or 0 for no fixed end."""
+        return max(1, self.remaining(metadata, now)) if self.seconds else 0
+
+    def expired(self, metadata: SessionMetadata, now: float, *, store_expires: bool) -> bool:
+        """Tell whether a stored session is past its end.
+
+        `store_expires` says that the store itself drops records that were not renewed in time; only such a
+        store may be asked to renew a record without rewriting the `last_access` in it.
+        """
+        if not self.seconds:
+            return False
+        if self.rolling is False:
+            return now >= metadata["created"] + self.seconds
+        return not store_expires and now >= metadata["last_access"] + self.seconds

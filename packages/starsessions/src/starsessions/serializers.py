@@ -1,0 +1,57 @@
+"""Serializers turn the session's data into the bytes that a store keeps."""
+
+from __future__ import annotations
+
+import abc
+import json
+import typing
+
+__all__ = ["JsonSerializer", "Serializer"]
+
+
+class Serializer(abc.ABC):
+    """Turn data into bytes and back. Extend it to store sessions in a format of your own."""
+
+    @abc.abstractmethod
+    def serialize(self, data: typing.Any) -> bytes:
+        """Return `data` as bytes. Equal data must give equal bytes, or unchanged sessions will be written."""
+
+    @abc.abstractmethod
+    def deserialize(self, data: bytes) -> dict[str, typing.Any]:
+        """Return the dictionary that `serialize` was given."""
+
+
+class JsonSerializer(Serializer):
+    """Store sessions as UTF-8 JSON.
+
+    `json_encoder` and `json_decoder` are classes as `json.dumps(cls=)` and `json.loads(cls=)` take them, for
+    values that JSON does not know. Each is built once with the arguments that the json module would pass.
+    """
+
+    def __init__(
+        self,
+        json_encoder: type[json.JSONEncoder] = json.JSONEncoder,
+        json_decoder: type[json.JSONDecoder] = json.JSONDecoder,
+    ) -> None:
+        self._encode = json_encoder(
+            skipkeys=False,
+            ensure_ascii=True,
+            check_circular=True,
+            allow_nan=True,
+            sort_keys=False,
+            indent=None,
+            separators=None,
+            default=None,
+        ).encode
+        self._decode = json_decoder().decode
+
+    def serialize(self, data: typing.Any) -> bytes:
+        """Return `data` as JSON. Raises TypeError for values that JSON cannot hold."""
+        return self._encode(data).encode()
+
+    def deserialize(self, data: bytes) -> dict[str, typing.Any]:
+        """Return the decoded object; nothing stored gives an empty dictionary."""
+        if not data:
+            return {}
+        text = data if isinstance(data, str) else bytes(data).decode()
+        return typing.cast("dict[str, typing.Any]", self._decode(text))

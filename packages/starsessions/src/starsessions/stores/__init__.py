@@ -1,0 +1,7 @@
+"""Where sessions are kept. `RedisStore` is in `starsessions.stores.redis`, so that redis-py stays optional."""
+
+from starsessions.stores.base import SessionStore, StoreTraits
+from starsessions.stores.cookie import CookieStore
+from starsessions.stores.memory import InMemoryStore
+
+__all__ = ["CookieStore", "InMemoryStore", "SessionStore", "StoreTraits"]

@@ -1,0 +1,90 @@
+"""Sessions in a signed cookie: nothing is kept on the server."""
+
+from __future__ import annotations
+
+import binascii
+import typing
+import warnings
+from base64 import b64decode, b64encode
+
+import itsdangerous
+
+from starsessions import events
+from starsessions.cookies import is_cookie_value
+from starsessions.exceptions import SessionTooLarge
+from starsessions.keys import KeyLike, Keys
+from starsessions.stores.base import SessionStore, StoreTraits
+
+__all__ = ["CookieStore"]
+
+_GOOD_KEY_LENGTH = 32
+# Cookies without a fixed end are accepted for this long after they were signed.
+_SESSION_ONLY_SECONDS = 360 * 24 * 3600
+
+
+class CookieStore(SessionStore):
+    """Keep the session in the cookie itself, signed: the visitor can read it but not change it.
+
+    `secret_key` is a text, bytes, a `Secret`, Starlette's `Secret`, a `KeyRing`, or a sequence of keys. The
+    first key signs, every key verifies, so a key can be replaced without logging anyone out. `env:NAME` and
+    `file:/path` name a key that is kept elsewhere. Name and value of the cookie may have `max_size` bytes;
+    browsers drop larger ones.
+    """
+
+    def __init__(self, secret_key: KeyLike, max_size: int = 4096) -> None:
+        self.max_size = max_size
+        self.traits = StoreTraits(expires=True, cookie_limit=max_size)
+        self._keys = Keys(secret_key, _signer, name="secret_key")
+        self._warn_about_short_keys()
+
+    async def read(self, session_id: str, lifetime: int) -> bytes:
+        """Return what the cookie holds, or empty bytes if its signature is wrong or too old."""
+        try:
+            signed = self._unsign(session_id.encode(), lifetime or _SESSION_ONLY_SECONDS)
+            return b64decode(signed)
+        except (itsdangerous.BadSignature, binascii.Error, UnicodeEncodeError) as error:
+            # The text of the error could quote the cookie.
+            events.cookie_rejected(f"{type(error).__name__} from its signature")
+            return b""
+
+    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:  # noqa: ARG002  the interface
+        """Return the cookie's new value. Raises SessionTooLarge if no browser would keep it."""
+        value = self._current().sign(b64encode(data)).decode("ascii")
+        if len(value) > self.max_size:
+            raise SessionTooLarge(
+                f"The session is too large for a cookie: {len(value)} bytes after signing, {self.max_size} are "
+                "allowed. Keep less in it or use a server-side store."
+            )
+        return value
+
+    async def remove(self, session_id: str) -> None:
+        """Do nothing: the middleware tells the browser to forget the cookie."""
+
+    def accepts_id(self, session_id: str) -> bool:
+        """Tell whether `session_id` can be a cookie of ours; its signature is checked by `read`."""
+        return len(session_id) <= self.max_size and is_cookie_value(session_id)
+
+    def _unsign(self, value: bytes, max_age: int) -> bytes:
+        try:
+            return self._current().unsign(value, max_age=max_age)
+        except itsdangerous.BadSignature:
+            if not self._keys.refresh():
+                raise
+            return self._current().unsign(value, max_age=max_age)
+
+    def _current(self) -> itsdangerous.TimestampSigner:
+        return typing.cast("itsdangerous.TimestampSigner", self._keys.current())
+
+    def _warn_about_short_keys(self) -> None:
+        if any(len(key) < _GOOD_KEY_LENGTH for key in self._keys.newest_first()):
+            warnings.warn(
+                f"CookieStore: a secret_key has fewer than {_GOOD_KEY_LENGTH} characters and could be guessed. "
+                'Make one with python -c "import secrets; print(secrets.token_urlsafe(32))".',
+                UserWarning,
+                stacklevel=3,
+            )
+
+
+def _signer(keys: list[str | bytes]) -> itsdangerous.TimestampSigner:
+    oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
+    return itsdangerous.TimestampSigner(oldest_first)  # it signs with the last one

@@ -1,0 +1,92 @@
+"""Sessions in the memory of this process: for tests and for programs of one process."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import time
+
+from starsessions.stores.base import SessionStore, StoreTraits
+
+__all__ = ["InMemoryStore", "Record"]
+
+_NANOSECONDS = 1_000_000_000
+_SWEPT_PER_WRITE = 4  # more than one, so that expired records leave faster than new ones arrive
+
+
+@dataclasses.dataclass(slots=True)
+class Record:
+    """A stored session; `expires` is in nanoseconds since the epoch."""
+
+    expires: int
+    value: bytes
+
+
+class InMemoryStore(SessionStore):
+    """Keep sessions in a dictionary. They are lost when the process ends, and other processes do not see them.
+
+    `gc_ttl` is how many seconds a session without a fixed end (`lifetime=0`) is kept after its last use.
+    `data` holds the records by id; plain bytes that a test puts there never expire.
+    """
+
+    traits = StoreTraits(keeps_ids=True, expires=True, renews=True)
+
+    def __init__(self, gc_ttl: int = 86400) -> None:
+        self.gc_ttl = gc_ttl
+        self.data: dict[str, Record | bytes] = {}
+        self._due: list[tuple[int, str]] = []
+
+    async def read(self, session_id: str, lifetime: int) -> bytes:  # noqa: ARG002  the interface
+        """Return the record of `session_id`, or empty bytes if there is none or it has expired."""
+        record = self._live(session_id)
+        return record.value if isinstance(record, Record) else record or b""
+
+    async def renew(self, session_id: str, lifetime: int) -> bytes:
+        """Return the record of `session_id` and let it live for another `lifetime` seconds."""
+        record = self._live(session_id)
+        if isinstance(record, Record):
+            record.expires = self._end(lifetime)
+            return record.value
+        return record or b""
+
+    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:  # noqa: ARG002  the interface
+        """Store `data` for `ttl` seconds, or for `gc_ttl` if that is 0."""
+        known = session_id in self.data
+        record = self.data[session_id] = Record(self._end(ttl), data)
+        if not known:
+            heapq.heappush(self._due, (record.expires, session_id))
+        self._sweep()
+        return session_id
+
+    async def remove(self, session_id: str) -> None:
+        """Delete the record of `session_id`, if there is one."""
+        self.data.pop(session_id, None)
+        if len(self._due) > 2 * len(self.data) + 64:
+            self._due = [(r.expires, key) for key, r in self.data.items() if isinstance(r, Record)]
+            heapq.heapify(self._due)
+
+    async def exists(self, session_id: str) -> bool:
+        """Tell whether `session_id` has a record that has not expired."""
+        return self._live(session_id) is not None
+
+    def _end(self, ttl: int) -> int:
+        return int((time.time() + (ttl if ttl > 0 else self.gc_ttl)) * _NANOSECONDS)
+
+    def _live(self, session_id: str) -> Record | bytes | None:
+        record = self.data.get(session_id)
+        if isinstance(record, Record) and record.expires <= int(time.time() * _NANOSECONDS):
+            del self.data[session_id]
+            return None
+        return record
+
+    def _sweep(self) -> None:
+        # The heap has one entry for each id, with the end that was known when the entry was made. A record
+        # that lives longer by now is put back, so a write costs O(log n) however many sessions there are.
+        now = int(time.time() * _NANOSECONDS)
+        for _ in range(_SWEPT_PER_WRITE):
+            if not self._due or self._due[0][0] > now:
+                return
+            _, session_id = heapq.heappop(self._due)
+            record = self._live(session_id)
+            if isinstance(record, Record):
+                heapq.heappush(self._due, (record.expires, session_id))
