@@ -4,6 +4,7 @@ import io
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 import redis
 from minio import Minio
 
@@ -35,13 +36,22 @@ def test_postgres_database_is_fresh(postgres_database):
 def test_postgres_database_can_be_dropped_while_in_use(postgres_service):
     """Dropping a database closes the connections to it; dropping it again is no error."""
     url = postgres_service.create_database()
-    with psycopg.connect(url) as connection:
+    connection = psycopg.connect(url)
+    connection.execute("select 1")
+    postgres_service.drop_database(url)
+    postgres_service.drop_database(url)
+    with pytest.raises(psycopg.OperationalError):
         connection.execute("select 1")
-        postgres_service.drop_database(url)
-        postgres_service.drop_database(url)
-        assert psycopg.connect(postgres_service.url).execute(
-            "select count(*) from pg_database where datname = %s", [urlsplit(url).path[1:]]
-        ).fetchone() == (0,)
+    connection.close()
+    with psycopg.connect(postgres_service.url) as other:
+        name = urlsplit(url).path[1:]
+        assert other.execute("select count(*) from pg_database where datname = %s", [name]).fetchone() == (0,)
+
+
+def test_postgres_service_does_not_drop_its_own_database(postgres_service):
+    """`drop_database` refuses the maintenance database."""
+    with pytest.raises(ValueError, match="create_database"):
+        postgres_service.drop_database(postgres_service.url)
 
 
 def test_s3_bucket_takes_objects_and_goes_with_them(s3_service, s3_bucket):

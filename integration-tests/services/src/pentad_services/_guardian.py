@@ -8,7 +8,7 @@ ends the rest:
 - keeper dies: the watcher inherits its processes and ends them;
 - watcher dies: the keeper does as if the owner had died.
 
-Standard library only, no import of the package: it starts in some tens of milliseconds.
+Standard library only: it starts in some tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -22,17 +22,22 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+# The package without its __init__, which would import what starts services and needs installed libraries.
+_package = types.ModuleType("pentad_services")
+_package.__path__ = [str(Path(__file__).parent)]
+sys.modules[_package.__name__] = _package
 
-from _descendants import adopt_orphans, kill_all, kill_tree, living_descendants, reap, send  # noqa: E402
-from _wire import receive_message, send_message  # noqa: E402
+from pentad_services._descendants import adopt_orphans, kill_all, kill_tree, living_descendants, reap, send  # noqa: E402
+from pentad_services._mark import bear_mark  # noqa: E402
+from pentad_services._wire import receive_message, send_message  # noqa: E402
 
 _KEEPER_LIMIT = 90.0  # seconds the watcher lets the keeper stop its processes in their own way
-_ORPHAN_GRACE = 2.0  # seconds that processes get after SIGTERM once their keeper has died
+_ORPHAN_GRACE = 1.0  # seconds that processes get after SIGTERM once their keeper has died
 _POLL = 0.2  # seconds between looks at process ids, where the system has no descriptors for processes
 
 
@@ -237,9 +242,11 @@ def _remove(folder: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """``_guardian.py OWNER-PID CHANNEL-DESCRIPTOR FOLDER PARENT-PID-TO-WATCH``."""
-    owner, channel, folder, parent = int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3])
+    """``_guardian.py OWNER-PID CHANNEL-DESCRIPTOR MARK PARENT-PID-TO-WATCH FOLDER``."""
+    folder = arguments.pop()
+    owner, channel, mark, parent = map(int, arguments)
     adopt_orphans()
+    bear_mark(mark)
     watcher = os.getpid()
     keeper = os.fork()
     if keeper == 0:

@@ -16,32 +16,27 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from pentad_services._descendants import kill_tree
+from pentad_services._mark import kill_marked, mark_number
+from pentad_services._temporary import make_folder
 from pentad_services._wire import receive_message, send_message
 
-__all__ = ["MARKER", "GuardedProcess", "ProcessGuard", "fast_folder"]
+__all__ = ["MARKER", "GuardedProcess", "ProcessGuard"]
 
 MARKER = "PENTAD_GUARD"
 """Environment variable that every guarded process is started with; its value names the guard."""
 
 _LOST = -signal.SIGKILL  # the exit code told for a process whose guard was killed
-
-
-def fast_folder() -> Path:
-    """The folder for temporary data: /dev/shm (memory) where it is writable, else the system's own."""
-    memory = Path("/dev/shm")  # noqa: S108 - folders below it are made by mkdtemp
-    return memory if os.access(memory, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
 
 class GuardedProcess:
@@ -116,7 +111,7 @@ class ProcessGuard:
 
     def __init__(self, *, end_with_parent: bool = False, base: Path | None = None) -> None:
         self.name = secrets.token_hex(8)
-        self.folder = Path(tempfile.mkdtemp(prefix="pentad-", dir=base or fast_folder()))
+        self.folder, lock = make_folder(base)
         """Temporary folder, deleted when the guard ends, also after kill -9."""
         self._owner = os.getpid()
         self._lock = threading.Lock()
@@ -125,18 +120,19 @@ class ProcessGuard:
         self._ticket = 0
         self._closing = False
         self._channel, far = socket.socketpair()
-        self._watcher = self._start_watcher(far, os.getppid() if end_with_parent else 0)
+        self._watcher = self._start_watcher(far, lock, os.getppid() if end_with_parent else 0)
         self._reader = threading.Thread(target=self._read, name="process-guard", daemon=True)
         self._reader.start()
         atexit.register(self.close)
 
-    def _start_watcher(self, far: socket.socket, parent: int) -> subprocess.Popen[bytes]:
+    def _start_watcher(self, far: socket.socket, lock: int, parent: int) -> subprocess.Popen[bytes]:
         program = str(Path(__file__).with_name("_guardian.py"))
-        argv = [sys.executable, "-I", "-S", program, str(os.getpid()), str(far.fileno()), str(self.folder), str(parent)]
-        with far:
+        facts = (os.getpid(), far.fileno(), mark_number(self.name), parent, self.folder)
+        with far, os.fdopen(lock):
             return subprocess.Popen(
-                argv, pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                start_new_session=True, cwd="/", env={**os.environ, MARKER: self.name},
+                [sys.executable, "-I", "-S", program, *map(str, facts)], pass_fds=[far.fileno(), lock],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/",
+                env={**os.environ, MARKER: self.name},
             )  # fmt: skip
 
     def __enter__(self) -> Self:
@@ -244,24 +240,18 @@ class ProcessGuard:
         answered.set()
 
     def _lose_all(self) -> None:
-        """The keeper is gone. If it was killed together with the watcher, what it left is ended here."""
+        """The keeper is gone. If it was killed together with the watcher, what they left is ended here."""
         if not self._closing:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._watcher.wait(30)
-            self._end_marked()
+            kill_marked(mark_number(self.name))
+            shutil.rmtree(self.folder, ignore_errors=True)
         for process in list(self._live.values()):
             process._end(_LOST)  # noqa: SLF001
         self._live.clear()
         for _, answered, answer in list(self._pending.values()):
             answer.update({"failed": "the process guard ended", "errno": errno.EPIPE})
             answered.set()
-
-    def _end_marked(self) -> None:
-        wanted = f"{MARKER}={self.name}".encode()
-        for environ in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if wanted in environ.read_bytes().split(b"\0"):
-                    kill_tree(int(environ.parent.name))
 
     def close(self) -> None:
         """Stop everything and wait until it has ended. Safe to call twice."""

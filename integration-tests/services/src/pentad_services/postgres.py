@@ -9,10 +9,8 @@ import secrets
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
-
-import psycopg
-from psycopg import sql
 
 from pentad_services._finding import (
     Program, Search, asked_for_docker, environment, free_port, in_wheel, numbers, on_path, printed_version, wait_for,
@@ -21,6 +19,9 @@ from pentad_services._postgres_data import Account, make_cluster
 from pentad_services.errors import StartFailed
 from pentad_services.guard import GuardedProcess, ProcessGuard
 from pentad_services.service import Home, Service
+
+if TYPE_CHECKING:
+    from psycopg.sql import Composed
 
 __all__ = ["PostgresService", "start_postgres"]
 
@@ -40,18 +41,24 @@ class PostgresService(Service):
 
     def create_database(self, name: str | None = None) -> str:
         """Create a database (``pentad_<random>`` without a name) and return its URL."""
+        from psycopg import sql  # noqa: PLC0415 - a session that only wants Redis does not pay for it
+
         name = name or f"pentad_{secrets.token_hex(6)}"
         self._command(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return urlunsplit(urlsplit(self.url)._replace(path="/" + quote(name, safe="")))
 
     def drop_database(self, url: str) -> None:
         """Drop the database that `url` names, closing its connections. One that is gone is no error."""
-        name = psycopg.conninfo.conninfo_to_dict(url).get("dbname")
+        from psycopg import conninfo, sql  # noqa: PLC0415
+
+        name = conninfo.conninfo_to_dict(url).get("dbname")
         if not name or url == self.url:
             raise ValueError("drop_database needs the URL of a database made by create_database")
         self._command(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
 
-    def _command(self, command: sql.Composed) -> None:
+    def _command(self, command: Composed) -> None:
+        import psycopg  # noqa: PLC0415
+
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(command)
 
@@ -79,6 +86,8 @@ def start_postgres(
 
 
 def _given(url: str) -> PostgresService:
+    import psycopg  # noqa: PLC0415
+
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             version, host, port = connection.info.server_version, connection.info.host, connection.info.port
