@@ -1,0 +1,81 @@
+"""System checks: every migration has a stage, and the stage settings name things that exist."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+
+from . import conf
+from .inference import get_migration_stage
+
+__all__ = ("check_migrations", "check_stage_settings")
+
+_HINT = (
+    "Give the migration class an explicit `stage`, or split its operations over two migrations if it is not "
+    "applied anywhere yet. For a migration that is not yours, name it in `MIGRATION_STAGES_OVERRIDE` or "
+    "`MIGRATION_STAGES_FALLBACK`."
+)
+
+
+def check_migrations(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """Report each migration file whose stage is ambiguous or invalid (`migrations.0001`)."""
+    messages: list[CheckMessage] = []
+    for app_config in apps.get_app_configs() if app_configs is None else app_configs:
+        for migration in _migrations_on_disk(app_config):
+            try:
+                get_migration_stage(migration)
+            except ValueError as error:
+                identity = (migration.app_label, migration.name)
+                messages.append(Error(str(error), hint=_HINT, obj=identity, id="migrations.0001"))
+    return messages
+
+
+def _migrations_on_disk(app_config: AppConfig) -> Iterator[Migration]:
+    """Read the files themselves: the check also speaks for files the migration graph does not reach."""
+    module_name, _ = MigrationLoader.migrations_module(app_config.label)
+    if module_name is None:
+        return
+    try:
+        package = import_module(module_name)
+    except ImportError:
+        return  # No migrations; Django's own loader reports a package that is there and broken.
+    if getattr(package, "__file__", None) is None:
+        return
+    for name in sorted(module.name for module in iter_modules(getattr(package, "__path__", ()))):
+        if name[0] in "_~":
+            continue
+        try:
+            migration_class = getattr(import_module(f"{module_name}.{name}"), "Migration", None)
+        except ImportError:
+            continue  # migrate and makemigrations stop at it with a traceback.
+        if migration_class is not None:
+            yield migration_class(name, app_config.label)
+
+
+def check_stage_settings(**_: Any) -> list[CheckMessage]:
+    """Warn of a stage setting for an app or migration that does not exist (`migrations.W0002`)."""
+    known = {app_config.label: app_config for app_config in apps.get_app_configs()}
+    messages: list[CheckMessage] = []
+    for setting in ("MIGRATION_STAGES_OVERRIDE", "MIGRATION_STAGES_FALLBACK"):
+        for key in getattr(conf, setting):
+            label, _dot, name = key.partition(".")
+            if label not in known:
+                messages.append(_unknown(setting, key, "app", label, known))
+            elif name and name not in (names := [m.name for m in _migrations_on_disk(known[label])]):
+                messages.append(_unknown(setting, key, "migration", name, names))
+    return messages
+
+
+def _unknown(setting: str, key: str, kind: str, name: str, candidates: Iterable[str]) -> CheckMessage:
+    close = difflib.get_close_matches(name, list(candidates), n=1)
+    return Warning(
+        f"{setting}[{key!r}] names {kind} {name!r}, which does not exist.",
+        hint=f"Did you mean {close[0]!r}?" if close else "Remove the entry or correct its name.",
+        id="migrations.W0002",
+    )

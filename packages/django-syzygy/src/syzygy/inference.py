@@ -1,0 +1,118 @@
+"""Which stage an operation or a migration belongs to, and how a list of operations splits in two."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from django.db.migrations import Migration, operations
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.fields import FieldOperation
+from django.db.models import Index
+from django.db.models.constraints import BaseConstraint, UniqueConstraint
+
+from . import conf
+from .constants import Stage
+from .exceptions import AmbiguousStage
+from .stages import parse_stage
+
+__all__ = ("MigrationStage", "get_migration_stage", "get_operation_stage", "partition_operations", "stage_of")
+
+
+class MigrationStage(NamedTuple):
+    """A migration's stage (`None`: it does nothing) and whether somebody wrote it down or it was inferred."""
+
+    stage: Stage | None
+    defined: bool
+
+
+def get_operation_stage(operation: Operation) -> Stage:
+    """Return the stage an operation declares, else POST for removals and PRE for everything else."""
+    declared = getattr(operation, "stage", None)
+    if declared is not None:
+        return parse_stage(declared, f"{type(operation).__name__}.stage")
+    if isinstance(operation, (operations.DeleteModel, operations.RemoveField)):
+        return Stage.POST_DEPLOY
+    return Stage.PRE_DEPLOY
+
+
+def _configured(stages: Mapping[str, Stage], migration: Migration) -> Stage | None:
+    return stages.get(str(migration)) or stages.get(migration.app_label)
+
+
+def _inferred(migration: Migration) -> Stage | None:
+    stages = {get_operation_stage(operation) for operation in migration.operations}
+    if len(stages) < 2:
+        return next(iter(stages), None)
+    fallback = _configured(conf.MIGRATION_STAGES_FALLBACK, migration)
+    if fallback is None:
+        raise AmbiguousStage(
+            f"{migration} holds operations for both sides of a deployment, so its stage cannot be inferred. "
+            "Set `stage` on the migration class, split it in two, or name it in MIGRATION_STAGES_OVERRIDE or "
+            "MIGRATION_STAGES_FALLBACK."
+        )
+    return fallback
+
+
+def stage_of(migration: Migration) -> MigrationStage:
+    """Return a migration's stage: its `stage` attribute, the override setting, inference, the fallback setting.
+
+    Raises `AmbiguousStage` if none of them decides and `InvalidStage` for an attribute that is not a stage.
+    """
+    declared = getattr(migration, "stage", None)
+    if declared is not None:
+        return MigrationStage(parse_stage(declared, f"The stage of {migration}"), defined=True)
+    override = _configured(conf.MIGRATION_STAGES_OVERRIDE, migration)
+    if override is not None:
+        return MigrationStage(override, defined=True)
+    return MigrationStage(_inferred(migration), defined=False)
+
+
+def get_migration_stage(migration: Migration) -> Stage | None:
+    """Return a migration's stage, `None` if it has no operations and nothing defines one; see `stage_of`."""
+    return stage_of(migration).stage
+
+
+def partition_operations(operations_: Iterable[Operation], app_label: str) -> tuple[list[Operation], list[Operation]]:
+    """Split operations into those before and those after a deployment, keeping their order within each.
+
+    A pre-deployment operation that comes later than post-deployment ones is moved in front of them only where that
+    changes nothing; `AmbiguousStage` otherwise.
+    """
+    before: list[Operation] = []
+    after: list[Operation] = []
+    for operation in operations_:
+        if get_operation_stage(operation) is Stage.POST_DEPLOY:
+            after.append(operation)
+            continue
+        obstacle = next((o for o in after if not _may_precede(operation, o, app_label)), None)
+        if obstacle is not None:
+            raise AmbiguousStage(
+                f"Operation {operation.describe()!r} of app {app_label!r} is meant for before the deployment but "
+                f"may depend on {obstacle.describe()!r}, which is meant for after it."
+            )
+        before.append(operation)
+    return before, after
+
+
+def _may_precede(operation: Operation, obstacle: Operation, app_label: str) -> bool:
+    if obstacle.reduce(operation, app_label) is True:
+        return True
+    # Django's optimizer takes every index operation for one that touches everything.
+    return isinstance(obstacle, FieldOperation) and not _index_mentions(operation, obstacle)
+
+
+def _index_mentions(operation: Operation, obstacle: FieldOperation) -> bool:
+    if not isinstance(operation, (operations.AddIndex, operations.AddConstraint)):
+        return True
+    if operation.model_name_lower != obstacle.model_name_lower:
+        return False
+    subject = operation.index if isinstance(operation, operations.AddIndex) else operation.constraint
+    columns = _plain_columns(subject)
+    return columns is None or obstacle.name in columns
+
+
+def _plain_columns(subject: Index | BaseConstraint) -> Sequence[str] | None:
+    """The fields an index or constraint is made of, `None` if expressions make that uncertain."""
+    if not isinstance(subject, (Index, UniqueConstraint)) or subject.condition or subject.expressions:
+        return None
+    included: Iterable[str] = getattr(subject, "include", None) or ()
+    return [name.removeprefix("-") for name in (*subject.fields, *included)]

@@ -1,0 +1,1 @@
+"""`makemigrations` and `migrate`."""

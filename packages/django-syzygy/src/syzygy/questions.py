@@ -1,0 +1,122 @@
+"""What `makemigrations` asks when a change cannot be staged without knowing the deployment.
+
+Nothing is asked of a questioner that is not interactive, or in a dry run: `questioner.defaults` answers there.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+from django.core.management.color import Style, no_style
+from django.db import models
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.questioner import InteractiveMigrationQuestioner, MigrationQuestioner
+
+from .constants import Stage
+
+__all__ = ("StageQuestions",)
+
+_QUIT = 1
+_STAGE_CHOICES = {2: Stage.PRE_DEPLOY, 3: Stage.POST_DEPLOY}
+
+
+class StageQuestions:
+    """Asks the questions of one run; choosing to quit ends the process with status 3, as Django's own do."""
+
+    def __init__(self, questioner: MigrationQuestioner, style: Style | None = None) -> None:
+        self.questioner = questioner
+        self.style = style or no_style()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether there is somebody to ask."""
+        return isinstance(self.questioner, InteractiveMigrationQuestioner) and not self.questioner.dry_run
+
+    def rename_field_stage(self, model_name: str, old_name: str, new_name: str) -> Stage:
+        """Ask in which stage a column is renamed; `defaults["ask_rename_field_stage"]` is 1, 2 or 3."""
+        return self._rename_stage(
+            "ask_rename_field_stage",
+            f"Renaming column {model_name}.{old_name} while code that uses it is running causes errors.",
+            f"Quit; {model_name}.{new_name} will be added as a new field and filled from {model_name}.{old_name}",
+        )
+
+    def rename_model_stage(self, app_label: str, new_name: str, old_table: str) -> Stage:
+        """Ask in which stage a table is renamed; `defaults["ask_rename_model_stage"]` is 1, 2 or 3."""
+        return self._rename_stage(
+            "ask_rename_model_stage",
+            f"Renaming table {old_table} while code that uses it is running causes errors.",
+            f'Quit; {app_label}.{new_name}.Meta.db_table will be set to "{old_table}" so that the table stays',
+        )
+
+    def remove_default(self, model_name: str, field_name: str) -> Any:
+        """Ask what the database puts into a column while new code no longer fills it.
+
+        Returns a value, or `NOT_PROVIDED` for a column that becomes nullable.
+        """
+        if not self.interactive:
+            return self.questioner.defaults.get("ask_remove_default", models.NOT_PROVIDED)
+        choice = self._choose(
+            f"Until old code is gone, new code inserts rows without {model_name}.{field_name}, which is required "
+            "and has no default. Please select what the database does with such rows:",
+            [
+                "Give them a value, which you provide now",
+                "Allow NULL in the column until it is removed",
+                "Quit; a default or null=True will be set in models.py first",
+            ],
+        )
+        if choice == 1:
+            return self.questioner._ask_default()  # type: ignore[attr-defined] # noqa: SLF001
+        if choice != 2:
+            sys.exit(3)
+        return models.NOT_PROVIDED
+
+    def accept_ambiguity(self, app_label: str, operations: Iterable[Operation]) -> None:
+        """Say that an app's operations cannot be told apart, and ask whether to write them all the same."""
+        self._warn(
+            f'The changes detected in app "{app_label}" cannot be divided into those before and those after the '
+            "deployment:\n" + "\n".join(f"- {operation.describe()}" for operation in operations)
+        )
+        if not self.interactive:
+            if self.questioner.defaults.get("ask_ambiguous_abort", False):
+                sys.exit(3)
+            return
+        choice = self._choose(
+            "",
+            [
+                "Write the migrations; you will divide them by hand and give each one a stage",
+                "Quit; fewer changes will be made to the models at once",
+            ],
+        )
+        if choice == 2:
+            sys.exit(3)
+
+    def _rename_stage(self, key: str, warning: str, quit_choice: str) -> Stage:
+        if not self.interactive:
+            choice = self.questioner.defaults.get(key, _QUIT)
+            if choice not in _STAGE_CHOICES:
+                self._warn(
+                    f"{warning} Nobody can be asked in which stage to do it: run makemigrations interactively, or "
+                    "keep the name in the database with db_column or db_table."
+                )
+        else:
+            self._warn(warning)
+            assumption = self.style.MIGRATE_LABEL("fails for the duration of the deployment if it is not so")
+            choice = self._choose(
+                "Please select when to rename:",
+                [
+                    quit_choice,
+                    f"Before the deployment, as the running code does not use it ({assumption})",
+                    f"After the deployment, as the new code does not use it yet ({assumption})",
+                ],
+            )
+        if choice not in _STAGE_CHOICES:
+            sys.exit(3)
+        return _STAGE_CHOICES[choice]
+
+    def _choose(self, question: str, choices: list[str]) -> int:
+        choice: int = self.questioner._choice_input(question, choices)  # type: ignore[attr-defined] # noqa: SLF001
+        return choice
+
+    def _warn(self, text: str) -> None:
+        OutputWrapper(sys.stderr).write(self.style.WARNING(text))
