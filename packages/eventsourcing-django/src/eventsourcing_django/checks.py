@@ -1,0 +1,45 @@
+"""System checks: settings that work until two things happen at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps.config import AppConfig
+from django.core.checks import CheckMessage, Warning as CheckWarning
+from django.db import connections
+
+__all__ = ["check_recorder_databases"]
+
+_TESTED_VENDORS = frozenset({"postgresql", "sqlite", "mysql"})
+
+
+def check_recorder_databases(
+    app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Look at the databases given to the check command (`manage.py check --database default`)."""
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        if connection.vendor == "sqlite":
+            messages += _check_sqlite(alias, connection.settings_dict)
+        elif connection.vendor not in _TESTED_VENDORS:
+            messages.append(
+                CheckWarning(
+                    f"Database {alias!r} is a {connection.vendor} database, which eventsourcing_django is not tested on.",
+                    hint="Keep events in PostgreSQL, SQLite, MariaDB or MySQL (setting DJANGO_DB_ALIAS).",
+                    id="eventsourcing_django.W002",
+                )
+            )
+    return messages
+
+
+def _check_sqlite(alias: str, settings: dict[str, Any]) -> list[CheckMessage]:
+    if str(settings.get("OPTIONS", {}).get("transaction_mode", "")).upper() in {"IMMEDIATE", "EXCLUSIVE"}:
+        return []
+    return [
+        CheckWarning(
+            f"SQLite database {alias!r} starts transactions as readers, and one that reads and then saves fails at"
+            " once with 'database is locked' if another connection has written meanwhile.",
+            hint=f"Set DATABASES[{alias!r}]['OPTIONS']['transaction_mode'] = 'IMMEDIATE'.",
+            id="eventsourcing_django.W001",
+        )
+    ]

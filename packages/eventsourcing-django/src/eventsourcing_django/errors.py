@@ -1,0 +1,75 @@
+"""Database errors as the eventsourcing library knows them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import django.db
+from django.db.utils import ConnectionDoesNotExist
+from eventsourcing import persistence
+
+__all__ = ["TablesNotFoundError", "UnknownDatabaseError", "translated_errors"]
+
+
+class UnknownDatabaseError(ConnectionDoesNotExist, persistence.InterfaceError):
+    """Raised when an application is to store its events in a database that ``DATABASES`` does not have."""
+
+
+class TablesNotFoundError(persistence.OperationalError, persistence.ProgrammingError):
+    """Raised when the tables, or columns of them, are missing: the database has not been migrated.
+
+    It is an `OperationalError` on every database, and a `ProgrammingError` as well because some of them say so.
+    """
+
+
+# The most special class comes first: django.db.DatabaseError is the parent of most of the others.
+_TRANSLATIONS: tuple[tuple[type[Exception], type[persistence.PersistenceError]], ...] = (
+    (django.db.IntegrityError, persistence.IntegrityError),
+    (django.db.DataError, persistence.DataError),
+    (django.db.OperationalError, persistence.OperationalError),
+    (django.db.ProgrammingError, persistence.ProgrammingError),
+    (django.db.InternalError, persistence.InternalError),
+    (django.db.NotSupportedError, persistence.NotSupportedError),
+    (django.db.InterfaceError, persistence.InterfaceError),
+    (django.db.DatabaseError, persistence.DatabaseError),
+    (django.db.Error, persistence.PersistenceError),
+)
+
+_UNDEFINED_TABLE_OR_COLUMN = frozenset({"42P01", "42703"})  # PostgreSQL's SQLSTATE
+_NO_SUCH_TABLE_OR_COLUMN = frozenset({1146, 1054})  # MySQL's error numbers
+
+
+@contextmanager
+def translated_errors(alias: str) -> Iterator[None]:
+    """Raise eventsourcing's exceptions in place of Django's.
+
+    Args:
+        alias: the database in use, named in the advice that an unmigrated one needs.
+
+    Raises:
+        eventsourcing.persistence.PersistenceError: its subclass of the same name as the Django error, which stays
+            chained as the cause.
+    """
+    try:
+        yield
+    except django.db.Error as error:
+        if _means_missing_tables(error):
+            raise TablesNotFoundError(
+                f"{str(error).strip()} (database {alias!r} has not been migrated:"
+                f" run 'manage.py migrate eventsourcing_django --database={alias}')"
+            ) from error
+        translation = next(ours for theirs, ours in _TRANSLATIONS if isinstance(error, theirs))
+        raise translation(str(error)) from error
+
+
+def _means_missing_tables(error: django.db.Error) -> bool:
+    if isinstance(error, django.db.OperationalError | django.db.ProgrammingError):
+        cause = error.__cause__
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        number = error.args[0] if error.args else None
+        return (
+            state in _UNDEFINED_TABLE_OR_COLUMN
+            or number in _NO_SUCH_TABLE_OR_COLUMN
+            or str(error).startswith("no such table")  # SQLite has no number of its own for it
+            or " has no column named " in str(error)
+        )
+    return False

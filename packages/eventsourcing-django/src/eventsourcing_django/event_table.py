@@ -1,0 +1,161 @@
+"""The table of an application's events or snapshots: its rows as the eventsourcing library's values."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from eventsourcing.persistence import DataError, Notification, StoredEvent
+
+__all__ = ["EventTable", "as_uuid", "quoted"]
+
+
+def as_uuid(originator_id: object) -> UUID:
+    """Give the UUID that an aggregate's ID is or spells.
+
+    Raises:
+        eventsourcing.persistence.DataError: the ID is not a UUID, and the column holds nothing else.
+    """
+    if isinstance(originator_id, UUID):
+        return originator_id
+    try:
+        return UUID(str(originator_id))
+    except ValueError as error:
+        raise DataError(
+            f"The originator ID {originator_id!r} is not a UUID: tables of eventsourcing_django hold aggregates"
+            " whose IDs are UUIDs"
+        ) from error
+
+
+def quoted(connection: BaseDatabaseWrapper, *names: str) -> str:
+    """Spell names of tables and columns as the database wants them, with commas between."""
+    return ", ".join(connection.ops.quote_name(name) for name in names)
+
+
+class EventTable:
+    """Rows of one application in the table of a model.
+
+    Rows are read with plain cursors: a model instance per event costs more than all the rest of a read.
+
+    Args:
+        application_name: whose rows.
+        model: `StoredEventRecord`, `SnapshotRecord` or a model with their fields.
+    """
+
+    columns = ("originator_id", "originator_version", "topic", "state")
+
+    def __init__(self, application_name: str, model: type[models.Model]) -> None:
+        self.application_name = application_name
+        self.model = model
+        self.name: str = model._meta.db_table  # noqa: SLF001  # Django's documented name
+        self.pk: str = model._meta.pk.column  # noqa: SLF001
+
+    def parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> tuple[Any, ...]:
+        """Give the values of `columns` for an event in the form that the database's driver takes."""
+        return (
+            self.id_parameter(connection, event.originator_id),
+            event.originator_version,
+            event.topic,
+            connection.Database.Binary(event.state),  # type: ignore[attr-defined]
+        )
+
+    def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> Any:
+        """Give an aggregate's ID in the form that the column has here: a UUID, or 32 digits."""
+        field = self.model._meta.get_field("originator_id")  # noqa: SLF001
+        return field.get_db_prep_value(as_uuid(originator_id), connection)  # type: ignore[union-attr]
+
+    def select_events(
+        self,
+        connection: BaseDatabaseWrapper,
+        originator_id: object,
+        *,
+        gt: int | None,
+        lte: int | None,
+        desc: bool,
+        limit: int | None,
+    ) -> list[StoredEvent]:
+        """Read events of one aggregate in the order of their versions."""
+        conditions = ["application_name = %s", "originator_id = %s"]
+        parameters = [self.application_name, self.id_parameter(connection, originator_id)]
+        for condition, bound in (("originator_version > %s", gt), ("originator_version <= %s", lte)):
+            if bound is not None:
+                conditions.append(condition)
+                parameters.append(bound)
+        order = "originator_version DESC" if desc else "originator_version"
+        rows = self._select(connection, self.columns, conditions, parameters, order, limit)
+        return [
+            StoredEvent(
+                originator_id=value if isinstance(value, UUID) else UUID(value),
+                originator_version=version,
+                topic=topic,
+                state=bytes(state),
+            )
+            for value, version, topic, state in rows
+        ]
+
+    def select_notifications(
+        self,
+        connection: BaseDatabaseWrapper,
+        *,
+        start: int | None,
+        inclusive_of_start: bool,
+        stop: int | None,
+        topics: Sequence[str],
+        limit: int,
+    ) -> list[Notification]:
+        """Read events of the application in the order in which they were recorded."""
+        key = quoted(connection, self.pk)
+        conditions, parameters = ["application_name = %s"], [self.application_name, *()]
+        for condition, bound in (
+            (f"{key} {'>=' if inclusive_of_start else '>'} %s", start),
+            (f"{key} <= %s", stop),
+        ):
+            if bound is not None:
+                conditions.append(condition)
+                parameters.append(bound)  # type: ignore[arg-type]
+        if topics:
+            conditions.append(f"topic IN ({', '.join(['%s'] * len(topics))})")
+            parameters.extend(topics)
+        rows = self._select(connection, (self.pk, *self.columns), conditions, parameters, key, limit)
+        return [
+            Notification(
+                id=position,
+                originator_id=value if isinstance(value, UUID) else UUID(value),
+                originator_version=version,
+                topic=topic,
+                state=bytes(state),
+            )
+            for position, value, version, topic, state in rows
+        ]
+
+    def max_id(self, connection: BaseDatabaseWrapper) -> int | None:
+        """Give the position of the application's last event, or None if it has none."""
+        statement = (
+            f"SELECT MAX({quoted(connection, self.pk)}) FROM {quoted(connection, self.name)}"  # noqa: S608
+            " WHERE application_name = %s"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [self.application_name])
+            (position,) = cursor.fetchone()
+        return position  # type: ignore[no-any-return]
+
+    def _select(
+        self,
+        connection: BaseDatabaseWrapper,
+        columns: Iterable[str],
+        conditions: Iterable[str],
+        parameters: Sequence[Any],
+        order: str,
+        limit: int | None,
+    ) -> list[tuple[Any, ...]]:
+        # Only names of the model and this module's own text are put into the statement.
+        statement = (
+            f"SELECT {quoted(connection, *columns)} FROM {quoted(connection, self.name)}"  # noqa: S608
+            f" WHERE {' AND '.join(conditions)} ORDER BY {order}"
+        )
+        if limit is not None:
+            statement += " " + connection.ops.limit_offset_sql(None, limit)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()

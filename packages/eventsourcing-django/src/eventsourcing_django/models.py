@@ -1,0 +1,109 @@
+"""The tables.
+
+Their names, columns and constraints are those of eventsourcing-django, so that an existing database is used as it is.
+Whatever is added is nullable and comes in a migration of its own.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+
+__all__ = ["NotificationTrackingRecord", "RecorderLock", "SnapshotRecord", "StoredEventRecord"]
+
+
+class StoredEventRecord(models.Model):
+    """An event of an aggregate; ``id`` is its position in the sequence of its application."""
+
+    id = models.BigAutoField(primary_key=True)
+    application_name = models.CharField(max_length=32)
+    originator_id = models.UUIDField()
+    originator_version = models.BigIntegerField()
+    topic = models.TextField()
+    state = models.BinaryField()
+
+    class Meta:
+        """Table `stored_events`, shared by every application of the database."""
+
+        db_table = "stored_events"
+        unique_together = (
+            ("application_name", "originator_id", "originator_version"),
+            ("application_name", "id"),
+        )
+        verbose_name = "stored event"
+
+    def __str__(self) -> str:
+        """Say whose event it is and where it stands."""
+        return f"{self.application_name} #{self.pk}: {self.originator_id} v{self.originator_version}"
+
+
+class SnapshotRecord(models.Model):
+    """The state of an aggregate at one of its versions."""
+
+    uid = models.BigAutoField(primary_key=True)
+    application_name = models.CharField(max_length=32)
+    originator_id = models.UUIDField()
+    originator_version = models.BigIntegerField()
+    topic = models.TextField()
+    state = models.BinaryField()
+
+    class Meta:
+        """Table `snapshots`."""
+
+        db_table = "snapshots"
+        unique_together = (("application_name", "originator_id", "originator_version"),)
+        verbose_name = "snapshot"
+
+    def __str__(self) -> str:
+        """Say whose snapshot it is and of which version."""
+        return f"{self.application_name}: {self.originator_id} v{self.originator_version}"
+
+
+class NotificationTrackingRecord(models.Model):
+    """How far an application has processed the events of another one.
+
+    The position is the largest ``notification_id`` of all rows of the two applications. One row of the pair has
+    ``is_current`` set and moves along; rows without it were written by eventsourcing-django, one per processed event.
+    """
+
+    uid = models.BigAutoField(primary_key=True)
+    application_name = models.CharField(max_length=32)
+    upstream_application_name = models.CharField(max_length=32)
+    notification_id = models.BigIntegerField()
+    is_current = models.BooleanField(null=True, default=None, editable=False)
+
+    class Meta:
+        """Table `notification_tracking`."""
+
+        db_table = "notification_tracking"
+        unique_together = (("application_name", "upstream_application_name", "notification_id"),)
+        constraints: ClassVar = [
+            # Null is distinct from null, so this binds the moving row alone.
+            models.UniqueConstraint(
+                fields=["application_name", "upstream_application_name", "is_current"],
+                name="notification_tracking_one_current_row",
+            ),
+        ]
+        verbose_name = "notification tracking"
+
+    def __str__(self) -> str:
+        """Say who has processed whom up to where."""
+        return f"{self.application_name} has processed {self.upstream_application_name} up to {self.notification_id}"
+
+
+class RecorderLock(models.Model):
+    """A row to lock, one per application, where the database has no lock that ends with the transaction.
+
+    PostgreSQL has advisory locks and SQLite has one writer: there the table stays empty.
+    """
+
+    application_name = models.CharField(max_length=32, primary_key=True)
+
+    class Meta:
+        """Table `eventsourcing_recorder_locks`."""
+
+        db_table = "eventsourcing_recorder_locks"
+        verbose_name = "recorder lock"
+
+    def __str__(self) -> str:
+        """Say whose lock it is."""
+        return f"lock of {self.application_name}"

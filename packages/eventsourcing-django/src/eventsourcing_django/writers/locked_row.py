@@ -1,0 +1,69 @@
+"""Any database: a locked row per application orders its events."""
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from eventsourcing.persistence import StoredEvent, Tracking
+
+from eventsourcing_django.event_table import as_uuid
+from eventsourcing_django.models import RecorderLock
+from eventsourcing_django.writers.interface import Writer
+
+__all__ = ["LockedRowWriter"]
+
+
+class LockedRowWriter(Writer):
+    """Locks the application's row until the transaction ends, then writes with Django's ORM.
+
+    MySQL and MariaDB come here: their `GET_LOCK` belongs to the session and outlives a rollback, a row's lock does not.
+    """
+
+    def write(
+        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
+    ) -> list[int]:
+        """Take the lock, advance the tracking, insert the events."""
+        if tracking is not None:
+            self._lock(connection, self.tracking.application_name)
+            if not self.tracking.advance_under_lock(connection, tracking):
+                raise self.refuse(tracking)
+        elif self._ordered and events:
+            self._lock(connection, self.events.application_name)
+        return self._insert(connection, events) if events else []
+
+    @staticmethod
+    def _lock(connection: BaseDatabaseWrapper, application_name: str) -> None:
+        rows = RecorderLock.objects.using(connection.alias)
+        locked = rows.select_for_update().filter(pk=application_name)
+        if locked.first() is None:
+            try:
+                with transaction.atomic(using=connection.alias):
+                    rows.create(pk=application_name)
+            except IntegrityError:
+                # Another process has just made it, and held it until its transaction ended.
+                locked.get()
+
+    def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
+        model = self.events.model
+        records = [
+            model(
+                application_name=self.events.application_name,
+                originator_id=as_uuid(event.originator_id),
+                originator_version=event.originator_version,
+                topic=event.topic,
+                state=event.state,
+            )
+            for event in events
+        ]
+        rows = model._base_manager.using(connection.alias)  # noqa: SLF001  # Django's documented name
+        rows.bulk_create(records)
+        if connection.features.can_return_rows_from_bulk_insert:
+            return [record.pk for record in records]
+        versions = [(record.originator_id, record.originator_version) for record in records]
+        inserted = rows.filter(
+            application_name=self.events.application_name,
+            originator_id__in={originator_id for originator_id, _ in versions},
+            originator_version__in={version for _, version in versions},
+        ).values_list("originator_id", "originator_version", "pk")
+        positions = {(originator_id, version): pk for originator_id, version, pk in inserted}
+        return [positions[version] for version in versions]

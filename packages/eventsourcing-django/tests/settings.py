@@ -1,0 +1,69 @@
+"""Django settings of the tests; `conftest.py` adds the database `postgres`."""
+
+import os
+from pathlib import Path
+from tempfile import gettempdir
+from urllib.parse import unquote, urlsplit
+
+
+def from_url(url: str) -> dict:
+    """Give the DATABASES entry for 'sqlite:///path' or 'postgresql://user:password@host:port/name'."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path, "OPTIONS": {"timeout": 30}}
+    return {
+        "ENGINE": "django.db.backends.mysql" if parts.scheme == "mysql" else "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname,
+        "PORT": parts.port,
+    }
+
+
+SECRET_KEY = "a key for tests only"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ROOT_URLCONF = "urls"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "eventsourcing_django",
+    "school",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# A process that a test starts is given its database; the tests themselves use SQLite in memory and in a file.
+if os.environ.get("SCHOOL_DATABASE_URL"):
+    DATABASES = {"default": from_url(os.environ["SCHOOL_DATABASE_URL"])}
+else:
+    _FILE = str(Path(gettempdir()) / f"eventsourcing_django_{os.getpid()}.sqlite3")
+    DATABASES = {
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+        "file": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": _FILE,
+            "OPTIONS": {"timeout": 30},
+            "TEST": {"NAME": _FILE},
+        },
+    }
