@@ -1,0 +1,85 @@
+"""What a storage can do to its server besides files: health, buckets, policies."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from django_minio_backend.buckets import Buckets
+from django_minio_backend.health import MinioServerStatus, server_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django_minio_backend.connection import Connection
+    from django_minio_backend.options import Options
+
+__all__ = ["Administration"]
+
+
+class Administration:
+    """The methods of `MinioBackend` that concern whole buckets and the server."""
+
+    if TYPE_CHECKING:
+        bucket: str
+        options: Options
+        connection: Connection
+        PRIVATE_BUCKETS: list[str]
+        PUBLIC_BUCKETS: list[str]
+
+    def is_minio_available(self, timeout: float = 5.0) -> MinioServerStatus:
+        """Return whether the server answers within `timeout` seconds, as an object that is true or false.
+
+        No credentials are sent; `.details` says what was found.
+        """
+        return server_status(self.connection, timeout)
+
+    def check_bucket_existence(self) -> None:
+        """Create the storage's bucket if it is missing."""
+        Buckets(self.connection).ensure(self.bucket)
+
+    def check_bucket_existences(self, max_workers: int | None = None) -> None:
+        """Create every declared bucket that is missing, several at a time.
+
+        Raises one Exception that names each bucket that could not be created.
+        """
+        names = self.declared_buckets()
+        buckets = Buckets(self.connection)
+        with ThreadPoolExecutor(max_workers or min(len(names), 10) or 1) as pool:
+            tasks = {name: pool.submit(buckets.ensure, name) for name in names}
+        failed = {name: error for name, task in tasks.items() if (error := task.exception()) is not None}
+        if failed:
+            listed = "; ".join(f"{name}: {error}" for name, error in failed.items())
+            raise Exception(f"These buckets could not be checked or created: {listed}")  # noqa: TRY002  documented
+
+    def declared_buckets(self) -> list[str]:
+        """Return every bucket of the settings once, the storage's own included."""
+        return list(dict.fromkeys([*self.PUBLIC_BUCKETS, *self.PRIVATE_BUCKETS, self.bucket]))
+
+    def initialize_bucket(self, bucket: str) -> tuple[bool, bool]:
+        """Create a bucket if it is missing and give it the policy its declaration asks for.
+
+        A bucket that a policy hook names keeps its policy for the hook to set. Returns whether it was created
+        and whether its policy changed.
+        """
+        buckets = Buckets(self.connection)
+        created = buckets.ensure(bucket)
+        if bucket in (name for name, _ in self.policy_hooks()):
+            return created, False
+        if bucket in self.PUBLIC_BUCKETS:
+            listing = bool(self.options.get("MINIO_PUBLIC_LISTING"))
+            return created, buckets.make_public(bucket, listing=listing)
+        return created, buckets.remove_policy(bucket)
+
+    def policy_hooks(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the configured hooks: bucket and policy."""
+        return [(bucket, policy) for bucket, policy in self.options.get("MINIO_POLICY_HOOKS")]
+
+    def set_bucket_policy(self, bucket: str, policy: Mapping[str, Any]) -> None:
+        """Give a bucket a policy, as a dictionary in the language of S3 policies."""
+        Buckets(self.connection).set_policy(bucket, policy)
+
+    def set_bucket_to_public(self) -> None:
+        """Let anyone read the objects of the storage's bucket; names can be listed only if the settings say so."""
+        listing = bool(self.options.get("MINIO_PUBLIC_LISTING"))
+        Buckets(self.connection).make_public(self.bucket, listing=listing)

@@ -1,0 +1,41 @@
+"""Django system checks: settings that would be ignored, or understood differently from what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name
+
+from django_minio_backend.configured import configured_storages
+from django_minio_backend.options import OURS
+
+__all__ = ["check_settings"]
+
+_REMOVED = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfiles"}
+
+
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  the checks' signature
+    """Return an error for each removed setting that names a class of ours, a warning for each unknown one."""
+    return [*_removed_settings(), *_unknown_settings()]
+
+
+def _removed_settings() -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name} = {value!r} has no effect: Django {django.get_version()} reads STORAGES only.",
+            hint=f'Write STORAGES = {{..., "{alias}": {{"BACKEND": "{value}"}}}}. The global MINIO_ settings may stay.',
+            id=f"{OURS}E001",
+        )
+        for name, alias in _REMOVED.items()
+        if str(value := getattr(settings, name, "")).startswith(OURS)
+    ]
+
+
+def _unknown_settings() -> list[CheckMessage]:
+    return [
+        Warning(f"STORAGES[{storage.options.alias!r}]['OPTIONS']: {problem}", id=f"{OURS}W001")
+        for storage in configured_storages()
+        for problem in storage.options.unknown()
+    ]

@@ -1,0 +1,192 @@
+"""One connection pool and one SDK client per process and server, shared by all storages with equal settings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from minio import Minio
+from minio.credentials.providers import Provider
+from pentad_config import Secret
+from pentad_config.minio import SecretProvider
+
+from django_minio_backend.errors import ConfigurationError
+from django_minio_backend.options import SECRETS
+from django_minio_backend.signing import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from django_minio_backend.options import Options
+
+__all__ = ["Connection", "Endpoint", "connection_for"]
+
+_BLOCK = 256 * 1024
+_SALT = secrets.token_bytes(32)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a server is: `host` or `host:port`, and whether TLS is spoken there."""
+
+    host: str
+    secure: bool
+
+    @property
+    def base_url(self) -> str:
+        """The address without a slash at its end."""
+        return f"{'https' if self.secure else 'http'}://{self.host}"
+
+    @property
+    def signed_host(self) -> str:
+        """The Host header as clients send it: without the scheme's default port."""
+        return self.host.removesuffix(":443" if self.secure else ":80")
+
+
+@dataclass
+class Connection:
+    """All that is needed to talk to one server: pool, credentials, SDK client, region."""
+
+    endpoint: Endpoint
+    provider: Provider
+    region: str | None
+    pool: urllib3.PoolManager
+    conditional_writes: bool | None = None
+    """Whether the server honours `If-None-Match: *`; None until that was found out."""
+    regions: dict[str, str] = field(default_factory=dict)
+    """The regions of buckets, filled only where no region is configured."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    holds: tuple[Any, ...] = field(default=(), repr=False)
+    """The objects whose identity stands in the registry's key: alive, their ids are not given out again."""
+
+    @cached_property
+    def client(self) -> Minio:
+        """The SDK's client on the same pool and credentials."""
+        return self.client_at(self.endpoint)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signs this server's requests and links."""
+        return Signer(self.provider)
+
+    def client_at(self, endpoint: Endpoint) -> Minio:
+        """Return an SDK client that signs for another address of the same server."""
+        return Minio(
+            endpoint.host,
+            secure=endpoint.secure,
+            region=self.region,
+            credentials=self.provider,
+            http_client=self.pool,
+        )
+
+
+_OBJECTS = ("MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS", *SECRETS)
+
+_connections: dict[Hashable, Connection] = {}
+_lock = threading.Lock()
+_abandoned: list[Any] = []
+
+
+def connection_for(options: Options) -> Connection:
+    """Return this process's connection for the settings; made on first use. No request is sent."""
+    key = _identity(options)
+    found = _connections.get(key)
+    if found is None:
+        options.check()
+        with _lock:
+            found = _connections.setdefault(key, _connect(options))
+    return found
+
+
+def _connect(options: Options) -> Connection:
+    return Connection(
+        endpoint=Endpoint(options.get("MINIO_ENDPOINT"), options.secure),
+        provider=_provider(options),
+        region=options.get("MINIO_REGION"),
+        pool=options.get("MINIO_HTTP_CLIENT") or _pool(options),
+        conditional_writes=options.get("MINIO_CONDITIONAL_WRITES"),
+        holds=tuple(options.get(name) for name in _OBJECTS),
+    )
+
+
+def _pool(options: Options) -> urllib3.PoolManager:
+    retries = urllib3.Retry(
+        total=options.get("MINIO_RETRIES"),
+        backoff_factor=0.2,
+        status_forcelist=[500, 502, 503, 504],
+        raise_on_status=False,
+    )
+    timeout = urllib3.Timeout(connect=options.get("MINIO_CONNECT_TIMEOUT"), read=options.get("MINIO_READ_TIMEOUT"))
+    return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=32, blocksize=_BLOCK, **_trust())
+
+
+def _trust() -> dict[str, Any]:
+    """Return which certificate authorities are trusted: a file named by SSL_CERT_FILE, else the system's."""
+    file = os.environ.get("SSL_CERT_FILE")
+    if not file:
+        return {"cert_reqs": "CERT_REQUIRED"}
+    if not os.path.isfile(file):  # noqa: PTH113  one call, no Path needed
+        raise ConfigurationError(f"SSL_CERT_FILE names {file!r}, which is not a file.")
+    return {"cert_reqs": "CERT_REQUIRED", "ca_certs": file}
+
+
+def _provider(options: Options) -> Provider:
+    given = options.get("MINIO_CREDENTIALS")
+    if isinstance(given, Provider):
+        return given
+    if given is not None:
+        raise ConfigurationError(
+            f"MINIO_CREDENTIALS: a credential provider of the minio package is needed, not {type(given).__name__}."
+        )
+    found = [_secret(options, name) for name in SECRETS if options.is_given(name)]
+    return SecretProvider(*found)
+
+
+def _secret(options: Options, name: str) -> Secret:
+    value = options.get(name)
+    if isinstance(value, Secret):
+        return value
+    return Secret.at(value, name=name) if isinstance(value, str) else Secret(value, name=name)
+
+
+def _identity(options: Options) -> Hashable:
+    """Return what two storages must have in common to share a connection."""
+    plain = ("MINIO_ENDPOINT", "MINIO_REGION", "MINIO_CONNECT_TIMEOUT", "MINIO_READ_TIMEOUT", "MINIO_RETRIES")
+    return (
+        options.secure,
+        options.get("MINIO_CONDITIONAL_WRITES"),
+        *(options.get(name) for name in plain),
+        *(_object_identity(options.get(name)) for name in _OBJECTS),
+    )
+
+
+def _object_identity(value: Any) -> Hashable:
+    """Tell literals apart by a keyed digest, so that no registry holds them in clear."""
+    if isinstance(value, str):
+        return hashlib.blake2b(value.encode(), key=_SALT).digest()
+    return None if value is None else id(value)
+
+
+def _forget_after_fork() -> None:
+    """Start afresh in a forked child: a socket shared with the parent would mix up their answers.
+
+    The parent's objects are kept unused for ever, as dropping them would close pools whose locks may be held
+    by threads that do not exist in the child.
+    """
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _abandoned.extend(_connections.values())
+    for connection in _connections.values():
+        pool = connection.pool
+        _abandoned.append(pool.pools)
+        pool.pools = type(pool.pools)(pool.pools._maxsize, dispose_func=pool.pools.dispose_func)  # noqa: SLF001
+    _connections.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,114 @@
+"""The errors of this package, each both the SDK's kind and the kind that Django and Python expect."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import urllib3
+from minio.error import S3Error
+
+__all__ = [
+    "ConfigurationError",
+    "ObjectChanged",
+    "ObjectNotFound",
+    "PrivatePublicMixedError",
+    "ServerUnreachable",
+    "s3_error",
+]
+
+_CODE_BY_STATUS = {
+    301: ("PermanentRedirect", "the bucket lives in another region or at another address"),
+    307: ("TemporaryRedirect", "the bucket lives at another address for now"),
+    400: ("BadRequest", "the server did not understand the request"),
+    403: ("AccessDenied", "the server refused access"),
+    404: ("NoSuchKey", "the object does not exist"),
+    405: ("MethodNotAllowed", "the server does not allow this method here"),
+    409: ("Conflict", "another operation is in the way"),
+    412: ("PreconditionFailed", "a condition of the request did not hold"),
+    416: ("InvalidRange", "the requested range lies outside of the object"),
+    501: ("NotImplemented", "the server does not implement this"),
+    503: ("ServiceUnavailable", "the server asks to be left alone for a moment"),
+}
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or wrong. The message names the setting and says what to write."""
+
+
+class PrivatePublicMixedError(Exception):
+    """One bucket is declared private and public at the same time."""
+
+
+class ServerUnreachable(ConnectionError, urllib3.exceptions.HTTPError):  # noqa: N818
+    """The S3 server gave no usable answer: refused, timed out, cut off, or failing after all retries."""
+
+
+class ObjectChanged(OSError):  # noqa: N818
+    """An object was replaced or removed while it was being read."""
+
+
+class ObjectNotFound(S3Error, FileNotFoundError):  # type: ignore[misc]  # noqa: N818
+    """No object of this name: the SDK's error and Python's FileNotFoundError in one."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        OSError.errno.__set__(self, errno.ENOENT)  # type: ignore[attr-defined]  # S3Error freezes itself
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored_not_found, (self.bucket_name, self.object_name)
+
+
+class LegacyObjectNotFound(S3Error, AttributeError):  # type: ignore[misc]  # noqa: N818
+    """What `stat()` of a missing object raises with the global settings of the 3.x releases."""
+
+
+def _restored_not_found(bucket: str, name: str) -> ObjectNotFound:
+    return not_found(bucket, name)
+
+
+def not_found(bucket: str, name: str, response: Any = None, kind: type[Any] = ObjectNotFound) -> Any:
+    """Return the error for a missing object. S3Error's positional order differs by release: keywords only."""
+    headers = getattr(response, "headers", {})
+    return kind(
+        code="NoSuchKey",
+        message=f"there is no object {name!r} in the bucket {bucket!r}",
+        resource=f"/{bucket}/{name}",
+        request_id=headers.get("x-amz-request-id"),
+        host_id=headers.get("x-amz-id-2"),
+        response=response,
+        bucket_name=bucket,
+        object_name=name,
+    )
+
+
+def s3_error(response: Any, bucket: str, name: str = "") -> S3Error:
+    """Return the S3Error for an answer that is not a success. The body must have been read."""
+    code, message = _code_and_message(response)
+    if code == "NoSuchKey" and name:
+        return not_found(bucket, name, response)  # type: ignore[no-any-return]
+    if code == "NoSuchBucket":
+        message = (
+            f"the bucket {bucket!r} does not exist; declare it and run "
+            "'python manage.py initialize_buckets', or set MINIO_BUCKET_CHECK_ON_SAVE"
+        )
+    return S3Error(
+        code=code,
+        message=message,
+        resource=f"/{bucket}/{name}",
+        request_id=response.headers.get("x-amz-request-id"),
+        host_id=response.headers.get("x-amz-id-2"),
+        response=response,
+        bucket_name=bucket,
+        object_name=name or None,
+    )
+
+
+def _code_and_message(response: Any) -> tuple[str, str]:
+    """Read code and message from the XML body, or derive them from the status where there is none."""
+    if response.data and b"<Code>" in response.data:
+        parsed = S3Error.fromxml(response)
+        if parsed.code:
+            return parsed.code, parsed.message or ""
+    default = (f"HTTP{response.status}", f"the server answered with HTTP status {response.status}")
+    return _CODE_BY_STATUS.get(response.status, default)
