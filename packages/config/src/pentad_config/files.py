@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import time
+from _thread import allocate_lock
 
 from pentad_config.errors import ConfigError, Problem
 from pentad_config.sources import Source
@@ -46,19 +46,22 @@ class FileSource(Source):
         self._limit = limit
         self._binary = binary
         self._due = 0.0
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     @property
     def ref(self) -> str:  # type: ignore[override]
+        """The reference `file:PATH`."""
         return f"file:{self.path}"
 
     @property
     def age(self) -> float | None:
+        """Seconds since the adopted version was written, or None before the first read."""
         if self.generation is None:
             return None
         return max(0.0, time.time() - self.generation[2] / 1e9)
 
     def read(self, *, force: bool = False) -> str | bytes:
+        """Return the adopted version's content. Raises ConfigError only if there has never been one."""
         now = time.monotonic()
         if self.recent and not force and now < self._due:
             return self.recent[0]
@@ -151,9 +154,7 @@ class FileSource(Source):
         if isinstance(error, FileNotFoundError):
             return self._problem("does not exist.")
         if isinstance(error, PermissionError):
-            return self._problem(
-                f"cannot be read by uid {os.geteuid()}{self._ownership()}. Change its owner or mode."
-            )
+            return self._problem(f"cannot be read by uid {os.geteuid()}{self._ownership()}. Change its owner or mode.")
         if isinstance(error, IsADirectoryError):
             return self._problem("is a directory; a regular file is needed.")
         return self._problem(f"cannot be read: {error.strerror or type(error).__name__}.")

@@ -122,9 +122,7 @@ class KeyRing:
         return keys
 
     def _where(self) -> str:
-        return ", ".join(
-            source.ref.partition(":")[2] if source.ref else "the given text" for source in self._sources
-        )
+        return ", ".join(source.ref.partition(":")[2] if source.ref else "the given text" for source in self._sources)
 
 
 def _sources(source: Secret | str | bytes | Iterable[Any], name: str) -> tuple[Secret, ...]:
@@ -134,9 +132,7 @@ def _sources(source: Secret | str | bytes | Iterable[Any], name: str) -> tuple[S
         return (Secret.at(source, name=name),)
     if isinstance(source, bytes) or not hasattr(source, "__iter__"):
         return (Secret(reveal(source, name=name), name=name),)
-    found = tuple(
-        item if isinstance(item, Secret) else Secret(reveal(item, name=name), name=name) for item in source
-    )
+    found = tuple(item if isinstance(item, Secret) else Secret(reveal(item, name=name), name=name) for item in source)
     if not found:
         raise ConfigError([Problem(name, "no keys were given.")])
     return found

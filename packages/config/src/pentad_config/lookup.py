@@ -20,9 +20,7 @@ class Value:
 
     __slots__ = ("content", "is_default", "shadowed", "source")
 
-    def __init__(
-        self, content: Any, source: str, shadowed: tuple[str, ...] = (), *, is_default: bool = False
-    ) -> None:
+    def __init__(self, content: Any, source: str, shadowed: tuple[str, ...] = (), *, is_default: bool = False) -> None:
         self.content = content
         self.source = source
         self.shadowed = shadowed
@@ -121,6 +119,6 @@ def _unknown(name: str, known: list[str]) -> Problem:
 
 
 def _closest(name: str, known: Iterable[str]) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415  only when there is a stray name
+    from difflib import get_close_matches
 
     return next(iter(get_close_matches(name, list(known), 1, 0.8)), None)

@@ -26,6 +26,7 @@ class Tripwire(str):
     __slots__ = ()
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> NoReturn:  # noqa: ARG002
+        """Raise SecretMisuse."""
         raise SecretMisuse(f"{str.__str__(self)} was about to be used as bytes. Pass secret.reveal().")
 
 

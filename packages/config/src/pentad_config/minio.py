@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minio.credentials import Credentials
+from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider
 
 from pentad_config.secret import Secret
@@ -20,9 +20,7 @@ class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
     """
 
     def __init__(self, access_key: Secret, secret_key: Secret, session_token: Secret | None = None) -> None:
-        secrets = (
-            (access_key, secret_key) if session_token is None else (access_key, secret_key, session_token)
-        )
+        secrets = (access_key, secret_key) if session_token is None else (access_key, secret_key, session_token)
         self._pair = Together(*secrets)
         self._made: tuple[int, Credentials] | None = None
 
@@ -34,9 +32,12 @@ class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
 
     def retrieve(self) -> Credentials:
         """Return the credentials to sign with now."""
-        values = [_text(value) for value in self._pair.reveal()]
+        access_key, secret_key, *token = (_text(value) for value in self._pair.reveal())
         if self._made is None or self._made[0] != self._pair.generation:
-            self._made = self._pair.generation, Credentials(*values)
+            self._made = (
+                self._pair.generation,
+                Credentials(access_key, secret_key, session_token=token[0] if token else None),
+            )
         return self._made[1]
 
     def __repr__(self) -> str:

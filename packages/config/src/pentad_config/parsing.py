@@ -27,11 +27,7 @@ def parse(kind: Any, value: Any, name: str) -> Any:
     """Return `value` as `kind`. Text is parsed, a value that already has the type is kept."""
     options = _union(kind)
     if options is not None:
-        return (
-            None
-            if value is None or (value == "" and type(None) in options)
-            else _parse_any(options, value, name)
-        )
+        return None if value is None or (value == "" and type(None) in options) else _parse_any(options, value, name)
     literal = _literal(kind)
     if literal is not None:
         return _choose(literal, value)
@@ -116,7 +112,7 @@ def _number(text: str) -> float:
 
 
 def _seconds(text: str) -> Any:
-    from datetime import timedelta  # noqa: PLC0415  only for the setting that needs it
+    from datetime import timedelta
 
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")

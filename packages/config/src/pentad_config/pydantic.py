@@ -10,7 +10,7 @@ from pentad_config.secret import Secret
 
 def secret_schema(cls: type[Secret]) -> Any:
     """Return the core schema for `cls`; called by pydantic through `Secret`."""
-    from pydantic_core import core_schema  # noqa: PLC0415  only there where pydantic is
+    from pydantic_core import core_schema
 
     def build(value: object) -> Secret:
         if isinstance(value, Secret):

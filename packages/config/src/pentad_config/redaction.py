@@ -25,7 +25,7 @@ def redact(value: Any) -> Any:
 
 
 def _needles() -> list[str]:
-    from urllib.parse import quote, quote_plus  # noqa: PLC0415  not needed to import settings
+    from urllib.parse import quote, quote_plus
 
     found: set[str] = set()
     for source in tuple(live):

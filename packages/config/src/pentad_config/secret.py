@@ -57,7 +57,8 @@ class Secret:
             text = rest if colon and kind == "literal" else ref
             return cls(text.encode() if binary else text, name=name or "secret")
         secret = cls.__new__(cls)
-        secret._source, secret.name, secret._limits = source, name or default, (ttl, limit, binary)
+        secret._source, secret._limits = source, (ttl, limit, binary)  # noqa: SLF001  a constructor of this class
+        secret.name = name or default
         return secret
 
     @property
@@ -95,7 +96,7 @@ class Secret:
         """Compare with a secret, text or bytes in constant time."""
         if not isinstance(other, (Secret, str, bytes)):
             return False
-        from hmac import compare_digest  # noqa: PLC0415  hashlib and OpenSSL are not free to import
+        from hmac import compare_digest
 
         return compare_digest(self.data(), _as_bytes(other))
 
@@ -129,7 +130,7 @@ class Secret:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pentad_config.pydantic import secret_schema  # noqa: PLC0415  only pydantic calls this
+        from pentad_config.pydantic import secret_schema
 
         return secret_schema(cls)
 

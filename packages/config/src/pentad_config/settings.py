@@ -55,7 +55,7 @@ class Settings:
     def describe(cls) -> list[Field]:
         """Return the declared settings in order, for tables, schemas and help."""
         if not cls._resolved:
-            from typing import get_type_hints  # noqa: PLC0415  not needed before the first load
+            from typing import get_type_hints
 
             hints = get_type_hints(cls)
             for name, field in cls._fields.items():
@@ -82,9 +82,7 @@ class Settings:
         """
         fields = cls.describe()
         lookup = Lookup(given, mappings, os.environ if environ is None else environ, credentials)
-        problems: list[Problem] = (
-            lookup.unknown_names(fields, cls._prefix) if strict else lookup.unknown_given(fields)
-        )
+        problems: list[Problem] = lookup.unknown_names(fields, cls._prefix) if strict else lookup.unknown_given(fields)
         values: dict[str, Value] = {}
         for field in fields:
             try:
@@ -135,9 +133,7 @@ def _finished(field: Field, value: Value) -> Value:
     except ConfigError as error:
         raise ConfigError(Problem(field.name, problem.message) for problem in error.problems) from None
     except (TypeError, ValueError) as error:
-        raise ConfigError(
-            [Problem(field.name, f"{value.source} is not usable ({type(error).__name__}).")]
-        ) from None
+        raise ConfigError([Problem(field.name, f"{value.source} is not usable ({type(error).__name__}).")]) from None
     _check_choice(field, content, value.source)
     if isinstance(content, Secret):
         content.reveal()  # a secret that cannot be read is a problem now, beside the others
@@ -147,7 +143,7 @@ def _finished(field: Field, value: Value) -> Value:
 def _check_choice(field: Field, content: Any, source: str) -> None:
     if field.choices is None or content in field.choices:
         return
-    from difflib import get_close_matches  # noqa: PLC0415  only for the message
+    from difflib import get_close_matches
 
     hint = ""
     if not field.secret:

@@ -57,6 +57,7 @@ class LiteralSource(Source):
         self.recent = (value,)
 
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
+        """Return the value."""
         return self.recent[0]
 
 
@@ -70,11 +71,10 @@ class CallableSource(Source):
         self._call = call
 
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
+        """Ask the callable."""
         value = self._call()
         if not isinstance(value, (str, bytes)):
-            raise ConfigError(
-                [Problem("secret", f"its callable returned {type(value).__name__}, not text or bytes.")]
-            )
+            raise ConfigError([Problem("secret", f"its callable returned {type(value).__name__}, not text or bytes.")])
         return self.remember(value)
 
 
@@ -90,13 +90,13 @@ class EnvSource(Source):
 
     @property
     def ref(self) -> str:  # type: ignore[override]
+        """The reference `env:VARIABLE`."""
         return f"env:{self._variable}"
 
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
+        """Return the variable's value. Raises ConfigError if it is not set or empty."""
         value = os.environ.get(self._variable)
         if not value:
             state = "is empty" if value == "" else "is not set"
-            raise ConfigError(
-                [Problem(self._variable, f"the environment variable {self._variable} {state}. Set it.")]
-            )
+            raise ConfigError([Problem(self._variable, f"the environment variable {self._variable} {state}. Set it.")])
         return self.remember(os.fsencode(value) if self._binary else value)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
+from _thread import allocate_lock
 
 from pentad_config.errors import ConfigError, Problem
 from pentad_config.files import FileSource, signature
@@ -32,7 +32,7 @@ class Together:
         self._values: tuple[str | bytes, ...] | None = None
         self._seen: list[Signature | None] = []
         self._due = 0.0
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def reveal(self) -> tuple[str | bytes, ...]:
         """Return the values in the order of the secrets. Raises ConfigError if there never was a whole set."""

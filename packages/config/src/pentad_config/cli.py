@@ -1,0 +1,189 @@
+"""`pentad-config check | explain | docs | schema | ring`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pentad_config.conflicts import conflicts
+from pentad_config.errors import ConfigError
+from pentad_config.fields import Field
+from pentad_config.ringfile import add, promote, prune
+from pentad_config.secret import Secret
+from pentad_config.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 if all is well, 1 if there are problems, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    sys.path.insert(0, os.getcwd())
+    try:
+        return int(options.run(options) or 0)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 1
+    except _Usage as error:
+        print(f"pentad-config: {error}", file=sys.stderr)
+        return 2
+
+
+class _Usage(Exception):  # noqa: N818  it ends the command, no caller handles it
+    """The command line names something that is not there."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pentad-config", description="Check and explain settings and key rings.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, function, text in (
+        ("check", _check, "load the settings and say what is wrong with them; exit 1 if anything is"),
+        ("explain", _explain, "show every setting, its value and where it came from"),
+        ("docs", _docs, "write a table of the settings in Markdown"),
+        ("schema", _schema, "write the settings as a JSON schema"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument(
+            "target", nargs="*" if name == "check" else "+", metavar="MODULE:CLASS", help="a Settings class"
+        )
+        command.add_argument("--credentials", action="append", default=[], metavar="DIR", help="a folder of secrets")
+        command.set_defaults(run=function)
+    ring = commands.add_parser("ring", help="change a file of keys, atomically", description="Change a file of keys.")
+    ring.add_argument("action", choices=("add", "promote", "prune"), help="what to do")
+    ring.add_argument("file", help="the file: one key a line, the signing key first")
+    ring.add_argument("--keep", type=int, default=2, metavar="N", help="how many keys prune leaves (default 2)")
+    ring.set_defaults(run=_ring)
+    return parser
+
+
+def _targets(options: argparse.Namespace) -> list[type[Settings]]:
+    return [_target(text) for text in options.target]
+
+
+def _target(text: str) -> type[Settings]:
+    module, colon, name = text.partition(":")
+    if not colon:
+        raise _Usage(f"{text}: say MODULE:CLASS, for example project.conf:AppSettings")
+    try:
+        found = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        raise _Usage(f"{text}: there is no module {error.name}") from None
+    if not (isinstance(found, type) and issubclass(found, Settings)):
+        raise _Usage(f"{text}: {name} is not a Settings class of {module}")
+    return found
+
+
+def _check(options: argparse.Namespace) -> int:
+    problems: list[str] = conflicts()
+    for target in _targets(options):
+        try:
+            loaded = target.load(credentials=options.credentials)
+        except ConfigError as error:
+            problems += [f"{target.__name__}.{problem}" for problem in error.problems]
+        else:
+            _print_notes(loaded)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print("no problems")
+    return 1 if problems else 0
+
+
+def _explain(options: argparse.Namespace) -> None:
+    for target in _targets(options):
+        loaded = target.load(credentials=options.credentials)
+        rows: list[tuple[str, ...]] = [("setting", "value", "source", "age")]
+        rows += [(item.name, item.value, item.source, _age(item.age)) for item in loaded.explain()]
+        _print_table(rows)
+        for item in loaded.explain():
+            for source in item.shadowed:
+                print(f"note  {item.name}: also in {source} (not used)")
+        _print_notes(loaded)
+
+
+def _print_notes(loaded: Settings) -> None:
+    for field in type(loaded).describe():
+        content = getattr(loaded, field.name)
+        path = (content.ref or "").removeprefix("file:") if isinstance(content, Secret) else ""
+        if path.startswith("/") and os.stat(path).st_mode & 0o004:
+            mode = os.stat(path).st_mode & 0o7777
+            print(
+                f"note  {field.name}: readable by every user ({mode:04o}); Kubernetes and Docker mount secrets like "
+                "this, on a shared host use 0600"
+            )
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _docs(options: argparse.Namespace) -> None:
+    for target in _targets(options):
+        print("| variable | type | default | meaning |\n| --- | --- | --- | --- |")
+        for field in target.describe():
+            print(f"| `{field.env}` | {_cell(field.type_name)} | {_cell(_default(field))} | {_cell(field.doc)} |")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _default(field: Field) -> str:
+    if field.required:
+        return "required"
+    if field.secret or callable(field.default):
+        return "set" if field.default is not None else ""
+    return "" if field.default is None else f"`{field.default}`"
+
+
+def _schema(options: argparse.Namespace) -> None:
+    for target in _targets(options):
+        fields = target.describe()
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": target.__name__,
+            "type": "object",
+            "properties": {field.name: _property(field) for field in fields},
+            "required": [field.name for field in fields if field.required],
+            "additionalProperties": False,
+        }
+        print(json.dumps(schema, indent=2))
+
+
+def _property(field: Field) -> dict[str, Any]:
+    kinds = {"int": "integer", "float": "number", "bool": "boolean"}
+    found: dict[str, Any] = {"type": kinds.get(field.type_name, "string"), "description": field.doc}
+    if field.choices:
+        found["enum"] = [str(choice) for choice in field.choices]
+    if field.secret:
+        found["writeOnly"] = True
+    elif not field.required and isinstance(field.default, (str, int, float, bool)):
+        found["default"] = field.default
+    return found
+
+
+def _ring(options: argparse.Namespace) -> None:
+    if options.action == "add":
+        count = add(options.file)
+    elif options.action == "promote":
+        count = promote(options.file)
+    else:
+        count = prune(options.file, options.keep)
+    print(f"{options.file}: {count} keys")

@@ -1,0 +1,82 @@
+"""Change a file of keys: add one that only verifies, promote it to sign, prune the oldest.
+
+Each step is one deployment apart: every node must know a key before any node signs with it, and must still
+verify what an older key signed until the last cookie of that key has run out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import tempfile
+from typing import TYPE_CHECKING
+
+from pentad_config.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def add(path: str) -> int:
+    """Append a new random key, which verifies but does not sign yet; return how many keys there are.
+
+    A file that does not exist is made with mode 0600 and one key.
+    """
+    keys = [*_read(path, missing_ok=True), secrets.token_urlsafe(48)]
+    _write(path, keys)
+    return len(keys)
+
+
+def promote(path: str) -> int:
+    """Move the last key to the front, so that it signs; return how many keys there are."""
+    keys = _read(path)
+    _write(path, [keys[-1], *keys[:-1]])
+    return len(keys)
+
+
+def prune(path: str, keep: int) -> int:
+    """Leave the first `keep` keys; return how many keys there are."""
+    if keep < 1:
+        raise ConfigError([Problem(path, f"a ring needs at least 1 key, not {keep}.")])
+    keys = _read(path)[:keep]
+    _write(path, keys)
+    return len(keys)
+
+
+def _read(path: str, *, missing_ok: bool = False) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            keys = file.read().split()
+    except FileNotFoundError:
+        if missing_ok:
+            return []
+        raise ConfigError([Problem(path, "does not exist. Make it with: pentad-config ring add FILE")]) from None
+    except OSError as error:
+        raise ConfigError([Problem(path, f"cannot be read: {error.strerror}.")]) from None
+    if not keys and not missing_ok:
+        raise ConfigError([Problem(path, "holds no keys.")])
+    return keys
+
+
+def _write(path: str, keys: Sequence[str]) -> None:
+    """Write a new file beside the old one and rename it over, with the old one's mode and owner."""
+    real = os.path.realpath(path)
+    try:
+        before: os.stat_result | None = os.stat(real)
+    except FileNotFoundError:
+        before = None
+    descriptor, temporary = tempfile.mkstemp(prefix=".ring-", dir=os.path.dirname(real))
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{key}\n" for key in keys)
+            if before is not None:
+                os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, real)
+    except OSError as error:
+        os.unlink(temporary)
+        raise ConfigError([Problem(path, f"cannot be written: {error.strerror}.")]) from None

@@ -1,0 +1,196 @@
+"""Secret files are read whole, adopted only when settled, and never replaced by something worse."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pentad_config import ConfigError, Secret
+
+KEY = "a-secret-of-some-length"
+
+
+def write(path, content, *, old=True):
+    """Replace the file, by default with a time stamp long past so that it counts as settled."""
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(data)
+    if old:
+        os.utime(path, (1_000_000_000, 1_000_000_000 + len(data) % 7))
+    return path
+
+
+def at(path, **options):
+    return Secret.at(f"file:{path}", name="secret_key", ttl=0, **options)
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_one_final_line_break_is_dropped(tmp_path, ending):
+    """echo and editors add it; nobody means it."""
+    assert at(write(tmp_path / "k", KEY + ending)).reveal() == KEY
+
+
+BAD = {
+    "empty": (b"", "is empty."),
+    "only a newline": (b"\n", "is empty."),
+    "blank after": (b"key  \n", r"has blanks or line breaks around the value \(2 after it\). Write it without"),
+    "blank before": (b" key", r"has blanks or line breaks around the value \(1 before it\)"),
+    "two newlines": (b"key\n\n", r"\(1 after it\)"),
+    "byte order mark": (b"\xef\xbb\xbfkey", "starts with a UTF-8 byte order mark. Save it as plain UTF-8."),
+    "not text": (b"ke\xff\xfey", r"is not text \(byte 2\). Declare the setting as bytes, or store it as base64."),
+    "nul": (b"k\0y", r"is not text \(byte 1\)"),
+    "too large": (b"x" * 65_537, "is larger than 65,536 bytes; is this the right file?"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_an_unusable_file_is_refused_with_its_name_and_a_remedy(tmp_path, case):
+    """The message starts with the setting, names the file, and never holds the content."""
+    content, message = BAD[case]
+    path = write(tmp_path / "k", content)
+    with pytest.raises(ConfigError, match=f"secret_key: {path} .*{message}") as caught:
+        at(path).reveal()
+    assert "xxx" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """Nothing else is guessed."""
+    with pytest.raises(ConfigError, match=f"secret_key: {tmp_path}/no does not exist."):
+        at(tmp_path / "no").reveal()
+
+
+def test_a_directory_is_refused(tmp_path):
+    """The message says what is needed instead."""
+    with pytest.raises(ConfigError, match="is a directory; a regular file is needed."):
+        at(tmp_path).reveal()
+
+
+def test_a_fifo_does_not_block(tmp_path):
+    """Opening is non-blocking, so a start never hangs on a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="is not a regular file"):
+        at(tmp_path / "pipe").reveal()
+
+
+def test_a_file_that_others_may_write_is_refused(tmp_path):
+    """Anyone could replace the secret."""
+    path = write(tmp_path / "k", KEY)
+    path.chmod(0o666)
+    with pytest.raises(ConfigError, match=r"is writable by others \(0666\); anyone could replace it. chmod go-w."):
+        at(path).reveal()
+
+
+def test_an_unreadable_file_names_mode_and_owner():
+    """The reader is told what to change."""
+    script = (
+        "import os, sys\n"
+        "from pentad_config import Secret, ConfigError\n"
+        "os.setuid(65534) if os.geteuid() == 0 else None\n"
+        "try: Secret.at('file:' + sys.argv[1], name='secret_key').reveal()\n"
+        "except ConfigError as error: print(error)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # the other user must be able to reach the file
+        path = write(Path(folder) / "k", KEY)
+        path.chmod(0o000)
+        printed = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    uid = 65534 if os.geteuid() == 0 else os.geteuid()
+    assert f"cannot be read by uid {uid} (file is 0000, owner " in printed.stdout
+    assert "Change its owner or mode." in printed.stdout
+
+
+def test_binary_content_is_kept_byte_for_byte(tmp_path):
+    """A key of bytes is not text and keeps its last byte."""
+    assert at(write(tmp_path / "k", b"\x00\xff\n"), binary=True).reveal() == b"\x00\xff\n"
+
+
+def test_a_replaced_file_is_seen(tmp_path):
+    """A rename over the old file changes the value while the process runs."""
+    secret = at(write(tmp_path / "k", "first-value"))
+    assert secret.reveal() == "first-value"
+    write(tmp_path / "new", "second-value")
+    (tmp_path / "new").rename(tmp_path / "k")
+    assert secret.reveal() == "second-value"
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "blanks", "directory"])
+def test_the_last_good_value_serves_when_the_file_goes_bad(tmp_path, damage):
+    """Nothing worse is adopted; `problem` says why, and ends when the file is good again."""
+    path = write(tmp_path / "k", KEY)
+    secret = at(path)
+    assert secret.reveal() == KEY
+    path.unlink()
+    if damage == "directory":
+        path.mkdir()
+    elif damage != "gone":
+        write(path, "" if damage == "empty" else "x \n")
+    assert secret.reveal() == KEY
+    assert str(path) in str(secret.problem)
+    if damage == "directory":
+        path.rmdir()
+    write(path, "good-again")
+    assert secret.reveal() == "good-again"
+    assert secret.problem is None
+
+
+def test_a_file_written_a_moment_ago_is_not_adopted_yet(tmp_path):
+    """It may be half-written: the old value serves until the file has been quiet."""
+    path = write(tmp_path / "k", "old-value")
+    secret = at(path)
+    assert secret.reveal() == "old-value"
+    write(path, "new-", old=False)
+    assert secret.reveal() == "old-value"
+    deadline = time.monotonic() + 5
+    while secret.reveal() == "old-value":
+        assert time.monotonic() < deadline
+    assert secret.reveal() == "new-"
+
+
+def test_the_file_is_left_alone_between_looks(tmp_path, monkeypatch):
+    """Within the time-to-live a read costs no system call."""
+    secret = Secret.at(f"file:{write(tmp_path / 'k', KEY)}", ttl=60)
+    secret.reveal()
+    looks = []
+    monkeypatch.setattr(os, "stat", lambda *a, **k: looks.append(a))
+    for _ in range(100):
+        secret.reveal()
+    assert looks == []
+
+
+def test_no_torn_value_is_ever_adopted(tmp_path):
+    """A writer that truncates and rewrites in place all the time never makes a reader see half a value."""
+    whole = {c * 4096 for c in "abcdef"}
+    path = write(tmp_path / "k", "a" * 4096)
+    secret = at(path)
+    secret.reveal()
+    stop = threading.Event()
+    writes = []
+
+    def writer():
+        while not stop.is_set():
+            for c in "bcdefa":
+                with open(path, "w") as file:
+                    file.write(c * 2048)
+                    file.flush()
+                    file.write(c * 2048)
+                writes.append(c)
+                if len(writes) % 50 == 0:
+                    stop.wait(0.08)  # now and then long enough for a version to settle
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    try:
+        seen = set()
+        deadline = time.monotonic() + 30
+        while len(seen) < 3 and time.monotonic() < deadline:
+            value = secret.reveal()
+            assert value in whole
+            seen.add(value)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(seen) >= 3, f"{len(writes)} writes, {len(seen)} values seen"

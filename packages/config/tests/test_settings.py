@@ -1,0 +1,191 @@
+"""Settings come from one of several sources, and every problem is reported at once."""
+
+import enum
+from datetime import timedelta
+from typing import Literal
+
+import pytest
+
+from pentad_config import ConfigError, KeyRing, Secret, Settings, override, setting
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Minio(Settings, prefix="MINIO_"):
+    endpoint: str = setting("localhost:9000", doc="host and port")
+    secret_key: Secret = setting(doc="what signs requests")
+    use_https: bool = setting(True, doc="speak TLS", aliases=("MINIO_SECURE",))
+    parts: int = setting(4, doc="parts in flight")
+    mode: str = setting("fast", doc="how", choices=("fast", "safe"))
+    buckets: list[str] = setting(list, doc="names")
+
+
+ENV = {"MINIO_SECRET_KEY": "s3cr3t-s3cr3t"}
+
+
+def problems(environ, *mappings, **options):
+    with pytest.raises(ConfigError) as caught:
+        Minio.load(*mappings, environ=environ, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_values_are_typed_and_defaults_fill_in():
+    """Text from the environment becomes the declared type."""
+    found = Minio.load(environ={**ENV, "MINIO_USE_HTTPS": "off", "MINIO_PARTS": "8", "MINIO_BUCKETS": "a, b"})
+    assert (found.endpoint, found.use_https, found.parts, found.buckets) == ("localhost:9000", False, 8, ["a", "b"])
+    assert found.secret_key.reveal() == "s3cr3t-s3cr3t"
+
+
+def test_every_problem_is_reported_at_once_and_without_values():
+    """One restart shows all that is wrong."""
+    found = problems({"MINIO_PARTS": "many", "MINIO_USE_HTTPS": "perhaps", "MINIO_MODE": "faste", "MINIO_ENDPOIN": "x"})
+    assert found == [
+        "MINIO_ENDPOIN: unknown setting. Did you mean MINIO_ENDPOINT?",
+        "secret_key: missing. Set MINIO_SECRET_KEY, or MINIO_SECRET_KEY_FILE to a file, "
+        "or put a file minio_secret_key in the credentials directory.",
+        "use_https: env MINIO_USE_HTTPS is not a yes/no value; use 1/0, true/false, yes/no, on/off.",
+        "parts: env MINIO_PARTS is not a whole number.",
+        "mode: env MINIO_MODE is not one of fast, safe. Did you mean fast?",
+    ]
+
+
+def test_arguments_win_over_mappings_over_the_environment():
+    """`explain` names the source that won and those that lost."""
+    found = Minio.load({"MINIO_PARTS": 6}, environ={**ENV, "MINIO_PARTS": "5"}, parts=7)
+    assert found.parts == 7
+    row = next(item for item in found.explain() if item.name == "parts")
+    assert (row.source, row.shadowed) == ("argument", ("setting MINIO_PARTS", "env MINIO_PARTS"))
+
+
+def test_a_variable_and_its_file_together_are_an_error(tmp_path):
+    """Nobody can know which was meant."""
+    assert "secret_key: both MINIO_SECRET_KEY and MINIO_SECRET_KEY_FILE are set. Unset one." in problems(
+        {**ENV, "MINIO_SECRET_KEY_FILE": str(tmp_path / "k")}
+    )
+
+
+def test_a_file_named_by_the_environment_is_read(tmp_path):
+    """For secrets and for plain settings."""
+    (tmp_path / "k").write_text("from-a-file\n")
+    (tmp_path / "n").write_text("9\n")
+    found = Minio.load(environ={"MINIO_SECRET_KEY_FILE": str(tmp_path / "k"), "MINIO_PARTS_FILE": str(tmp_path / "n")})
+    assert (found.secret_key.reveal(), found.parts) == ("from-a-file", 9)
+    assert found.secret_key.ref == f"file:{tmp_path}/k"
+
+
+def test_credentials_directories_are_searched_last(tmp_path):
+    """systemd's by itself, others when they are named."""
+    (tmp_path / "minio_secret_key").write_text("from-systemd")
+    assert Minio.load(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).secret_key.reveal() == "from-systemd"
+    assert Minio.load(environ={}, credentials=[tmp_path]).secret_key.reveal() == "from-systemd"
+    assert Minio.load(environ=ENV, credentials=[tmp_path]).secret_key.reveal() == "s3cr3t-s3cr3t"
+
+
+def test_an_alias_works_like_the_name():
+    """Deployments that use the older name keep working."""
+    assert Minio.load(environ={**ENV, "MINIO_SECURE": "0"}).use_https is False
+
+
+def test_an_unknown_argument_is_an_error_even_when_not_strict():
+    """A call is code, and code that is wrong is not ignored."""
+    assert problems({**ENV, "MINIO_PART": "1"}, strict=False, partz=3) == [
+        "partz: unknown setting. Did you mean parts?"
+    ]
+
+
+def test_settings_do_not_change_and_do_not_show_secrets():
+    """An instance is a value."""
+    found = Minio.load(environ=ENV)
+    with pytest.raises(AttributeError, match=r"load\(\) it again to change parts"):
+        found.parts = 3
+    assert "s3cr3t" not in repr(found)
+    assert "secret_key=<Secret secret_key: redacted>" in repr(found)
+
+
+def test_a_secret_that_cannot_be_read_is_a_problem_at_load(tmp_path):
+    """Beside all the others, not at the first request."""
+    found = problems({"MINIO_SECRET_KEY_FILE": str(tmp_path / "no"), "MINIO_PARTS": "x"})
+    assert found == [f"secret_key: {tmp_path}/no does not exist.", "parts: env MINIO_PARTS is not a whole number."]
+
+
+def test_an_environment_variable_is_followed(monkeypatch):
+    """A secret from the process's own environment is looked up when it is used."""
+    with override(MINIO_SECRET_KEY="first-first"):
+        found = Minio.load()
+        monkeypatch.setenv("MINIO_SECRET_KEY", "second-second")
+        assert found.secret_key.reveal() == "second-second"
+
+
+class Every(Settings, prefix="EVERY_"):
+    maybe: int | None = setting(None, doc="")
+    choice: Literal["a", "b"] = setting("a", doc="")
+    colour: Colour = setting(Colour.RED, doc="")
+    wait: timedelta = setting(timedelta(seconds=1), doc="")
+    ratio: float = setting(0.5, doc="")
+    keys: KeyRing | None = setting(None, doc="")
+    shout: str = setting("", doc="", parse=str.upper)
+    hidden: str = setting("", doc="", secret=True)
+
+
+def test_the_usual_types_are_understood():
+    """Optional, literal, enum, duration, number and key ring."""
+    found = Every.load(
+        environ={
+            **{"EVERY_MAYBE": "3", "EVERY_CHOICE": "b", "EVERY_COLOUR": "red", "EVERY_WAIT": "2m"},
+            **{"EVERY_RATIO": "0.25", "EVERY_KEYS": "k" * 32, "EVERY_SHOUT": "hi", "EVERY_HIDDEN": "pssst"},
+        }
+    )
+    assert (found.maybe, found.choice, found.colour, found.wait) == (3, "b", Colour.RED, timedelta(minutes=2))
+    assert (found.ratio, found.shout) == (0.25, "HI")
+    assert found.keys is not None
+    assert found.keys.primary == "k" * 32
+    assert "pssst" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("MAYBE", "x", "maybe: env EVERY_MAYBE is not a whole number."),
+        ("CHOICE", "c", "choice: env EVERY_CHOICE is not one of a, b."),
+        ("COLOUR", "blue", "colour: env EVERY_COLOUR is not one of red."),
+        ("WAIT", "soon", "wait: env EVERY_WAIT is not a duration; use seconds, or a number with s, m, h or d."),
+        ("RATIO", "x", "ratio: env EVERY_RATIO is not a number."),
+        ("KEYS", "short", "keys: key 1 has 5 characters, 32 needed."),
+    ],
+)
+def test_text_that_does_not_fit_the_type_is_explained(name, text, message):
+    """Without showing the text."""
+    with pytest.raises(ConfigError) as caught:
+        Every.load(environ={f"EVERY_{name}": text})
+    assert str(caught.value) == message
+
+
+def test_a_subclass_adds_to_its_parent():
+    """And keeps the parent's variables."""
+
+    class More(Minio):
+        region: str = setting("x", doc="")
+
+    assert More.load(environ={**ENV, "MINIO_REGION": "eu"}).region == "eu"
+    assert [field.name for field in Minio.describe()][-1] == "buckets"
+
+
+def test_override_restores_what_was_there():
+    """Also after an error, and as a decorator."""
+    import os
+
+    os.environ["EVERY_RATIO"] = "1"
+    with pytest.raises(RuntimeError), override(EVERY_RATIO=None, EVERY_NEW="1"):
+        assert "EVERY_RATIO" not in os.environ
+        raise RuntimeError
+    assert os.environ["EVERY_RATIO"] == "1"
+    assert "EVERY_NEW" not in os.environ
+
+    @override(EVERY_RATIO="2")
+    def inside():
+        return Every.load().ratio
+
+    assert inside() == 2.0
+    del os.environ["EVERY_RATIO"]

@@ -1,0 +1,78 @@
+"""Secrets that belong together are always of one generation."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from pentad_config import ConfigError, Secret, Together
+
+
+def generation(folder, name, value):
+    """Write a pair the way Kubernetes does: a new folder, then one rename of the link that points to it."""
+    target = folder / f"v{name}"
+    target.mkdir()
+    for file in ("access", "secret"):
+        (target / file).write_text(f"{file}-{value}-{'x' * 20}")
+        os.utime(target / file, (1_000_000_000 + name, 1_000_000_000 + name))
+    link = folder / f"link{name}"
+    link.symlink_to(target.name)
+    link.rename(folder / "data")
+
+
+def pair(folder, **options):
+    return Together(*(Secret.at(f"file:{folder}/data/{n}", name=n, ttl=0) for n in ("access", "secret")), **options)
+
+
+def test_both_come_from_one_generation_under_constant_swapping(tmp_path):
+    """A writer that swaps as fast as it can never makes a reader see a mixed pair."""
+    generation(tmp_path, 0, 0)
+    both = pair(tmp_path, ttl=0)
+    both.reveal()
+    stop = threading.Event()
+
+    def writer():
+        for n in range(1, 100_000):
+            if stop.is_set():
+                return
+            generation(tmp_path, n, n)
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        seen = set()
+        while len(seen) < 200 and time.monotonic() < deadline:
+            access, secret = both.reveal()
+            assert access.split("-")[1] == secret.split("-")[1]
+            seen.add(access)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(seen) > 20
+    assert both.generation > 20
+
+
+def test_the_previous_pair_serves_while_a_file_is_missing(tmp_path):
+    """Half a rotation is no rotation."""
+    generation(tmp_path, 0, 0)
+    both = pair(tmp_path, ttl=0)
+    first = both.reveal()
+    (tmp_path / "v0" / "secret").unlink()
+    assert both.reveal() == first
+
+
+def test_a_pair_that_never_was_whole_names_what_is_missing(tmp_path):
+    """The error is that of the missing file."""
+    generation(tmp_path, 0, 0)
+    (tmp_path / "v0" / "secret").unlink()
+    with pytest.raises(ConfigError, match="secret: .*/data/secret does not exist."):
+        pair(tmp_path).reveal()
+
+
+def test_values_that_are_no_files_work_too():
+    """A literal pair has one generation."""
+    both = Together(Secret("a-key"), Secret("s-key"))
+    assert both.reveal() == ("a-key", "s-key")
+    assert both.generation == 1
