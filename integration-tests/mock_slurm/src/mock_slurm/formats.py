@@ -1,0 +1,84 @@
+"""`%.18i %P`: the format strings that squeue and sinfo share, and the `Name:width` lists of -O and sacct."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
+
+__all__ = ["Column", "Layout", "parse_format", "parse_names", "render"]
+
+Row = TypeVar("Row")
+_PIECE = re.compile(r"%(\.?)([0-9]*)([a-zA-Z%])")
+_NAME = re.compile(r"([A-Za-z_]+)(?::([.+-]*)([0-9]*)(.*))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Column(Generic[Row]):
+    """One field: its heading and how its text is made."""
+
+    heading: str
+    text: Callable[[Row], str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout(Generic[Row]):
+    """One placed field: literal text before it, its column, width (0 = as long as it is) and side."""
+
+    before: str
+    column: Column[Row] | None
+    width: int = 0
+    right: bool = False
+    after: str = ""
+
+    def show(self, text: str) -> str:
+        """The text cut and padded."""
+        if self.column is None:
+            return self.before
+        if self.width:
+            text = text[: self.width]
+            text = text.rjust(self.width) if self.right else text.ljust(self.width)
+        return f"{self.before}{text}{self.after}"
+
+
+def parse_format(text: str, columns: Mapping[str, Column[Row]]) -> list[Layout[Row]]:
+    """The fields of a `%` format; unknown letters are kept as they are written."""
+    layout: list[Layout[Row]] = []
+    end = 0
+    for match in _PIECE.finditer(text):
+        before = text[end : match.start()]
+        end = match.end()
+        column = columns.get(match[3])
+        if column is None:
+            layout.append(Layout(before + match[0], None))
+        else:
+            layout.append(Layout(before, column, int(match[2] or 0), bool(match[1])))
+    if end < len(text):
+        layout.append(Layout(text[end:], None))
+    return layout
+
+
+def parse_names(text: str, columns: Mapping[str, Column[Row]], width: int = 20) -> list[Layout[Row]]:
+    """The fields of `-O Name:12,Other:|`; a colon may bring a width, a dot for right alignment, and a suffix.
+
+    Raises KeyError with the name of an unknown field.
+    """
+    known = {name.lower(): column for name, column in columns.items()}
+    layout: list[Layout[Row]] = []
+    for item in re.split(r",(?=[A-Za-z])", text):
+        match = _NAME.fullmatch(item.strip())
+        if match is None or match[1].lower() not in known:
+            raise KeyError(item.strip().split(":")[0])
+        size = int(match[3]) if match[3] else (0 if match[4] else width)
+        layout.append(Layout("", known[match[1].lower()], size, "." in (match[2] or ""), match[4] or ""))
+    return layout
+
+
+def render(layout: list[Layout[Row]], rows: Iterable[Row], *, heading: bool) -> list[str]:
+    """Lines of the table."""
+    lines = []
+    if heading:
+        lines.append("".join(field.show(field.column.heading if field.column else "") for field in layout))
+    lines += ["".join(field.show(field.column.text(row) if field.column else "") for field in layout) for row in rows]
+    return lines
