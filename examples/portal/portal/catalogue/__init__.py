@@ -1,0 +1,1 @@
+"""The catalogue: a Django project on PostgreSQL and S3, reached through the front door."""

@@ -1,0 +1,1 @@
+"""Data sets: their curation as events, their files in buckets, and a search projection."""

@@ -1,0 +1,144 @@
+"""The curation of a data set as events: registered, described, approved."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError
+from eventsourcing.domain import Aggregate, event
+from eventsourcing.system import ProcessApplication
+
+
+class CurationError(ValueError):
+    """The step is not possible in the data set's present state."""
+
+
+class Dataset(Aggregate):
+    """One data set on its way into the catalogue.
+
+    Its state is what its events say; nothing else is stored about it except the file itself.
+    """
+
+    class Registered(Aggregate.Created):
+        """A file was deposited under a title."""
+
+        title: str
+        file_key: str
+        file_name: str
+        file_size: int
+        sha256: str
+        profile: dict[str, Any]
+        registered_by: str
+
+    class Described(Aggregate.Event):
+        """The data set was described, or described better."""
+
+        summary: str
+        keywords: list[str]
+        licence: str
+        described_by: str
+
+    class Approved(Aggregate.Event):
+        """A curator opened the data set to everyone."""
+
+        approved_by: str
+
+    @event(Registered)
+    def __init__(
+        self,
+        title: str,
+        file_key: str,
+        file_name: str,
+        file_size: int,
+        sha256: str,
+        profile: dict[str, Any],
+        registered_by: str,
+    ) -> None:
+        self.title = title
+        self.file_key = file_key
+        self.file_name = file_name
+        self.file_size = file_size
+        self.sha256 = sha256
+        self.profile = profile
+        self.registered_by = registered_by
+        self.state = "registered"
+        self.summary = ""
+        self.keywords: list[str] = []
+        self.licence = ""
+
+    def describe(self, summary: str, keywords: list[str], licence: str, by: str) -> None:
+        """Say what the data are.
+
+        Raises:
+            CurationError: the data set is approved; its description is settled.
+        """
+        if self.state == "approved":
+            raise CurationError(f"“{self.title}” is approved; its description is settled.")
+        self._describe(summary=summary, keywords=keywords, licence=licence, described_by=by)
+
+    @event(Described)
+    def _describe(self, summary: str, keywords: list[str], licence: str, described_by: str) -> None:
+        self.summary = summary
+        self.keywords = keywords
+        self.licence = licence
+        self.state = "described"
+
+    def approve(self, by: str) -> None:
+        """Open the data set to everyone.
+
+        Raises:
+            CurationError: it is not described yet, or approved already.
+        """
+        if self.state != "described":
+            raise CurationError(f"“{self.title}” is {self.state}; only a described data set can be approved.")
+        self._approve(approved_by=by)
+
+    @event(Approved)
+    def _approve(self, approved_by: str) -> None:
+        self.state = "approved"
+
+
+class Curation(ProcessApplication[UUID]):
+    """The application behind the catalogue's forms; its events go through the Django ORM."""
+
+    def register(self, **particulars: Any) -> UUID:
+        """Register a data set; `particulars` are those of `Dataset`. Returns its id."""
+        dataset = Dataset(**particulars)
+        self.save(dataset)
+        return dataset.id
+
+    def find(self, dataset_id: UUID) -> Dataset | None:
+        """The data set of this id, if there is one."""
+        try:
+            found: Dataset = self.repository.get(dataset_id)
+        except AggregateNotFoundError:
+            return None
+        return found
+
+    def describe(self, dataset_id: UUID, summary: str, keywords: list[str], licence: str, by: str) -> None:
+        """Record a description."""
+        dataset: Dataset = self.repository.get(dataset_id)
+        dataset.describe(summary, keywords, licence, by)
+        self.save(dataset)
+
+    def approve(self, dataset_id: UUID, by: str) -> None:
+        """Record an approval."""
+        dataset: Dataset = self.repository.get(dataset_id)
+        dataset.approve(by)
+        self.save(dataset)
+
+    def history(self, dataset_id: UUID) -> list[tuple[datetime, str, str]]:
+        """When what was done by whom, oldest first."""
+        return [_told(happened) for happened in self.events.get(dataset_id)]
+
+
+def _told(happened: Any) -> tuple[datetime, str, str]:
+    match happened:
+        case Dataset.Registered():
+            return happened.timestamp, "registered by", happened.registered_by
+        case Dataset.Described():
+            return happened.timestamp, "described by", happened.described_by
+        case Dataset.Approved():
+            return happened.timestamp, "approved by", happened.approved_by
+        case _:
+            return happened.timestamp, type(happened).__name__, ""

@@ -1,0 +1,96 @@
+"""The pages of the curation: register, describe, approve."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+from django_minio_backend import iso_date_prefix
+
+from portal.catalogue.datasets.curation import CurationError
+from portal.catalogue.datasets.forms import DescribeForm, RegisterForm
+from portal.catalogue.datasets.models import DataFile
+from portal.catalogue.datasets.pages import curation, for_curators, page, signed_in, visitor_of
+from portal.catalogue.datasets.views import may_prepare, readable
+from portal.catalogue.datasets.wake_up import wake_followers
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def register(request: HttpRequest) -> HttpResponse:
+    """Deposit a file under a title."""
+    form = RegisterForm(request.POST or None, request.FILES or None)
+    if request.method != "POST" or not form.is_valid():
+        return page(request, "register.html", status=422 if form.is_bound else 200, form=form)
+    visitor = visitor_of(request)
+    by = visitor.name if visitor else ""
+    dataset_id = deposit(form.cleaned_data["title"], form.cleaned_data["file"], form.profile, by)
+    return HttpResponseRedirect(reverse("describe", args=[dataset_id]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def describe(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """Say what the data are."""
+    visitor = visitor_of(request)
+    dataset = readable(dataset_id, visitor)
+    if visitor is None or not may_prepare(dataset, visitor):
+        raise PermissionDenied("Only the depositor or a curator can describe this data set.")
+    known = {"summary": dataset.summary, "keywords": ", ".join(dataset.keywords), "licence": dataset.licence}
+    form = DescribeForm(request.POST or None, initial=known)
+    if request.method != "POST" or not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return page(request, "describe.html", status=status, form=form, dataset=dataset)
+    return _step(request, dataset_id, curation().describe, **form.cleaned_data, by=visitor.name)
+
+
+@require_POST
+@signed_in
+@for_curators
+def approve(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """Open a described data set to everyone."""
+    visitor = visitor_of(request)
+    readable(dataset_id, visitor)
+    return _step(request, dataset_id, curation().approve, by=visitor.name if visitor else "")
+
+
+def deposit(title: str, file: UploadedFile, profile: dict[str, Any], by: str) -> UUID:
+    """Store the file and register the data set: the file's row and the event commit together, or neither."""
+    digest = _sha256(file)
+    with transaction.atomic():
+        stored = DataFile(sha256=digest, uploaded_by=by)
+        stored.file.save(iso_date_prefix(stored, f"{digest[:12]}/{file.name}"), file)
+        dataset_id = curation().register(
+            title=title,
+            file_key=stored.file.name,
+            file_name=file.name,
+            file_size=file.size,
+            sha256=digest,
+            profile=profile,
+            registered_by=by,
+        )
+        transaction.on_commit(wake_followers)
+    return dataset_id
+
+
+def _sha256(file: UploadedFile) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _step(request: HttpRequest, dataset_id: UUID, act: Any, **arguments: Any) -> HttpResponse:
+    """Record one step of the curation, or say why it is not possible now."""
+    try:
+        act(dataset_id, **arguments)
+    except CurationError as error:
+        return page(request, "message.html", status=409, title="Not possible now", text=str(error))
+    wake_followers()
+    return HttpResponseRedirect(reverse("dataset", args=[dataset_id]))

@@ -1,0 +1,53 @@
+"""The forms of the curation."""
+
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from portal.catalogue.datasets.profile import NotTabularError, profile_csv
+
+LICENCES: Final = ["CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0"]
+
+
+class RegisterForm(forms.Form):
+    """A title and a CSV file."""
+
+    use_required_attribute = True
+    title = forms.CharField(max_length=200, help_text="As it should stand in a list of data sets.")
+    file = forms.FileField(
+        label="Data file",
+        max_length=100,
+        help_text="A CSV file in UTF-8 with a header row, up to 50 MB.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+    def clean_file(self) -> UploadedFile:
+        """Refuse what is too large or not a table; keep the table's profile."""
+        file: UploadedFile = self.cleaned_data["file"]
+        if (file.size or 0) > settings.DATASET_MAX_BYTES:
+            raise forms.ValidationError("The file is larger than 50 MB.")
+        try:
+            self.profile: dict[str, Any] = profile_csv(file.file)
+        except NotTabularError as error:
+            raise forms.ValidationError(str(error)) from error
+        file.seek(0)
+        return file
+
+
+class DescribeForm(forms.Form):
+    """What the data are."""
+
+    summary = forms.CharField(
+        max_length=1200,
+        help_text="What was measured, where, when, and by which method.",
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+    keywords = forms.CharField(max_length=200, help_text="Separated by commas, for example: penguins, body mass")
+    licence = forms.ChoiceField(choices=[(name, name) for name in LICENCES])
+
+    def clean_keywords(self) -> list[str]:
+        """The keywords in lower case, each once, in the order given."""
+        words = (word.strip().lower() for word in self.cleaned_data["keywords"].split(","))
+        return list(dict.fromkeys(word for word in words if word))

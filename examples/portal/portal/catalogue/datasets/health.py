@@ -1,0 +1,55 @@
+"""What the catalogue knows of the state of its parts, for the front door's status page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+from portal.catalogue.datasets.models import private_files
+from portal.catalogue.datasets.pages import curation
+
+HEARTBEAT = "follower"
+
+
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """`{part: {works, detail}}` for the catalogue, its database, its files and its follower."""
+    parts = {"catalogue": _catalogue, "database": _database, "files": _files, "follower": _follower}
+    return JsonResponse({name: _asked(ask) for name, ask in parts.items()})
+
+
+def _asked(ask: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"works": True, "detail": ask()}
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is what the page is there to show
+        return {"works": False, "detail": f"{type(error).__name__}: {error}"}
+
+
+def _catalogue() -> str:
+    return f"release {settings.CATALOGUE_RELEASE}"
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        (version,) = cursor.fetchone()
+    return f"PostgreSQL {version}, {curation().recorder.max_notification_id() or 0} events"
+
+
+def _files() -> str:
+    storage = private_files()
+    if not storage.client.bucket_exists(storage.bucket):
+        raise LookupError(f"bucket {storage.bucket} does not exist")
+    return f"bucket {storage.bucket}"
+
+
+def _follower() -> str:
+    beat = cache.get(HEARTBEAT)
+    if beat is None:
+        raise LookupError("no sign of life for half a minute")
+    last = curation().recorder.max_notification_id() or 0
+    return f"process {beat['pid']}, release {beat['release']}, read {beat['position'] or 0} of {last} events"

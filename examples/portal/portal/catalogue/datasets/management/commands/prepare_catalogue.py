@@ -1,0 +1,72 @@
+"""`manage.py prepare_catalogue`: tables, buckets, static files and a first data set, on the first start."""
+
+from importlib.metadata import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from portal.catalogue.datasets.curation_views import deposit
+from portal.catalogue.datasets.models import DataFile
+from portal.catalogue.datasets.pages import curation
+from portal.catalogue.datasets.profile import profile_csv
+from portal.catalogue.datasets.wake_up import wake_followers
+
+LAST_MIGRATION_OF_RELEASE_1: Final = "0001_initial"
+
+_TITLE: Final = "Palmer Archipelago penguins: raw field records, 2007–2009"
+_SUMMARY: Final = (
+    "Nesting observations of Adélie, chinstrap and gentoo penguins around Palmer Station, Antarctica: species, "
+    "island, clutch completion, egg date, bill and flipper size, body mass, sex and blood isotope ratios. "
+    "Collected by Kristen Gorman with Palmer Station Long Term Ecological Research."
+)
+_KEYWORDS: Final = ["penguins", "antarctica", "morphology", "stable isotopes"]
+
+
+class Command(BaseCommand):
+    """Makes an empty database and an empty S3 server ready to serve; a second run changes nothing."""
+
+    help = "Create tables, buckets and static files, and seed the first data set."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what has not been done yet."""
+        self._migrate()
+        call_command("initialize_buckets", silenced=True)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        if not DataFile.objects.exists():
+            _seed()
+        self.stdout.write("ready")
+
+    def _migrate(self) -> None:
+        """Bring a new database to the release before the newest, so that a rollout is left to play."""
+        applied = MigrationRecorder(connection).applied_migrations()
+        if any(app == "datasets" for app, _ in applied):
+            return
+        call_command("migrate", "eventsourcing_django", verbosity=0)
+        call_command("migrate", "datasets", LAST_MIGRATION_OF_RELEASE_1, verbosity=0)
+
+
+def penguins_file(name: str) -> Path:
+    """A data file of the installed `palmerpenguins` distribution.
+
+    Raises:
+        CommandError: the distribution does not hold it.
+    """
+    found = [file for file in files("palmerpenguins") or [] if file.name == name]
+    if not found:
+        raise CommandError(f"the distribution palmerpenguins holds no file {name}; install it again")
+    return Path(str(found[0].locate()))
+
+
+def _seed() -> None:
+    content = penguins_file("penguins-raw.csv").read_bytes()
+    file = SimpleUploadedFile("penguins-raw.csv", content, content_type="text/csv")
+    dataset_id = deposit(_TITLE, file, profile_csv(BytesIO(content)), "data-office")
+    curation().describe(dataset_id, _SUMMARY, _KEYWORDS, "CC0-1.0", "data-office")
+    curation().approve(dataset_id, "data-office")
+    wake_followers()

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("datasets", "0001_initial"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="searchentry",
+            name="licence",
+            field=models.CharField(db_default="", default="", max_length=40),
+        ),
+    ]

@@ -1,0 +1,18 @@
+import syzygy.constants
+import syzygy.operations
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("datasets", "0002_searchentry_licence"),
+    ]
+
+    operations = [
+        syzygy.operations.AlterField(
+            model_name="searchentry",
+            name="licence",
+            field=models.CharField(default="", max_length=40),
+            stage=syzygy.constants.Stage["POST_DEPLOY"],
+        ),
+    ]

@@ -1,0 +1,75 @@
+"""Rendering of the catalogue's pages, and who may see them."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from django.apps import apps
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from portal.catalogue.datasets.curation import Curation
+from portal.identity import Visitor
+
+View = Callable[..., HttpResponse]
+
+
+def curation() -> Curation:
+    """This process's curation application."""
+    application: Curation = apps.get_app_config("datasets").curation  # type: ignore[attr-defined]
+    return application
+
+
+def visitor_of(request: HttpRequest) -> Visitor | None:
+    """The person the front door vouches for."""
+    visitor: Visitor | None = getattr(request, "visitor", None)
+    return visitor
+
+
+def page(request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    """A page in the portal's frame."""
+    frame = {
+        "visitor": visitor_of(request),
+        "form_token": getattr(request, "form_token", ""),
+        "path": request.path,
+    }
+    return render(request, template, frame | context, status=status)
+
+
+def signed_in(view: View) -> View:
+    """Send visitors who are not signed in to the front door's sign-in page, and back afterwards."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if visitor_of(request) is None:
+            return HttpResponseRedirect(f"/sign-in?next={quote(request.path, safe='')}")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def for_curators(view: View) -> View:
+    """Let only curators in."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        visitor = visitor_of(request)
+        if visitor is None or not visitor.is_curator:
+            raise PermissionDenied("Only a curator can do this.")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for an address that leads nowhere."""
+    text = "There is no page at this address."
+    return page(request, "message.html", status=404, title="Not found", text=text)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for something this visitor may not do."""
+    text = str(exception) or "You may not do this."
+    return page(request, "message.html", status=403, title="Not allowed", text=text)

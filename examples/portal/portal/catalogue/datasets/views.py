@@ -1,0 +1,97 @@
+"""The pages that readers see: the catalogue, a data set, its download."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_GET, require_safe
+
+from portal.catalogue.datasets.curation import Dataset
+from portal.catalogue.datasets.models import SearchEntry, private_files, public_previews
+from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
+from portal.catalogue.datasets.search_feed import preview_name
+from portal.identity import Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of a data set's history."""
+
+    at: datetime
+    what: str
+    by: str
+
+
+@require_safe
+def catalogue(request: HttpRequest) -> HttpResponse:
+    """Approved data sets, found by words; and what waits for this visitor."""
+    query = request.GET.get("q", "").strip()[:100]
+    return page(
+        request,
+        "catalogue.html",
+        query=query,
+        entries=list(_found(query)),
+        desk=list(_desk(visitor_of(request))),
+        shows_licence=settings.CATALOGUE_RELEASE >= 2,
+    )
+
+
+@require_safe
+def dataset_page(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """One data set: straight from its events, so a change shows at once."""
+    dataset = readable(dataset_id, visitor_of(request))
+    visitor = visitor_of(request)
+    is_open = dataset.state == "approved"
+    return page(
+        request,
+        "dataset.html",
+        dataset=dataset,
+        profile=dataset.profile,
+        history=[Moment(*line) for line in curation().history(dataset_id)],
+        preview_url=public_previews().url(preview_name(dataset_id)) if is_open else "",
+        may_describe=not is_open and may_prepare(dataset, visitor),
+        may_approve=dataset.state == "described" and visitor is not None and visitor.is_curator,
+    )
+
+
+@require_GET
+@signed_in
+def download(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """Send a signed-in visitor to a link that opens the private object for a while."""
+    dataset = readable(dataset_id, visitor_of(request))
+    return HttpResponseRedirect(private_files().url(dataset.file_key))
+
+
+def readable(dataset_id: UUID, visitor: Visitor | None) -> Dataset:
+    """The data set, if this visitor may see it.
+
+    Raises:
+        Http404: there is none, or it is still in preparation and none of this visitor's business.
+    """
+    dataset = curation().find(dataset_id)
+    if dataset is None or not (dataset.state == "approved" or may_prepare(dataset, visitor)):
+        raise Http404("no such data set")
+    return dataset
+
+
+def may_prepare(dataset: Dataset, visitor: Visitor | None) -> bool:
+    """Whether this visitor works on the data set: its depositor, or any curator."""
+    return visitor is not None and (visitor.is_curator or visitor.name == dataset.registered_by)
+
+
+def _found(query: str) -> QuerySet[SearchEntry]:
+    entries = SearchEntry.objects.filter(state="approved")
+    for word in query.split():
+        entries = entries.filter(Q(title__icontains=word) | Q(summary__icontains=word) | Q(keywords__icontains=word))
+    return entries
+
+
+def _desk(visitor: Visitor | None) -> QuerySet[SearchEntry]:
+    if visitor is None:
+        return SearchEntry.objects.none()
+    if visitor.is_curator:
+        return SearchEntry.objects.filter(state="described")
+    return SearchEntry.objects.exclude(state="approved").filter(registered_by=visitor.name)

@@ -1,0 +1,54 @@
+"""Middleware of the catalogue: who the front door says is visiting, and the portal's response headers."""
+
+import logging
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.identity import IDENTITY_HEADER, IdentityHeader, Visitor
+from portal.settings import portal_settings
+from portal.tickets import BadTicketError
+from portal.web.headers import security_headers
+
+_log = logging.getLogger(__name__)
+Next = Callable[[HttpRequest], HttpResponse]
+
+
+def visitor_from_front_door(get_response: Next) -> Next:
+    """Set `request.visitor` to the person the front door vouches for, or to None.
+
+    The catalogue keeps no sessions: each request carries a header that the front door signed for it. A header
+    that does not hold is treated as no header, and logged.
+    """
+    header = IdentityHeader(portal_settings().signing_keys)
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.visitor, request.form_token = _identify(header, request)  # type: ignore[attr-defined]
+        return get_response(request)
+
+    return middleware
+
+
+def _identify(header: IdentityHeader, request: HttpRequest) -> tuple[Visitor | None, str]:
+    value = request.headers.get(IDENTITY_HEADER)
+    if value is None:
+        return None, ""
+    try:
+        return header.read(value, request.method or "", request.path)
+    except BadTicketError as error:
+        _log.warning("%s %s: identity header refused: %s", request.method, request.path, error)
+        return None, ""
+
+
+def portal_headers(get_response: Next) -> Next:
+    """Give every answer the portal's security headers; pages of a signed-in visitor are not cached."""
+    headers = security_headers(portal_settings())
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return middleware

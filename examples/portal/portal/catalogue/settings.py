@@ -1,0 +1,119 @@
+"""Django's settings, made from the portal's."""
+
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from pentad_config import Secret
+from pentad_config.django import django_keys
+from portal.settings import portal_settings
+
+_portal = portal_settings()
+
+
+def _database(url: Secret) -> dict[str, Any]:
+    """Django's form of a postgresql:// address."""
+    parts = urlsplit(str(url.reveal()))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or "",
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DEBUG = False
+SECRET_KEY, SECRET_KEY_FALLBACKS = django_keys(_portal.django_keys)
+ALLOWED_HOSTS = [urlsplit(_portal.public_url).hostname or "", urlsplit(_portal.catalogue_url).hostname or ""]
+ROOT_URLCONF = "portal.catalogue.urls"
+WSGI_APPLICATION = "portal.catalogue.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+CATALOGUE_RELEASE = _portal.running_release
+
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "syzygy",
+    "eventsourcing_django",
+    "django_minio_backend.apps.DjangoMinioBackendConfig",
+    "portal.catalogue.datasets",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "portal.catalogue.middleware.portal_headers",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "portal.catalogue.middleware.visitor_from_front_door",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "OPTIONS": {"environment": "portal.web.pages.environment"},
+    }
+]
+
+DATABASES = {"default": _database(_portal.database_url)}
+_redis = str(_portal.redis_url.reveal())
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": _redis,
+        "KEY_PREFIX": "catalogue",
+    },
+    "quorum": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis, "KEY_PREFIX": "quorum"},
+}
+MIGRATION_QUORUM_BACKEND = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "alias": "quorum"}
+
+EVENT_SOURCING_APPLICATION = {"PERSISTENCE_MODULE": "eventsourcing_django"}
+EVENTSOURCING_RUNNER = "portal.catalogue.datasets.search_feed.get_runner"
+
+_S3: Final = {
+    "MINIO_ENDPOINT": _portal.s3_endpoint,
+    "MINIO_ACCESS_KEY": _portal.s3_access_key,
+    "MINIO_SECRET_KEY": _portal.s3_secret_key,
+    "MINIO_REGION": _portal.s3_region,
+    "MINIO_USE_HTTPS": _portal.s3_secure,
+}
+STORAGES = {
+    "default": {
+        "BACKEND": "django_minio_backend.models.MinioBackend",
+        "OPTIONS": _S3
+        | {
+            "MINIO_DEFAULT_BUCKET": _portal.private_bucket,
+            "MINIO_PRIVATE_BUCKETS": [_portal.private_bucket],
+            "MINIO_PUBLIC_BUCKETS": [_portal.preview_bucket],
+        },
+    },
+    "staticfiles": {
+        "BACKEND": "django_minio_backend.models.MinioBackendStatic",
+        "OPTIONS": _S3 | {"MINIO_STATIC_FILES_BUCKET": _portal.static_bucket},
+    },
+}
+STATIC_URL = _portal.static_url
+STATICFILES_DIRS = [__file__.removesuffix("catalogue/settings.py") + "static"]
+
+# The browser speaks to the front door, which passes the Host header on unchanged: the check of a form's origin
+# sees the public address.
+CSRF_COOKIE_NAME = "catalogue_csrf"
+CSRF_COOKIE_PATH = "/catalogue/"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_SECURE = _portal.cookie_https_only
+CSRF_TRUSTED_ORIGINS = [_portal.public_url]
+SECURE_REFERRER_POLICY = "same-origin"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000  # form fields; files are streamed to disk above FILE_UPLOAD_MAX_MEMORY_SIZE
+DATASET_MAX_BYTES = 50_000_000
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
+DEFAULT_EXCEPTION_REPORTER_FILTER = "pentad_config.django.ReporterFilter"

@@ -1,0 +1,119 @@
+"""The visit's end: a notebook as a Slurm job."""
+
+import json
+import subprocess
+import uuid
+from typing import Any
+
+from websockets.sync.client import connect
+
+from portal.check.browser import Browser, forms_of
+from portal.check.steps import StepFailedError, expect_status, require
+from portal.launcher.parts import poll_until
+from portal.launcher.stack import Stack
+
+_USER = "check-ada"
+
+
+class NotebookSteps:
+    """Ada at the notebook hub, in the browser in which she signed in at the front door."""
+
+    def __init__(self, stack: Stack, ada: Browser) -> None:
+        self.stack = stack
+        self.hub = stack.settings.hub_url
+        self.client = ada.client
+        self.jobs_before = self._jobs()
+        self.job_id = ""
+
+    def spawn(self) -> str:
+        """Ada fills in the spawn page; her server becomes a Slurm job that runs."""
+        page = expect_status(self.client.get(f"{self.hub}/hub/spawn", follow_redirects=True), 200)
+        form = next((form for form in forms_of(page) if form.method == "post"), None)
+        if form is None:
+            raise StepFailedError(f"{page.url} shows no form")
+        answers = form.fields | {
+            "partition": form.fields.get("partition") or "cpu",
+            "nprocs": "1",
+            "runtime": "1:00:00",
+        }
+        action = form.action or str(page.url)
+        response = self.client.post(page.url.join(action), data=answers, headers={"Origin": self.hub})
+        expect_status(response, 302)
+        poll_until(self._is_running, 60, "the job to run")
+        return f"job {self.job_id} RUNNING"
+
+    def answer(self) -> str:
+        """The server answers over HTTP, and a kernel computes over a websocket."""
+        poll_until(self._is_ready, 90, "the notebook server")
+        status = expect_status(self.client.get(f"{self.hub}/user/{_USER}/api/status", follow_redirects=True), 200)
+        lab = expect_status(self.client.get(f"{self.hub}/user/{_USER}/lab", follow_redirects=True), 200)
+        require("jupyter-config-data" in lab.text, "this is not JupyterLab")
+        kernel = self._post(f"/user/{_USER}/api/kernels", {"name": "python3"})
+        said = self._execute(kernel["id"], "print(6 * 7)")
+        require(said.strip() == "42", f"the kernel said {said!r}")
+        return f"JupyterLab, {status.json()['kernels']} kernels before; one more computed 42 over a websocket"
+
+    def stop(self) -> str:
+        """Ada stops the server; the job leaves the queue."""
+        response = self.client.delete(f"{self.hub}/hub/api/users/{_USER}/server", headers=self._xsrf("/hub/"))
+        require(response.status_code in {202, 204}, f"stopping answered {response.status_code}: {response.text[:200]}")
+        poll_until(lambda: self.job_id not in self._jobs(), 60, "the job to leave the queue")
+        return f"job {self.job_id} gone from squeue"
+
+    def _is_running(self) -> bool:
+        new = {job: state for job, state in self._jobs().items() if job not in self.jobs_before}
+        for job, state in new.items():
+            if state == "RUNNING":
+                self.job_id = job
+        return bool(self.job_id)
+
+    def _jobs(self) -> dict[str, str]:
+        command = ["squeue", "-h", "-o", "%i %T"]
+        finished = subprocess.run(command, env=self.stack.environment, capture_output=True, text=True, check=False)
+        require(finished.returncode == 0, f"squeue: {finished.stderr}")
+        return dict(line.split() for line in finished.stdout.splitlines())
+
+    def _is_ready(self) -> bool:
+        response = self.client.get(f"{self.hub}/hub/api/users/{_USER}", headers=self._xsrf("/hub/"))
+        server = expect_status(response, 200).json()["servers"].get("", {})
+        return bool(server.get("ready"))
+
+    def _xsrf(self, path: str) -> dict[str, str]:
+        """The header that proves that a request comes from a page of this site."""
+        for cookie in self.client.cookies.jar:
+            if cookie.name == "_xsrf" and cookie.path == path:
+                return {"X-XSRFToken": cookie.value or "", "Origin": self.hub, "Referer": f"{self.hub}{path}"}
+        raise StepFailedError(f"no _xsrf cookie for {path}")
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        headers = self._xsrf(f"/user/{_USER}/")
+        response = expect_status(self.client.post(f"{self.hub}{path}", json=body, headers=headers), 201)
+        return dict(response.json())
+
+    def _execute(self, kernel_id: str, code: str) -> str:
+        """What a piece of code prints in this kernel."""
+        address = f"{self.hub}/user/{_USER}/api/kernels/{kernel_id}/channels"
+        cookies = self.client.build_request("GET", address).headers.get("cookie", "")
+        headers = {"Cookie": cookies, "Origin": self.hub}
+        with connect(address.replace("http", "ws", 1), additional_headers=headers, open_timeout=30) as socket:
+            socket.send(json.dumps(_execute_request(code)))
+            while True:
+                message = json.loads(socket.recv(timeout=60))
+                if message["header"]["msg_type"] == "stream":
+                    return str(message["content"]["text"])
+
+
+def _execute_request(code: str) -> dict[str, Any]:
+    header = {
+        "msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": uuid.uuid4().hex,
+        "username": _USER, "version": "5.3",
+    }  # fmt: skip
+    content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+    return {
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": content,
+        "channel": "shell",
+        "buffers": [],
+    }

@@ -1,0 +1,45 @@
+"""The whole visit: every step in its order."""
+
+from importlib.metadata import files
+from pathlib import Path
+
+from portal.check.curation_steps import CurationSteps
+from portal.check.notebook_steps import NotebookSteps
+from portal.check.rollout_steps import RolloutSteps
+from portal.check.steps import Step, play
+from portal.launcher.stack import Stack
+
+
+def play_visit(stack: Stack) -> int:
+    """Play the visit against a running portal; 0 if every step held, else 1."""
+    curation = CurationSteps(stack, _penguins())
+    rollout = RolloutSteps(stack, curation)
+    notebook = NotebookSteps(stack, curation.ada)
+    steps = [
+        Step("every part works", curation.all_parts_work),
+        Step("sign in", curation.sign_in),
+        Step("deposit a file", curation.deposit),
+        Step("private object", curation.private_object),
+        Step("describe", curation.describe),
+        Step("approve", curation.approve),
+        Step("public preview", curation.public_preview),
+        Step("migrate --pre-deploy, twice at once", rollout.pre_deploy),
+        Step("roll over to release 2", rollout.roll_over),
+        Step("migrate", rollout.post_deploy),
+        Step("spawn a notebook", notebook.spawn),
+        Step("use the notebook", notebook.answer),
+        Step("stop the notebook", notebook.stop),
+        Step("sign out", curation.sign_out),
+    ]
+    try:
+        held = play(steps)
+    finally:
+        curation.close()
+    print("The visit held in every step." if held else f"The visit failed. Logs: {stack.logs}", flush=True)
+    return 0 if held else 1
+
+
+def _penguins() -> bytes:
+    """The real data file that the distribution `palmerpenguins` ships."""
+    found = next(file for file in files("palmerpenguins") or [] if file.name == "penguins.csv")
+    return Path(str(found.locate())).read_bytes()

@@ -1,0 +1,124 @@
+"""The front door as an ASGI application: `uvicorn --factory portal.front.app:create_app`."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import httpx
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from redis.asyncio import Redis
+from starlette.responses import Response
+from starsessions import SessionAutoloadMiddleware, SessionMiddleware
+from starsessions.stores.redis import RedisStore
+
+from portal.front import notebooks, signin
+from portal.front.accounts import Accounts
+from portal.front.catalogue_proxy import CatalogueProxy
+from portal.front.pages import page
+from portal.front.signin import SignInLimit
+from portal.front.status import StatusBoard
+from portal.identity import IdentityHeader
+from portal.settings import SESSION_COOKIE, SESSION_PREFIX, PortalSettings, portal_settings
+from portal.web.headers import security_headers
+
+_SESSION_SECONDS: Final = 8 * 3600
+_METHODS: Final = ["GET", "HEAD", "POST"]
+
+
+def create_app() -> FastAPI:
+    """The application, with its parts in `app.state`."""
+    settings = portal_settings()
+    redis: Redis = Redis.from_url(str(settings.redis_url.reveal()))
+    app = FastAPI(title="Tern Point Data", openapi_url=None, lifespan=_lifespan)
+    app.state.settings = settings
+    app.state.redis = redis
+    app.state.accounts = Accounts(settings.folder / "accounts.json")
+    app.state.sign_in_limit = SignInLimit(redis)
+    app.add_middleware(SessionAutoloadMiddleware)
+    app.add_middleware(
+        SessionMiddleware,
+        store=RedisStore(connection=redis, prefix=SESSION_PREFIX),
+        lifetime=_SESSION_SECONDS,
+        rolling=True,
+        cookie_name=SESSION_COOKIE,
+        cookie_https_only=settings.cookie_https_only,
+    )
+    app.middleware("http")(_with_security_headers(settings))
+    _add_routes(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: PortalSettings = app.state.settings
+    timeout = httpx.Timeout(30, connect=2)
+    async with httpx.AsyncClient(base_url=settings.catalogue_url, timeout=timeout) as client:
+        app.state.proxy = CatalogueProxy(client, IdentityHeader(settings.signing_keys), SESSION_COOKIE)
+        app.state.board = StatusBoard(settings, client, app.state.redis)
+        yield
+    await app.state.redis.aclose()
+
+
+def _with_security_headers(
+    settings: PortalSettings,
+) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    headers = security_headers(settings)
+
+    async def add(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return add
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.include_router(signin.router)
+    app.include_router(notebooks.router)
+    app.add_api_route("/", home, response_class=HTMLResponse)
+    app.add_api_route("/status", status_page, response_class=HTMLResponse)
+    app.add_api_route("/status.json", status_json)
+    app.add_api_route("/catalogue/{path:path}", catalogue, methods=_METHODS)
+    app.add_exception_handler(HTTPException, _explain)
+    app.add_exception_handler(404, _not_found)
+
+
+async def home(request: Request) -> Response:
+    """What the portal is, and the ways into it."""
+    return page(request, "home.html")
+
+
+async def status_page(request: Request) -> Response:
+    """The state of all parts, for people."""
+    parts = await request.app.state.board.read()
+    return page(request, "status.html", parts=parts, works=all(part.works for part in parts))
+
+
+async def status_json(request: Request) -> Response:
+    """The state of all parts, for programs; 503 while one of them is down."""
+    parts = await request.app.state.board.read()
+    works = all(part.works for part in parts)
+    body = {"works": works, "parts": [part.as_dict() for part in parts]}
+    return JSONResponse(body, status_code=200 if works else 503)
+
+
+async def catalogue(request: Request) -> Response:
+    """Everything below /catalogue/ is the Django project's."""
+    try:
+        return await request.app.state.proxy(request)
+    except httpx.TransportError:
+        title, text = "The catalogue is away", "It did not answer just now. Try again in a moment."
+        return page(request, "message.html", status=502, title=title, text=text)
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    text = str(getattr(error, "detail", ""))
+    return page(request, "message.html", status=status, title="That did not work", text=text)
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    text = "There is no page at this address."
+    return page(request, "message.html", status=404, title="Not found", text=text)

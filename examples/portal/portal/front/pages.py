@@ -1,0 +1,22 @@
+"""Rendering of the front door's own pages."""
+
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import HTMLResponse, Response
+
+from portal.front.forms import form_token, visitor_of
+from portal.web.pages import environment
+
+_jinja = environment()
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """A page for this visitor.
+
+    Pages differ by visitor, so no shared cache may keep them.
+    """
+    visitor = visitor_of(request.session)
+    token = form_token(request.session) if visitor or context.get("has_form") else ""
+    html = _jinja.get_template(template).render(visitor=visitor, form_token=token, path=request.url.path, **context)
+    return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})

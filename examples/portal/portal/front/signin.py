@@ -1,0 +1,95 @@
+"""Signing in and out."""
+
+from dataclasses import asdict
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.concurrency import run_in_threadpool
+from redis.asyncio import Redis
+from starlette.responses import RedirectResponse, Response
+from starsessions import regenerate_session_id
+
+from portal.front.forms import local_path, renew_form_token, require_own_form, visitor_of
+from portal.front.pages import page
+from portal.identity import Visitor
+
+router = APIRouter()
+
+
+class SignInLimit:
+    """Holds off somebody who guesses passwords: ten tries per name in five minutes."""
+
+    TRIES: Final = 10
+    SECONDS: Final = 300
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def allows(self, name: str) -> bool:
+        """Count one try for this name; False once there were too many."""
+        key = f"portal.tries.{name}"
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.set(key, 0, ex=self.SECONDS, nx=True).incr(key)
+            _, tries = await pipeline.execute()
+        return int(tries) <= self.TRIES
+
+    async def forget(self, name: str) -> None:
+        """Start counting afresh, after a right password."""
+        await self._redis.delete(f"portal.tries.{name}")
+
+
+@router.get("/sign-in")
+async def sign_in_form(request: Request, next: str = "/") -> Response:  # noqa: A002 - the field's usual name
+    """The sign-in form; somebody who is signed in already goes straight on."""
+    if visitor_of(request.session):
+        return RedirectResponse(local_path(next), status_code=303)
+    return _form(request, next)
+
+
+@router.post("/sign-in", dependencies=[Depends(require_own_form)])
+async def sign_in(
+    request: Request,
+    name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002 - the field's usual name
+) -> Response:
+    """Check name and password and open a session under a new id."""
+    name = name.strip()[:64]
+    if not await request.app.state.sign_in_limit.allows(name):
+        return _form(request, next, name, "Too many tries for this name. Wait five minutes.", status=429)
+    account = await run_in_threadpool(request.app.state.accounts.check, name, password[:256])
+    if account is None:
+        return _form(request, next, name, "This name and password do not go together.", status=401)
+    await request.app.state.sign_in_limit.forget(name)
+    _open_session(request, account.visitor)
+    return RedirectResponse(local_path(next), status_code=303)
+
+
+@router.post("/sign-out", dependencies=[Depends(require_own_form)])
+async def sign_out(request: Request) -> Response:
+    """Destroy the session; a visitor who was at the notebooks is signed out there too."""
+    was_at_hub = request.session.get("was_at_hub", False)
+    request.session.clear()
+    target = f"{request.app.state.settings.hub_url}/hub/logout" if was_at_hub else "/signed-out"
+    return RedirectResponse(target, status_code=303)
+
+
+@router.get("/signed-out")
+async def signed_out(request: Request) -> Response:
+    """What a visitor sees after signing out."""
+    text = "Your session on this computer has ended."
+    return page(request, "message.html", title="You are signed out", text=text)
+
+
+def _open_session(request: Request, visitor: Visitor) -> None:
+    """Remember who this is, under an id and a form token that nobody saw before the password was right."""
+    request.session["visitor"] = asdict(visitor)
+    renew_form_token(request.session)
+    regenerate_session_id(request)
+
+
+def _form(request: Request, next_page: str, name: str = "", problem: str = "", *, status: int = 200) -> Response:
+    return page(
+        request, "sign_in.html", status=status, has_form=True, next_page=local_path(next_page), name=name,
+        problem=problem,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The notebook hub: JupyterHub on Slurm, entered through the front door."""

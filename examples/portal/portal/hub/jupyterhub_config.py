@@ -1,0 +1,51 @@
+"""JupyterHub's configuration: users come from the front door, servers run as Slurm jobs."""
+
+import os
+import sys
+from pathlib import Path
+
+import jupyterhub_moss
+
+from portal.hub.authenticator import PortalAuthenticator
+from portal.hub.spawner import PortalSpawner
+from portal.settings import portal_settings
+
+c = get_config()  # noqa: F821 - JupyterHub defines it for its configuration file
+
+_portal = portal_settings()
+_state = _portal.folder / "hub"
+_state.mkdir(mode=0o700, exist_ok=True)
+_programs = Path(sys.executable).parent
+
+jupyterhub_moss.set_config(c)
+c.JupyterHub.spawner_class = PortalSpawner
+c.JupyterHub.authenticator_class = PortalAuthenticator
+c.Authenticator.allow_all = True  # everybody whom the front door signs in
+
+c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_PORT']}"
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_API_PORT']}"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_PROXY_API_PORT']}"
+# The proxy written in Python, beside this interpreter: it needs no Node. Its default time limit of 20 s would cut
+# off long answers, such as the start of a server that waits in the queue.
+c.ConfigurableHTTPProxy.command = [str(_programs / "configurable-http-proxy"), "--proxy-timeout=0"]
+c.ConfigurableHTTPProxy.pid_file = str(_state / "proxy.pid")
+c.JupyterHub.cookie_secret_file = str(_state / "cookie_secret")
+c.JupyterHub.db_url = f"sqlite:///{_state / 'jupyterhub.sqlite'}"
+c.JupyterHub.template_vars = {"announcement": ""}
+c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax", "secure": _portal.cookie_https_only}}
+
+# Jobs run as this system user on this machine's mock cluster: no sudo in front, every node is 127.0.0.1.
+c.MOSlurmSpawner.exec_prefix = ""
+c.MOSlurmSpawner.state_exechost_exp = "127.0.0.1"
+c.MOSlurmSpawner.start_timeout = 120
+c.MOSlurmSpawner.notebooks_folder = str(_portal.folder / "notebooks")
+c.MOSlurmSpawner.partitions = {
+    "cpu": {
+        "description": "Processors",
+        "architecture": "x86-64",
+        "simple": True,
+        "jupyter_environments": {
+            "portal": {"description": "JupyterLab of the portal", "path": f"{_programs}/", "add_to_path": True},
+        },
+    },
+}

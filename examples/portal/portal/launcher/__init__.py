@@ -1,0 +1,1 @@
+"""Starts the portal and its services on this machine, and stops them."""

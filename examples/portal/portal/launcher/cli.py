@@ -1,0 +1,97 @@
+"""The command: `demo.py [--check] [--data DIR]`."""
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from pentad_config import ConfigError
+from pentad_services import ProcessGuard, StartFailed, Unavailable
+from portal.check.visit import play_visit
+from portal.front.accounts import Accounts
+from portal.launcher.parts import PartFailedError
+from portal.launcher.stack import Stack
+from portal.launcher.table import print_table
+
+_PEOPLE = {"ada": ("Ada Lindqvist", "researcher"), "grace": ("Grace Okafor", "curator")}
+
+
+class _Stopped(BaseException):  # noqa: N818 - not an error: somebody asked the portal to stop
+    """Ctrl-C or SIGTERM."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Start the portal, then wait or play the visit; returns the exit code."""
+    options = _options(arguments)
+    _stop_on_signals()
+    try:
+        with ProcessGuard(end_with_parent=True) as guard:
+            return _run(guard, options)
+    except _Stopped:
+        print("\nStopped.", flush=True)
+        return 0
+    except (PartFailedError, StartFailed, Unavailable, ConfigError) as error:
+        print(f"\nThe portal could not be started: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo.py", description="Start the research-data portal on this machine.")
+    parser.add_argument("--check", action="store_true", help="play a visit over HTTP, print each step, and exit")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything here; a later start finds it again")
+    parser.add_argument("--new-passwords", action="store_true", help="with --data: give the two people new passwords")
+    return parser.parse_args(arguments)
+
+
+def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"  {time.monotonic() - began:5.1f} s  {line}", flush=True)
+
+    state = _state_folder(guard, options.data)
+    stack = Stack(guard, state, say)
+    print("Starting the portal (Ctrl-C stops it)", flush=True)
+    stack.start(options.data.resolve() if options.data else None)
+    try:
+        if options.check:
+            return play_visit(stack)
+        passwords = _people(Accounts(state / "accounts.json"), renew=options.new_passwords)
+        print_table(stack, passwords, time.monotonic() - began)
+        return _wait(stack)
+    finally:
+        say("stopping")
+
+
+def _state_folder(guard: ProcessGuard, data: Path | None) -> Path:
+    state = data.resolve() / "portal" if data else Path(tempfile.mkdtemp(prefix="portal-", dir=guard.folder))
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state
+
+
+def _people(accounts: Accounts, *, renew: bool) -> dict[str, str]:
+    """Accounts of the two people of the demo; returns the passwords of those that got one now."""
+    known = accounts.all()
+    new = [name for name in _PEOPLE if renew or name not in known]
+    return {name: str(accounts.set_password(name, *_PEOPLE[name]).reveal()) for name in new}
+
+
+def _wait(stack: Stack) -> int:
+    """Wait for a signal; end early, with 1, if one of the portal's processes ends by itself."""
+    while True:
+        threading.Event().wait(1.0)
+        stack.check_alive()
+
+
+def _stop_on_signals() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)

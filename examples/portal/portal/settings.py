@@ -1,0 +1,92 @@
+"""What every part of the portal is told by its environment, as one typed class.
+
+The launcher writes these variables; a real deployment writes them into its unit files. Credentials are
+given as files (`PORTAL_SIGNING_KEYS_FILE=/run/secrets/...`), so that they appear in no environment.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from pentad_config import KeyRing, Secret, Settings, setting
+
+NEWEST_RELEASE: Final = 2
+SESSION_COOKIE: Final = "portal_session"
+SESSION_PREFIX: Final = "portal.session."
+
+
+class PortalSettings(Settings, prefix="PORTAL_"):
+    """Addresses, credentials and switches shared by the portal's processes."""
+
+    public_url: str = setting(doc="address visitors use for the front door, without a final slash")
+    hub_url: str = setting(doc="address visitors use for the notebooks, without a final slash")
+    catalogue_url: str = setting(doc="address at which the front door reaches the catalogue")
+    state: str = setting(doc="folder that holds accounts, logs and the release in service")
+    redis_url: Secret = setting(doc="redis://... of sessions, one-time tickets and the migration quorum")
+    database_url: Secret = setting(doc="postgresql://... of events and the search projection")
+    signing_keys: KeyRing = setting(doc="keys of the tickets between parts, newest first, one a line")
+    django_keys: KeyRing = setting(doc="Django's SECRET_KEY and its fallbacks, newest first, one a line")
+    s3_endpoint: str = setting(doc="host:port of the S3 server")
+    s3_access_key: Secret = setting(doc="access key of the S3 server")
+    s3_secret_key: Secret = setting(doc="secret key of the S3 server")
+    s3_region: str = setting(default="us-east-1", doc="region of the buckets")
+    s3_secure: bool = setting(default=True, doc="whether the S3 server is reached over https")
+    cookie_https_only: bool = setting(default=True, doc="whether cookies carry Secure; off on plain-http loopback")
+    bucket_prefix: str = setting(default="portal", doc="what the three buckets' names begin with")
+    release: int = setting(default=0, doc="release to run; 0 reads the state folder's `release` file")
+
+    @property
+    def folder(self) -> Path:
+        """The state folder as a path."""
+        return Path(self.state)
+
+    @property
+    def running_release(self) -> int:
+        """The release this process runs: the variable, else the file, else the newest."""
+        return self.release or release_in_service(self.folder)
+
+    @property
+    def s3_url(self) -> str:
+        """Root address of the S3 server."""
+        return f"{'https' if self.s3_secure else 'http'}://{self.s3_endpoint}"
+
+    @property
+    def private_bucket(self) -> str:
+        """Bucket of the data files; only signed links open it."""
+        return f"{self.bucket_prefix}-private"
+
+    @property
+    def preview_bucket(self) -> str:
+        """Bucket of the previews of approved data sets; anyone may read an object, nobody may list it."""
+        return f"{self.bucket_prefix}-previews"
+
+    @property
+    def static_bucket(self) -> str:
+        """Bucket of the style sheet and the icon."""
+        return f"{self.bucket_prefix}-static"
+
+    @property
+    def static_url(self) -> str:
+        """Where the browser finds static files, with a final slash."""
+        return f"{self.s3_url}/{self.static_bucket}/"
+
+
+@cache
+def portal_settings() -> PortalSettings:
+    """The settings of this process, read from the environment once."""
+    return PortalSettings.load()
+
+
+def release_in_service(folder: Path) -> int:
+    """The release that the state folder says is in service; the newest when it says nothing."""
+    try:
+        return int((folder / "release").read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return NEWEST_RELEASE
+
+
+def put_in_service(folder: Path, release: int) -> None:
+    """Record which release the catalogue and its follower are to run when they next start."""
+    fresh = folder / "release.new"
+    fresh.write_text(f"{release}\n", encoding="ascii")
+    fresh.replace(folder / "release")

@@ -1,0 +1,1 @@
+"""What the front door and the catalogue share: templates and response headers."""

@@ -1,0 +1,43 @@
+"""The Jinja environment in which both the front door and the catalogue render their pages."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from portal.settings import portal_settings
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def environment(**options: Any) -> Environment:
+    """An environment that escapes everything and refuses undefined names.
+
+    `options` are those of `jinja2.Environment`; Django passes its own here.
+    """
+    options["loader"] = FileSystemLoader(TEMPLATES)
+    options["undefined"] = StrictUndefined
+    jinja = Environment(**(options | {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}))
+    jinja.globals["static"] = static
+    jinja.filters["filesize"] = filesize
+    jinja.filters["day"] = day
+    return jinja
+
+
+def static(path: str) -> str:
+    """Address of a static file in its bucket."""
+    return portal_settings().static_url + path
+
+
+def filesize(count: int) -> str:
+    """A number of bytes for people: `15.2 kB`."""
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def day(moment: datetime | str) -> str:
+    """A date for people: `21 November 2026`."""
+    value = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{value.day} {value:%B %Y}"
