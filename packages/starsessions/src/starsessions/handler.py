@@ -7,12 +7,11 @@ import typing
 
 from starsessions import events
 from starsessions.cookies import CookieChange, is_cookie_value
-from starsessions.document import Document, DocumentError, render
 from starsessions.encryptors import Encryptor, NoopEncryptor
 from starsessions.guard import LoadGuard, Session
-from starsessions.ids import generate_session_id, is_generated_id
+from starsessions.ids import generate_session_id
 from starsessions.lifetime import Lifetime, parse_lifetime
-from starsessions.sealing import seal, unseal
+from starsessions.records import Found, Records
 from starsessions.types import SessionMetadata
 
 if typing.TYPE_CHECKING:
@@ -21,13 +20,11 @@ if typing.TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from starsessions.cookies import Cookie
+    from starsessions.document import Document
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
 
 __all__ = ["SessionHandler"]
-
-# A record without a fixed end, in a store that cannot renew it, is rewritten when it is older than this.
-_REFRESH_SECONDS = 3600
 
 
 class _InCookie:
@@ -35,6 +32,7 @@ class _InCookie:
 
 
 _IN_COOKIE = _InCookie()
+_TOO_LATE = "its id or its cookie would have to change. Change the session before the response starts."
 
 
 class SessionHandler:
@@ -96,6 +94,7 @@ class SessionHandler:
         self.is_loaded = False
         self.initially_empty = False
         self.rolling = rolling
+        self.response_started = False
         self._strict_ids = strict_ids
         self._cookie = cookie
         self._cookie_due = False  # the browser must be told something
@@ -120,6 +119,7 @@ class SessionHandler:
     def session_id(self, value: str | None) -> None:
         if value is not None and not is_cookie_value(value):
             raise ValueError("A session id has letters, digits and '-', '_', '.', '~', '+', '/', '=' only.")
+        self._strict_ids = False  # the application has chosen, not the visitor
         if self.is_loaded and value is not None:
             self._new_id = value
         else:
@@ -140,7 +140,7 @@ class SessionHandler:
         """How many whole seconds the session has left; 0 for one without a fixed end."""
         if self.metadata is None:
             return self.lifetime
-        return self._lifetime.remaining(self.metadata, time.time())
+        return Lifetime(self.lifetime, self.rolling).remaining(self.metadata, time.time())
 
     # What happens during a request
 
@@ -152,9 +152,9 @@ class SessionHandler:
         """
         if self.is_loaded:
             return
-        document = await self._read()
+        found = await self._read()
         if not self.is_loaded:  # two tasks of one request may load at once: the first wins
-            self._begin(document)
+            self._begin(found)
 
     def regenerate_id(self) -> str:
         """Give the session a new id. The record under the old one is deleted when the session is stored."""
@@ -174,10 +174,16 @@ class SessionHandler:
             await self.destroy()
             return ""
         metadata = self._stamped(time.time())
-        raw = render(session, metadata, self.serializer)
-        ttl = self._lifetime.ttl(metadata, metadata["last_access"]) if remaining_time is None else remaining_time
-        self._wrote(await self._write(raw, ttl), Document(raw, {}, metadata))
-        return typing.cast("str", self._record_id)
+        ttl = Lifetime(self.lifetime, self.rolling).ttl(metadata, metadata["last_access"])
+        ttl = ttl if remaining_time is None else remaining_time
+        stored_id = self._stored_id()
+        old_id = stored_id if self._new_id and self._document else None
+        new_id = self._new_id or stored_id or generate_session_id()
+        if self.response_started and not self._is_findable():
+            events.cookie_unsendable(_TOO_LATE)
+        saved_id, self._document = await self._records().write(new_id, old_id, session, metadata, ttl)
+        self._record_id, self._new_id, self._cookie_due = saved_id, None, True
+        return saved_id
 
     async def destroy(self) -> None:
         """Remove the session from the store and empty it; the browser is told to forget the cookie."""
@@ -213,12 +219,10 @@ class SessionHandler:
             if self._document is not None:
                 await self.destroy()
             return
-        if not self._is_changed():
-            return
-        if self._document is not None and self._new_id is None and self.store.traits.keeps_ids:
+        if self._is_changed() and self._is_findable():
             await self.save()
-        else:
-            events.cookie_unsendable("its id or its cookie would have to change; change it before the response.")
+        elif self._is_changed():
+            events.cookie_unsendable(_TOO_LATE)
 
     # Reading
 
@@ -240,53 +244,18 @@ class SessionHandler:
         events.cookie_rejected("it does not have the form of a session id")
         return None
 
-    async def _read(self) -> Document | None:
+    async def _read(self) -> Found:
         session_id = self._stored_id()
-        stored = b"" if session_id is None else await self._fetch(session_id)
-        if session_id is None or not stored:
-            return None
-        try:
-            plain = await unseal(self.encryptor, stored, self._binding(session_id))
-        except Exception as error:  # noqa: BLE001  ciphers raise what they like; the event names it
-            return self._set_aside(session_id, f"{type(error).__name__} while decrypting")
-        return await self._checked(session_id, plain)
+        return await self._records().read(session_id) if session_id else Found(unknown=True)
 
-    async def _fetch(self, session_id: str) -> bytes:
-        # Sessions without a fixed end live for some time after their last use, as rolling ones do. What may be
-        # another program's record is looked at before it is given a time to live.
-        known = not self.store.traits.shares_namespace or is_generated_id(session_id)
-        if known and self.store.traits.renews and (self.rolling or not self.lifetime):
-            self._renewed = True
-            return await self.store.renew(session_id, lifetime=self.lifetime)
-        return await self.store.read(session_id=session_id, lifetime=self.lifetime)
+    def _records(self) -> Records:
+        return Records(self.store, self.serializer, self.encryptor, Lifetime(self.lifetime, self.rolling))
 
-    async def _checked(self, session_id: str, plain: bytes) -> Document | None:
-        try:
-            document = Document.parse(plain, self.serializer)
-        except DocumentError as error:
-            return self._set_aside(session_id, str(error))
-        if document.metadata is None:
-            if self.store.traits.shares_namespace and not is_generated_id(session_id):
-                return self._set_aside(session_id, "it may belong to another program")
-            return document
-        expires = self.store.traits.expires
-        if self._lifetime.expired(document.metadata, time.time(), store_expires=expires):
-            await self.store.remove(session_id)
-            events.session_expired(session_id, self.store)
+    def _begin(self, found: Found) -> None:
+        document = found.document
+        if document is None and (self._strict_ids or not found.unknown):
             self._record_id = None
-            return None
-        return document
-
-    def _set_aside(self, session_id: str, reason: str) -> Document | None:
-        # The record stays as it is for whoever can read it, and the session gets an id of its own.
-        events.session_discarded(session_id, self.store, reason)
-        self._record_id = None
-        return None
-
-    def _begin(self, document: Document | None) -> None:
-        if document is None and self._strict_ids:
-            self._record_id = None
-        self._document = document
+        self._document, self._renewed = document, found.renewed
         self.metadata = self._first_metadata(document, time.time())
         data = document.data if document else {}
         self.initially_empty = not data
@@ -318,45 +287,23 @@ class SessionHandler:
 
     # Writing
 
-    @property
-    def _lifetime(self) -> Lifetime:
-        return Lifetime(self.lifetime, self.rolling)
-
     def _is_changed(self) -> bool:
         document = self._document
         if document is None or self._new_id is not None:
             return True
         return document.differs_from(self._current(), self.serializer)
 
+    def _is_findable(self) -> bool:
+        """Tell whether the id that the browser has will still lead to the session after it is stored."""
+        return self._document is not None and self._new_id is None and self.store.traits.keeps_ids
+
     def _is_due(self) -> bool:
-        """Tell whether an unchanged record must be written again to live on."""
-        if self._renewed or self.rolling:
-            return not self._renewed
-        metadata = self._document.metadata if self._document else None
-        if self.lifetime or metadata is None or self.store.traits.cookie_limit is not None:
-            return False
-        return time.time() - metadata["last_access"] > _REFRESH_SECONDS
+        return self._document is not None and not self._renewed and self._records().is_due(self._document)
 
     def _stamped(self, now: float) -> SessionMetadata:
         metadata = typing.cast("SessionMetadata", self.metadata)
         metadata["last_access"] = now
         return metadata.copy()
-
-    def _binding(self, session_id: str) -> str | None:
-        return session_id if self.store.traits.keeps_ids else None
-
-    async def _write(self, raw: bytes, ttl: int) -> str:
-        stored_id = self._stored_id()
-        session_id = self._new_id or stored_id or generate_session_id()
-        sealed = await seal(self.encryptor, raw, self._binding(session_id))
-        if self._new_id and self._document and stored_id:
-            return await self.store.replace([stored_id], session_id, sealed, lifetime=self.lifetime, ttl=ttl)
-        return await self.store.write(session_id=session_id, data=sealed, lifetime=self.lifetime, ttl=ttl)
-
-    def _wrote(self, session_id: str, document: Document) -> None:
-        self._record_id, self._new_id = session_id, None
-        self._document = document
-        self._cookie_due = True
 
     async def _commit_empty(self) -> CookieChange | None:
         if self._document is not None:

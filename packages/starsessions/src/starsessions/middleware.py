@@ -127,9 +127,10 @@ class _Sender:
 
     async def __call__(self, message: Message) -> None:
         if not self._started and message["type"] in _STARTS:
-            self._started = True  # if storing fails, the error response must not try it again
+            self._started = True  # set first: if storing fails, the error response must not try it again
             if self.handler.is_used:
                 await self._add_session(message)
+            self.handler.response_started = True
         await self._send(message)
 
     async def _add_session(self, message: Message) -> None:

@@ -1,0 +1,144 @@
+"""Fixtures: an application with a session, a client for it, every store."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from starsessions import CookieStore, InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware, SessionStore
+from starsessions.stores.redis import RedisStore
+
+KEY = "a-key-long-enough-for-signing-cookies-1"
+
+View = Callable[[Request], Any]
+
+
+class DictStore(SessionStore):
+    """A store as a third party writes it: the three abstract methods and nothing else."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, bytes] = {}
+        self.calls: list[str] = []
+
+    async def read(self, session_id: str, lifetime: int) -> bytes:
+        self.calls.append("read")
+        return self.records.get(session_id, b"")
+
+    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:
+        self.calls.append("write")
+        self.records[session_id] = data
+        return session_id
+
+    async def remove(self, session_id: str) -> None:
+        self.calls.append("remove")
+        del self.records[session_id]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    client = Redis.from_url(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(params=["memory", "cookie", "redis", "third party"])
+def store(request: pytest.FixtureRequest) -> SessionStore:
+    """Every kind of store, one after the other."""
+    if request.param == "redis":
+        return RedisStore(connection=request.getfixturevalue("redis_client"))
+    return {"memory": InMemoryStore, "cookie": lambda: CookieStore(KEY), "third party": DictStore}[request.param]()
+
+
+async def _show(request: Request) -> Response:
+    return JSONResponse(dict(request.session))
+
+
+async def _update(request: Request) -> Response:
+    request.session.update(request.query_params)
+    return JSONResponse(dict(request.session))
+
+
+async def _clear(request: Request) -> Response:
+    request.session.clear()
+    return Response()
+
+
+async def _untouched(request: Request) -> Response:
+    return Response()
+
+
+class Site:
+    """An application with a session, and visitors to it. `views` add to `/show`, `/update` and `/clear`."""
+
+    def __init__(
+        self, store: SessionStore | None, *, autoload: bool = True, inside: Sequence[Middleware] = (), **options: Any
+    ) -> None:
+        self.views: dict[str, View] = {"show": _show, "update": _update, "clear": _clear, "untouched": _untouched}
+        self.store = store
+        middleware = [Middleware(SessionMiddleware, store=store, **options)]
+        if autoload:
+            middleware.append(Middleware(SessionAutoloadMiddleware, paths=["/(?!untouched)"]))
+        middleware.extend(inside)
+        self.app = Starlette(routes=[Route("/{view:path}", self._serve)], middleware=middleware)
+
+    async def _serve(self, request: Request) -> Response:
+        return await self.views[request.path_params["view"]](request)
+
+    def view(self, function: View) -> View:
+        """Serve `function` under its name."""
+        self.views[function.__name__] = function
+        return function
+
+    @asynccontextmanager
+    async def visitor(self, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser: it keeps cookies and speaks HTTPS."""
+        transport = httpx.ASGITransport(app=self.app, **options)
+        async with httpx.AsyncClient(transport=transport, base_url="https://site.example") as client:
+            yield client
+
+
+@pytest.fixture
+def make_site() -> type[Site]:
+    return Site
+
+
+@pytest.fixture
+def site(store: SessionStore) -> Site:
+    return Site(store, lifetime=60)
+
+
+@pytest.fixture
+async def visitor(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with site.visitor() as client:
+        yield client
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    return Clock(monkeypatch)
+
+
+class Clock:
+    """Moves the time of this process. Redis keeps its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import time
+
+        self._real, self._offset = time.time, 0.0
+        monkeypatch.setattr(time, "time", lambda: self._real() + self._offset)
+
+    def advance(self, seconds: float) -> None:
+        self._offset += seconds
