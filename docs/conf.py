@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import django
-from django.conf import settings
+import os
+import sys
+from pathlib import Path
 
-# The reference pages import the Django packages, and those want settings.
-settings.configure(
-    INSTALLED_APPS=[
-        "django.contrib.contenttypes",
-        "django.contrib.auth",
-        "django.contrib.admin",
-        "django.contrib.messages",
-        "django.contrib.sessions",
-        "eventsourcing_django",
-        "syzygy",
-        "django_minio_backend",
-    ],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    STORAGES={"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}},
-    USE_TZ=True,
-)
+import django
+
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ["DJANGO_SETTINGS_MODULE"] = "project_settings"
 django.setup()
 
 project = "Pentad"
@@ -39,6 +28,9 @@ exclude_patterns = ["_build", "conftest.py"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
+# No inventory of other projects is fetched, so their names cannot be looked up; ours must all be found.
+_OURS = "pentad_config|starsessions|eventsourcing_django|syzygy|django_minio_backend|jupyterhub_moss"
+nitpick_ignore_regex = [("py:.*", rf"(?!({_OURS})\b).*")]
 html_theme = "pydata_sphinx_theme"
 html_title = "Pentad"
 html_theme_options = {

@@ -25,9 +25,22 @@ class Tripwire(str):
 
     __slots__ = ()
 
+    def __str__(self) -> str:
+        return self  # str() of a subclass would otherwise be an ordinary text again
+
+    def __format__(self, spec: str) -> str:
+        return self if not spec else super().__format__(spec)
+
+    # Signing code puts text around the key first: "AWS4" + key.
+    def __add__(self, other: str) -> Tripwire:
+        return Tripwire(super().__add__(other))
+
+    def __radd__(self, other: str) -> Tripwire:
+        return Tripwire(other.__add__(str.__str__(self)))
+
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> NoReturn:  # noqa: ARG002
         """Raise SecretMisuse."""
-        raise SecretMisuse(f"{str.__str__(self)} was about to be used as bytes. Pass secret.reveal().")
+        raise SecretMisuse(f"{super().__str__()} was about to be used as bytes. Pass secret.reveal().")
 
 
 def refuse_marker(value: str | bytes, name: str) -> None:
