@@ -79,7 +79,7 @@ def start_postgres(
     if url := environment("PENTAD_TEST_POSTGRES_URL"):
         return _given(url)
     if asked_for_docker(docker):
-        from pentad_services import docker as containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
 
         return containers.start_postgres(guard)
     return _run(_find(), folder, guard)

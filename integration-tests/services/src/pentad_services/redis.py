@@ -64,9 +64,9 @@ def start_redis(
     if url := environment("PENTAD_TEST_REDIS_URL"):
         return _given(url)
     if asked_for_docker(docker):
-        from pentad_services import docker as containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
 
-        return containers.start_redis(guard)
+        return containers.start_redis(guard, password)
     return _run(_find(), folder, password, guard)
 
 

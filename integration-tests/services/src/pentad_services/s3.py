@@ -98,7 +98,7 @@ def start_s3(folder: Path | None = None, docker: bool = False, *, guard: Process
     if url := environment("PENTAD_TEST_S3_URL"):
         return _given(url)
     if asked_for_docker(docker):
-        from pentad_services import docker as containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
 
         return containers.start_s3(guard)
     return _run(_find(), folder, guard)
@@ -199,7 +199,7 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
         _stop=lambda: (process.stop(grace=30 if durable else 0), home.close())[1],
     )  # fmt: skip
     try:
-        wait_for(lambda: _answers(service), process, str(program))
+        wait_for(lambda: takes_objects(service), process, str(program))
     except StartFailed:
         if "address already in use" in process.tail(60):
             raise _PortTaken from None
@@ -231,7 +231,7 @@ def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S
         checks_signatures=False, _stop=lambda: (process.stop(grace=1), home.close())[1],
     )  # fmt: skip
     try:
-        wait_for(lambda: _answers(service), process, str(program))
+        wait_for(lambda: takes_objects(service), process, str(program))
     except StartFailed:
         if "Address already in use" in process.tail(60):
             raise _PortTaken from None
@@ -239,7 +239,7 @@ def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S
     return service
 
 
-def _answers(service: S3Service) -> bool:
+def takes_objects(service: S3Service) -> bool:
     """Whether the server takes a bucket and an object: SeaweedFS lists buckets before it can store anything."""
     probe = f"pentad-ready-{secrets.token_hex(4)}"
     request = S3Request(service.endpoint, service.secure, service.region, service.access_key, service.secret_key)

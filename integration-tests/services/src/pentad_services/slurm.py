@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ class SlurmService(Service):
     """Variables to merge into the environment; PATH begins with `bin_dir`."""
     kind: str = "mock"
     """``"mock"`` or ``"real"``."""
+    cluster: Any = field(default=None, repr=False)
+    """The `mock_slurm.MockSlurm`, with its faults and its record of calls; None with real Slurm or a container."""
+    shared: Path | None = None
+    """For a container: the folder that its jobs and this machine both see under this path. None: all folders are."""
 
 
 def start_slurm(
@@ -49,7 +54,7 @@ def start_slurm(
     if given := environment("PENTAD_TEST_SLURM"):
         return _given(Path(given))
     if config is None and asked_for_docker(docker):
-        from pentad_services import docker as containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
 
         return containers.start_slurm(guard)
     if config is None and folder is None and (found := shutil.which("sinfo")) and _works(Path(found).parent) is None:
@@ -77,15 +82,14 @@ def _works(folder: Path) -> str | None:
 
 
 def _real(folder: Path, origin: str) -> SlurmService:
-    version = subprocess.run([folder / "sinfo", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    printed = subprocess.run([folder / "sinfo", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     environ = {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    return SlurmService(f"slurm: {version or 'slurm'} ({origin}), {folder}", bin_dir=folder, environ=environ, kind="real")
+    return SlurmService(f"slurm: {printed or 'slurm'} ({origin}), {folder}", bin_dir=folder, environ=environ, kind="real")
 
 
 def _mock(folder: Path | None, guard: ProcessGuard | None, config: dict[str, Any] | Path | None) -> SlurmService:
     try:
-        mock_slurm = import_module("mock_slurm")
-        make = mock_slurm.MockSlurm
+        make = import_module("mock_slurm").MockSlurm
     except (ImportError, AttributeError):
         raise Unavailable(
             "slurm: not available here. Tried: PENTAD_TEST_SLURM (not set); container (not asked for); sinfo with a "
@@ -94,9 +98,8 @@ def _mock(folder: Path | None, guard: ProcessGuard | None, config: dict[str, Any
         ) from None
     home = Home.of(guard)
     state = folder or home.guard.folder / f"slurm-{secrets.token_hex(4)}"
-    state.mkdir(parents=True, exist_ok=True)
+    cluster = make(state, config, spawn=home.guard.spawn)
     try:
-        cluster = make(state, config)
         cluster.start()
     except BaseException:
         home.close()
@@ -107,5 +110,6 @@ def _mock(folder: Path | None, guard: ProcessGuard | None, config: dict[str, Any
         home.close()
 
     return SlurmService(
-        f"slurm: mock ({mock_slurm.__name__}), {state}", bin_dir=Path(cluster.bin_dir), environ=dict(cluster.environ), kind="mock", _stop=stop
-    )
+        f"slurm: mock_slurm {version('mock-slurm')} (package), {state}",
+        bin_dir=cluster.bin_dir, environ=dict(cluster.environ), kind="mock", cluster=cluster, _stop=stop,
+    )  # fmt: skip
