@@ -14,7 +14,19 @@ REQUIRED: Any = type("_Required", (), {"__repr__": lambda self: "<required>", "_
 class Field:
     """One declared setting: its name, type, environment variable, default and documentation."""
 
-    __slots__ = ("aliases", "choices", "default", "doc", "env", "kind", "name", "parse", "secret")
+    __slots__ = (
+        "aliases",
+        "choices",
+        "convert",
+        "default",
+        "doc",
+        "env",
+        "kind",
+        "name",
+        "parse",
+        "secret",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -35,6 +47,16 @@ class Field:
         self.secret = bool(secret)
         self.name = ""
         self.kind: Any = str
+        #: Turns what was found into the declared type; set when the class's annotations are resolved.
+        self.convert: Callable[[Any, str], Any] = lambda value, name: value  # noqa: ARG005
+        #: The variables that are looked at, each with the one that names a file instead.
+        self.variables: tuple[tuple[str, str], ...] = ()
+
+    def resolve(self, name: str, kind: Any, convert: Callable[[Any, str], Any], *, secret: bool) -> None:
+        """Complete the declaration with what the class's annotations say."""
+        self.name, self.kind, self.convert = name, kind, convert
+        self.secret = self.secret or secret
+        self.variables = tuple((variable, f"{variable}_FILE") for variable in (self.env, *self.aliases))
 
     @property
     def required(self) -> bool:

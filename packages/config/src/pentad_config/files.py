@@ -35,12 +35,11 @@ class FileSource(Source):
     `problem` says why. Only when there is no good value yet is the problem raised.
     """
 
-    __slots__ = ("_binary", "_due", "_limit", "_lock", "_ttl", "generation", "path", "setting")
+    __slots__ = ("_binary", "_due", "_limit", "_lock", "_ttl", "generation", "path")
 
-    def __init__(self, path: str, *, ttl: float, limit: int, binary: bool, setting: str) -> None:
-        super().__init__()
+    def __init__(self, path: str, name: str, *, ttl: float, limit: int, binary: bool) -> None:
+        super().__init__(name)
         self.path = path
-        self.setting = setting
         self.generation: Signature | None = None
         self._ttl = ttl
         self._limit = limit
@@ -167,7 +166,7 @@ class FileSource(Source):
         return f" (file is {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid})"
 
     def _problem(self, what: str) -> ConfigError:
-        return ConfigError([Problem(self.setting, f"{self.path} {what}")])
+        return ConfigError([Problem(self.name, f"{self.path} {what}")])
 
     def _refuse(self, what: str) -> NoReturn:
         raise self._problem(what)

@@ -63,13 +63,12 @@ class Lookup:
 
     def _from_environment(self, field: Field) -> list[tuple[Any, str]]:
         found: list[tuple[Any, str]] = []
-        for name in (field.env, *field.aliases):
-            file = f"{name}_FILE"
-            if name in self.environ and file in self.environ:
-                raise ConfigError([Problem(field.name, f"both {name} and {file} are set. Unset one.")])
+        for name, file in field.variables:
             if name in self.environ:
+                if file in self.environ:
+                    raise ConfigError([Problem(field.name, f"both {name} and {file} are set. Unset one.")])
                 found.append((self._variable(field, name), f"env {name}"))
-            if file in self.environ:
+            elif file in self.environ:
                 found.append(_from_file(field, self.environ[file], f"file {self.environ[file]} ({file})"))
         return found
 
@@ -83,6 +82,8 @@ class Lookup:
         return Secret.at(f"env:{name}" if follows else text, name=field.name)
 
     def _from_folders(self, field: Field) -> list[tuple[Any, str]]:
+        if not self.folders:
+            return []
         paths = [os.path.join(folder, field.env.lower()) for folder in self.folders]
         return [_from_file(field, path, f"file {path}") for path in paths if os.path.exists(path)]
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    Convert = Callable[[Any, str], Any]
+
 _YES = frozenset(("1", "true", "yes", "on", "y", "t"))
 _NO = frozenset(("0", "false", "no", "off", "n", "f", ""))
 
@@ -23,47 +25,58 @@ def is_secret_type(kind: Any) -> bool:
     return kind in (Secret, KeyRing)
 
 
-def parse(kind: Any, value: Any, name: str) -> Any:
-    """Return `value` as `kind`. Text is parsed, a value that already has the type is kept."""
-    options = _union(kind)
-    if options is not None:
-        return None if value is None or (value == "" and type(None) in options) else _parse_any(options, value, name)
-    literal = _literal(kind)
-    if literal is not None:
-        return _choose(literal, value)
+def converter(kind: Any) -> Convert:
+    """Return the function that turns a value and the setting's name into `kind`.
+
+    Text is parsed, a value that already has the type is kept. Made once for each declared setting.
+    """
+    if _is_union(kind):
+        return _of_union(kind.__args__)
+    if _origin_is(kind, "typing.Literal"):
+        choices = tuple(kind.__args__)
+        return lambda value, name: _choose(choices, value)  # noqa: ARG005
     if kind is Secret:
-        return value if isinstance(value, Secret) else _secret(value, name)
+        return _secret
     if kind is KeyRing:
-        return value if isinstance(value, KeyRing) else KeyRing(value, name=name)
-    if isinstance(value, str):
-        return _parse_text(kind, value, name)
-    return _check_type(kind, value)
+        return lambda value, name: value if isinstance(value, KeyRing) else KeyRing(value, name=name)
+    from_text = _of_text(kind)
+    return lambda value, name: from_text(value, name) if isinstance(value, str) else _check_type(kind, value)
 
 
 def _secret(value: Any, name: str) -> Secret:
+    if isinstance(value, Secret):
+        return value
     return Secret.at(value, name=name) if isinstance(value, str) else Secret(value, name=name)
 
 
-def _parse_any(options: tuple[Any, ...], value: Any, name: str) -> Any:
-    failures = []
-    for option in options:
-        if option is type(None):
-            continue
-        try:
-            return parse(option, value, name)
-        except NotParsable as error:
-            failures.append(error)
-    raise failures[-1]
+def _of_union(options: tuple[Any, ...]) -> Convert:
+    optional = type(None) in options
+    converters = [converter(option) for option in options if option is not type(None)]
+
+    def convert(value: Any, name: str) -> Any:
+        if value is None or (value == "" and optional):
+            return None
+        for attempt in converters[:-1]:
+            try:
+                return attempt(value, name)
+            except NotParsable:
+                continue
+        return converters[-1](value, name)
+
+    return convert
 
 
-def _parse_text(kind: Any, text: str, name: str) -> Any:
+def _of_text(kind: Any) -> Convert:
     origin = getattr(kind, "__origin__", kind)
     if origin in (list, tuple, set, frozenset):
-        return origin(parse(_element(kind), item.strip(), name) for item in text.split(",") if item.strip())
+        element = converter(_element(kind))
+        return lambda text, name: origin(element(item.strip(), name) for item in text.split(",") if item.strip())
     if getattr(kind, "__members__", None) is not None:
-        return _enum_member(kind, text)
-    converter = _CONVERTERS.get(_name(kind))
-    return converter(text) if converter else _construct(kind, text)
+        return lambda text, name: _enum_member(kind, text)  # noqa: ARG005
+    known = _CONVERTERS.get(_name(kind))
+    if known:
+        return lambda text, name: known(text)  # noqa: ARG005
+    return lambda text, name: _construct(kind, text)  # noqa: ARG005
 
 
 def _construct(kind: Any, text: str) -> Any:
@@ -138,13 +151,12 @@ def _name(kind: Any) -> str:
     return str(getattr(kind, "__name__", kind))
 
 
-def _union(kind: Any) -> tuple[Any, ...] | None:
-    is_union = type(kind).__name__ == "UnionType" or str(getattr(kind, "__origin__", "")) == "typing.Union"
-    return tuple(kind.__args__) if is_union else None
+def _is_union(kind: Any) -> bool:
+    return type(kind).__name__ == "UnionType" or _origin_is(kind, "typing.Union")
 
 
-def _literal(kind: Any) -> tuple[Any, ...] | None:
-    return tuple(kind.__args__) if str(getattr(kind, "__origin__", "")) == "typing.Literal" else None
+def _origin_is(kind: Any, name: str) -> bool:
+    return str(getattr(kind, "__origin__", "")) == name
 
 
 def _element(kind: Any) -> Any:

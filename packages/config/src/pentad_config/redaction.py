@@ -25,16 +25,31 @@ def redact(value: Any) -> Any:
 
 
 def _needles() -> list[str]:
-    from urllib.parse import quote, quote_plus
-
     found: set[str] = set()
     for source in tuple(live):
         for item in source.recent:
-            text = item.decode("utf-8", "surrogateescape") if isinstance(item, bytes) else item
-            if len(text) >= SHORTEST:
-                quotable = text.encode("utf-8", "surrogateescape")
-                found.update((text, quote(quotable), quote(quotable, safe=""), quote_plus(quotable)))
+            found.update(_forms(item))
     return sorted(found, key=len, reverse=True)
+
+
+def _forms(value: str | bytes) -> frozenset[str]:
+    """Return the texts that give `value` away: itself and its percent-encoded forms."""
+    known = _known.get(value)
+    if known is None:
+        from urllib.parse import quote, quote_plus
+
+        text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+        raw = text.encode("utf-8", "surrogateescape")
+        known = frozenset((text, quote(raw), quote(raw, safe=""), quote_plus(raw)) if len(text) >= SHORTEST else ())
+        if len(_known) >= _KNOWN_MOST:
+            _known.clear()
+        _known[value] = known
+    return known
+
+
+#: The forms of values seen lately. Bounded, as rotating values would pile up.
+_known: dict[str | bytes, frozenset[str]] = {}
+_KNOWN_MOST = 1024
 
 
 def _walk(value: Any, needles: list[str]) -> Any:

@@ -27,10 +27,9 @@ class Secret:
 
     def __init__(self, value: str | bytes | Callable[[], str | bytes], *, name: str = "secret") -> None:
         if isinstance(value, (str, bytes)):
-            refuse_marker(value, name)
-            self._source: Source = LiteralSource(value)
+            self._source: Source = LiteralSource(value, name)
         elif callable(value):
-            self._source = CallableSource(value)
+            self._source = CallableSource(value, name)
         else:
             raise SecretMisuse(f"{name}: text, bytes or a callable is needed, not {type(value).__name__}.")
         self.name = name
@@ -48,11 +47,11 @@ class Secret:
         """
         kind, colon, rest = ref.partition(":")
         if colon and kind == "env":
-            source: Source = EnvSource(rest, binary=binary)
             default = rest
+            source: Source = EnvSource(rest, name or default, binary=binary)
         elif colon and kind == "file":
             default = rest.rpartition("/")[2]
-            source = FileSource(rest, ttl=ttl, limit=limit, binary=binary, setting=name or default)
+            source = FileSource(rest, name or default, ttl=ttl, limit=limit, binary=binary)
         else:
             text = rest if colon and kind == "literal" else ref
             return cls(text.encode() if binary else text, name=name or "secret")
@@ -78,9 +77,7 @@ class Secret:
 
     def reveal(self) -> str | bytes:
         """Return the value. Raises ConfigError if there is none and SecretMisuse if it is a marker."""
-        value = self._source.read()
-        refuse_marker(value, self.name)
-        return value
+        return self._source.read()
 
     def text(self) -> str:
         """Return the value as text, decoding bytes as UTF-8."""

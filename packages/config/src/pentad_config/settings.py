@@ -8,7 +8,7 @@ from pentad_config.errors import ConfigError, Problem
 from pentad_config.fields import Explained, Field, setting
 from pentad_config.keyring import KeyRing
 from pentad_config.lookup import Lookup, Value
-from pentad_config.parsing import NotParsable, is_secret_type, parse
+from pentad_config.parsing import NotParsable, converter, is_secret_type
 from pentad_config.secret import Secret
 
 TYPE_CHECKING = False
@@ -59,8 +59,8 @@ class Settings:
 
             hints = get_type_hints(cls)
             for name, field in cls._fields.items():
-                field.kind = hints.get(name, str)
-                field.secret = field.secret or is_secret_type(field.kind)
+                kind = hints.get(name, str)
+                field.resolve(name, kind, converter(kind), secret=is_secret_type(kind))
             cls._resolved = True
         return list(cls._fields.values())
 
@@ -127,7 +127,7 @@ def _finished(field: Field, value: Value) -> Value:
     if value.is_default:
         return value
     try:
-        content = field.parse(value.content) if field.parse else parse(field.kind, value.content, field.name)
+        content = field.parse(value.content) if field.parse else field.convert(value.content, field.name)
     except NotParsable as error:
         raise ConfigError([Problem(field.name, f"{value.source} is {error}.")]) from None
     except ConfigError as error:

@@ -6,6 +6,7 @@ import os
 import weakref
 
 from pentad_config.errors import ConfigError, Problem
+from pentad_config.marker import refuse_marker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +19,13 @@ live: weakref.WeakSet[Source] = weakref.WeakSet()
 class Source:
     """One origin of a value. `recent` holds the current value and the two before it, newest first."""
 
-    __slots__ = ("__weakref__", "problem", "recent")
+    __slots__ = ("__weakref__", "name", "problem", "recent")
 
     #: Reference that finds the same value again in another process, or None if there is none.
     ref: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.recent: tuple[str | bytes, ...] = ()
         self.problem: Exception | None = None
         live.add(self)
@@ -38,8 +40,12 @@ class Source:
         return None
 
     def remember(self, value: str | bytes) -> str | bytes:
-        """Keep `value` among the recent ones, so that it can be redacted, and return it."""
+        """Keep `value` among the recent ones, so that it can be redacted, and return it.
+
+        Raises SecretMisuse if it is a marker: once for each new value, so that reading costs nothing more.
+        """
         if not self.recent or self.recent[0] != value:
+            refuse_marker(value, self.name)
             self.recent = (value, *self.recent[:2])
         return value
 
@@ -52,9 +58,9 @@ class LiteralSource(Source):
 
     __slots__ = ()
 
-    def __init__(self, value: str | bytes) -> None:
-        super().__init__()
-        self.recent = (value,)
+    def __init__(self, value: str | bytes, name: str) -> None:
+        super().__init__(name)
+        self.remember(value)
 
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
         """Return the value."""
@@ -66,15 +72,15 @@ class CallableSource(Source):
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: Callable[[], str | bytes]) -> None:
-        super().__init__()
+    def __init__(self, call: Callable[[], str | bytes], name: str) -> None:
+        super().__init__(name)
         self._call = call
 
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
         """Ask the callable."""
         value = self._call()
         if not isinstance(value, (str, bytes)):
-            raise ConfigError([Problem("secret", f"its callable returned {type(value).__name__}, not text or bytes.")])
+            raise ConfigError([Problem(self.name, f"its callable returned {type(value).__name__}, not text or bytes.")])
         return self.remember(value)
 
 
@@ -83,8 +89,8 @@ class EnvSource(Source):
 
     __slots__ = ("_binary", "_variable")
 
-    def __init__(self, variable: str, *, binary: bool) -> None:
-        super().__init__()
+    def __init__(self, variable: str, name: str, *, binary: bool) -> None:
+        super().__init__(name)
         self._variable = variable
         self._binary = binary
 
@@ -98,5 +104,5 @@ class EnvSource(Source):
         value = os.environ.get(self._variable)
         if not value:
             state = "is empty" if value == "" else "is not set"
-            raise ConfigError([Problem(self._variable, f"the environment variable {self._variable} {state}. Set it.")])
+            raise ConfigError([Problem(self.name, f"the environment variable {self._variable} {state}. Set it.")])
         return self.remember(os.fsencode(value) if self._binary else value)
