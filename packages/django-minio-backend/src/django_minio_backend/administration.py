@@ -6,26 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from django_minio_backend.buckets import Buckets
+from django_minio_backend.configuration import ConfiguredStorage
 from django_minio_backend.health import MinioServerStatus, server_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_minio_backend.connection import Connection
-    from django_minio_backend.options import Options
-
 __all__ = ["Administration"]
 
 
-class Administration:
+class Administration(ConfiguredStorage):
     """The methods of `MinioBackend` that concern whole buckets and the server."""
-
-    if TYPE_CHECKING:
-        bucket: str
-        options: Options
-        connection: Connection
-        PRIVATE_BUCKETS: list[str]
-        PUBLIC_BUCKETS: list[str]
 
     def is_minio_available(self, timeout: float = 5.0) -> MinioServerStatus:
         """Return whether the server answers within `timeout` seconds, as an object that is true or false.

@@ -18,9 +18,9 @@ class DjangoMinioBackendConfig(AppConfig):
 
     def ready(self) -> Any:
         """Check the settings. Raises ConfigurationError or PrivatePublicMixedError; returns True."""
-        from django_minio_backend.checks import check_settings  # noqa: PLC0415  needs the app registry
-        from django_minio_backend.configured import configured_storages  # noqa: PLC0415
-        from django_minio_backend.initializing import initialize  # noqa: PLC0415
+        from django_minio_backend.checks import check_settings
+        from django_minio_backend.configured import configured_storages
+        from django_minio_backend.initializing import initialize
 
         register(check_settings)
         storages = configured_storages()

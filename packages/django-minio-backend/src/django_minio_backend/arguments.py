@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 from minio.credentials.providers import Provider
-from pentad_config import Secret
 from urllib3 import PoolManager
 
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.options import SECRETS
+from pentad_config import Secret
 
 __all__ = ["UPLOAD_OPTIONS", "ConstructorArguments"]
 
@@ -54,7 +54,7 @@ class ConstructorArguments:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return bool(self._args == other._args and self._kwargs == other._kwargs)  # type: ignore[attr-defined]
+        return bool(self._args == other._args and self._kwargs == other._kwargs)
 
     def __hash__(self) -> int:
         return hash((type(self), len(self._args), tuple(sorted(self._kwargs))))

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from minio import Minio
 from minio.credentials.providers import Provider
-from pentad_config import Secret
-from pentad_config.minio import SecretProvider
 
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.options import SECRETS
 from django_minio_backend.signing import Signer
+from pentad_config import Secret
+from pentad_config.minio import SecretProvider
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -131,7 +131,7 @@ def _trust() -> dict[str, Any]:
     file = os.environ.get("SSL_CERT_FILE")
     if not file:
         return {"cert_reqs": "CERT_REQUIRED"}
-    if not os.path.isfile(file):  # noqa: PTH113  one call, no Path needed
+    if not os.path.isfile(file):
         raise ConfigurationError(f"SSL_CERT_FILE names {file!r}, which is not a file.")
     return {"cert_reqs": "CERT_REQUIRED", "ca_certs": file}
 

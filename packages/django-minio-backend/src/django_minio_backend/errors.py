@@ -48,22 +48,22 @@ class ObjectChanged(OSError):  # noqa: N818
     """An object was replaced or removed while it was being read."""
 
 
-class ObjectNotFound(S3Error, FileNotFoundError):  # type: ignore[misc]  # noqa: N818
+class ObjectNotFound(S3Error, FileNotFoundError):  # noqa: N818
     """No object of this name: the SDK's error and Python's FileNotFoundError in one."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
-        OSError.errno.__set__(self, errno.ENOENT)  # type: ignore[attr-defined]  # S3Error freezes itself
+        vars(OSError)["errno"].__set__(self, errno.ENOENT)  # S3Error lets nothing be assigned
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored_not_found, (self.bucket_name, self.object_name)
 
 
-class LegacyObjectNotFound(S3Error, AttributeError):  # type: ignore[misc]  # noqa: N818
+class LegacyObjectNotFound(S3Error, AttributeError):  # noqa: N818
     """What `stat()` of a missing object raises with the global settings of the 3.x releases."""
 
 
-def _restored_not_found(bucket: str, name: str) -> ObjectNotFound:
+def _restored_not_found(bucket: str, name: str) -> Any:
     return not_found(bucket, name)
 
 
@@ -86,7 +86,8 @@ def s3_error(response: Any, bucket: str, name: str = "") -> S3Error:
     """Return the S3Error for an answer that is not a success. The body must have been read."""
     code, message = _code_and_message(response)
     if code == "NoSuchKey" and name:
-        return not_found(bucket, name, response)  # type: ignore[no-any-return]
+        missing: S3Error = not_found(bucket, name, response)
+        return missing
     if code == "NoSuchBucket":
         message = (
             f"the bucket {bucket!r} does not exist; declare it and run "

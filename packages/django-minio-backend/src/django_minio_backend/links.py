@@ -23,7 +23,7 @@ def public_url(endpoint: Endpoint, bucket: str, name: str) -> str:
     return f"{endpoint.base_url}{quote_path(f'/{bucket}/{name}')}"
 
 
-def presigned_url(  # noqa: PLR0917
+def presigned_url(
     connection: Connection,
     endpoint: Endpoint,
     region: str,
@@ -50,9 +50,7 @@ def seconds_of(expires: timedelta | float) -> int:
     return int(span.total_seconds())
 
 
-def cache_key(  # noqa: PLR0917
-    prefix: str, connection: Connection, endpoint: Endpoint, bucket: str, name: str, rest: str
-) -> str:
+def cache_key(prefix: str, connection: Connection, endpoint: Endpoint, bucket: str, name: str, rest: str) -> str:
     """Return the key to cache a link under; another one as soon as the credentials rotate."""
     parts = (endpoint.base_url, bucket, name, rest, connection.signer.fingerprint())
     return prefix + hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -175,10 +175,11 @@ class Options:
         return [f"{name}: missing; {how}." for name in SECRETS[:2] if not self.is_given(name)]
 
     def _value_problems(self) -> list[str]:
-        found = []
-        for name in ("MINIO_CONNECT_TIMEOUT", "MINIO_READ_TIMEOUT"):
-            if not _is_positive(self.get(name)):
-                found.append(f"{name}: a positive number of seconds is needed, not {self.get(name)!r}.")
+        found = [
+            f"{name}: a positive number of seconds is needed, not {self.get(name)!r}."
+            for name in ("MINIO_CONNECT_TIMEOUT", "MINIO_READ_TIMEOUT")
+            if not _is_positive(self.get(name))
+        ]
         try:
             self.expiry  # noqa: B018  evaluated for its check
         except ConfigurationError as error:

@@ -3,29 +3,83 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import tempfile
-from typing import IO, TYPE_CHECKING, Any, Self
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from django.core.files.base import File
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Payload"]
+__all__ = ["Payload", "Window"]
 
 _BLOCK = 1024 * 1024
 _IN_MEMORY = 4 * 1024 * 1024
 
 
-class Payload:
+class _Source(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+    def seek(self, offset: int, /) -> int: ...
+
+
+class Window:
+    """A stretch of a file, as the body of a request: readable from its start again and again."""
+
+    def __init__(self, source: _Source, start: int, size: int) -> None:
+        self._source, self._start, self._position = source, start, 0
+        self.size = size
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Return a window on these bytes."""
+        return cls(io.BytesIO(data), 0, len(data))
+
+    def in_memory(self) -> Window:
+        """Return a copy that does not share the file's position, for sending several at a time."""
+        self.seek(0)
+        return Window.of(self.read())
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest in hexadecimal, as the signature wants it."""
+        digest = hashlib.sha256()
+        self.seek(0)
+        while block := self.read(_BLOCK):
+            digest.update(block)
+        self.seek(0)
+        return digest.hexdigest()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes of the window."""
+        left = self.size - self._position
+        block = self._source.read(left if size < 0 else min(size, left))
+        self._position += len(block)
+        return block
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a position of the window."""
+        self._source.seek(self._start + offset)
+        self._position = offset
+        return offset
+
+    def tell(self) -> int:
+        """Return the position in the window."""
+        return self._position
+
+
+class Payload(Window):
     """The bytes of one save. Text becomes UTF-8; what cannot be read twice is spooled, to disk beyond 4 MiB."""
 
     def __init__(self, content: Any, progress: Any = None) -> None:
         content = content if hasattr(content, "chunks") else File(content)
         self._spool: IO[bytes] | None = None
-        self._file = content if _is_plain(content) else self._spooled(content)
         self._progress = progress
-        self.size, self.sha256 = self._measure()
+        file = content if _is_plain(content) else self._spooled(content)
+        super().__init__(file, 0, file.seek(0, os.SEEK_END) or file.tell())
+        self.seek(0)
 
     def _spooled(self, content: Any) -> IO[bytes]:
         self._spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  closed by close()
@@ -33,30 +87,15 @@ class Payload:
             self._spool.write(chunk.encode() if isinstance(chunk, str) else chunk)
         return self._spool
 
-    def _measure(self) -> tuple[int, str]:
-        self._file.seek(0)
-        digest, size = hashlib.sha256(), 0
-        while block := self._file.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-        self._file.seek(0)
-        return size, digest.hexdigest()
+    def announce(self, name: str) -> None:
+        """Tell the progress object what is coming, as the SDK does."""
+        if self._progress is not None:
+            self._progress.set_meta(object_name=name, total_length=self.size)
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, telling the progress object about them."""
-        block: bytes = self._file.read(size)
-        if self._progress is not None and block:
-            self._progress.update(len(block))
-        return block
-
-    def seek(self, offset: int, /) -> int:
-        """Go to a position, for a request that is sent again."""
-        self._file.seek(offset)
-        return offset
-
-    def tell(self) -> int:
-        """Return the position."""
-        return int(self._file.tell())
+    def arrived(self) -> None:
+        """Tell the progress object that all bytes were stored."""
+        if self._progress is not None:
+            self._progress.update(self.size)
 
     def close(self) -> None:
         """Remove what was spooled. The content itself stays open: it belongs to the caller."""
@@ -78,6 +117,6 @@ def _is_plain(content: Any) -> bool:
         return False
     try:
         content.seek(0)
-        return content.read(0) == b""
+        return bool(content.read(0) == b"")
     except (AttributeError, OSError):  # io.UnsupportedOperation is an OSError
         return False

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from django_minio_backend.transport import Transport
 
+    _BinaryFile = File[bytes]
+else:
+    _BinaryFile = File
+
 __all__ = ["ObjectReader", "S3File"]
 
 _WORTH_DRAINING = 64 * 1024
@@ -170,11 +174,11 @@ class _Opener(Protocol):
     def _reader(self, name: str) -> ObjectReader: ...
 
 
-class S3File(File):
+class S3File(_BinaryFile):
     """An object opened for reading in binary mode; `open()` after `close()` fetches it anew."""
 
     def __init__(self, storage: _Opener, name: str, mode: str = "rb") -> None:
-        self._storage = storage
+        self._storage, self._key = storage, name
         self._raw = storage._reader(name)  # noqa: SLF001  the storage's own file
         super().__init__(io.BufferedReader(self._raw, _BUFFER), name)
         self.mode = mode
@@ -184,14 +188,14 @@ class S3File(File):
         if mode not in {None, "rb"}:
             raise ValueError(f"Objects are opened with mode 'rb', not {mode!r}.")
         if self.closed:
-            self._raw = self._storage._reader(self.name)  # noqa: SLF001
+            self._raw = self._storage._reader(self._key)  # noqa: SLF001
             self.file = io.BufferedReader(self._raw, _BUFFER)
         else:
             self.seek(0)
         return self
 
     @property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> int:
         """The length in bytes, as the opening answer said."""
         return self._raw.size
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from minio.credentials import Credentials
+    from minio.credentials.credentials import Credentials
     from minio.credentials.providers import Provider
 
 __all__ = ["EMPTY_SHA256", "Signer", "canonical_query", "quote_path"]
@@ -60,7 +60,7 @@ class Signer:
         signed["authorization"] = f"{_ALGORITHM} Credential={scope}, SignedHeaders={names}, Signature={signature}"
         return signed
 
-    def query(  # noqa: PLR0917
+    def query(
         self, method: str, host: str, path: str, region: str, expires: int, extra: Iterable[tuple[str, str]] = ()
     ) -> str:
         """Return the query string of a link that is valid for `expires` seconds from now."""

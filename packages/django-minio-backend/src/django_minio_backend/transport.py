@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Never, Protocol
 from xml.etree import ElementTree as ET
 
 import urllib3
@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
     from django_minio_backend.connection import Connection
 
-__all__ = ["Body", "Transport", "explained"]
+__all__ = ["SAVE_ID", "Body", "Transport", "explained", "reason_of"]
+
+
+SAVE_ID = "x-amz-meta-save-id"
+"""Metadata by which a save recognises its own object if the answer to its request was lost."""
 
 
 class Body(Protocol):
     """What a request sends: readable from the start again, with size and digest known beforehand."""
 
     size: int
-    sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all bytes, in hexadecimal."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes."""
@@ -46,7 +53,7 @@ class explained:  # noqa: N801  reads as a word: `with explained(endpoint):`
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, urllib3.exceptions.HTTPError) and not isinstance(error, ServerUnreachable):
             raise ServerUnreachable(
                 f"No usable answer from the S3 server at {self._base_url} ({reason_of(error)}). Check "
@@ -100,7 +107,7 @@ class Transport:
             self.fail(response, bucket, name)
         return response
 
-    def fail(self, response: urllib3.BaseHTTPResponse, bucket: str, name: str) -> None:
+    def fail(self, response: urllib3.BaseHTTPResponse, bucket: str, name: str) -> Never:
         """Raise the S3Error that an answer stands for, after reading what the server said."""
         with explained(self.connection):
             response.read(cache_content=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import secrets
 import time
@@ -11,18 +10,17 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from django_minio_backend.errors import ServerUnreachable
-from django_minio_backend.payload import Payload
-from django_minio_backend.transport import Transport
+from django_minio_backend.multipart import MultipartUpload
+from django_minio_backend.payload import Window
+from django_minio_backend.transport import SAVE_ID, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_minio_backend.transport import Body
+    from django_minio_backend.multipart import Parts
+    from django_minio_backend.payload import Payload
 
-__all__ = ["SAVE_ID", "Uploader"]
-
-SAVE_ID = "x-amz-meta-save-id"
-"""Metadata by which a save recognises its own object if the answer to its first request was lost."""
+__all__ = ["Uploader"]
 
 _log = logging.getLogger(__name__)
 _PASSING = frozenset({500, 502, 503, 504})
@@ -32,20 +30,31 @@ _PAUSES = (0.2, 0.5, 1.0)
 class Uploader(Transport):
     """Puts whole objects into buckets of one server."""
 
-    def replace(self, bucket: str, name: str, body: Body, headers: Mapping[str, str]) -> None:
+    def replace(
+        self, bucket: str, name: str, body: Payload, headers: Mapping[str, str], parts: Parts | None = None
+    ) -> None:
         """Store the object, replacing any other of its name. The old one stays until the new one is complete."""
-        self.request("PUT", bucket, name, body=body, headers=headers)
+        if parts is None:
+            self.request("PUT", bucket, name, body=body, headers=headers)
+        else:
+            MultipartUpload(self.connection, bucket, name, headers).run(body, parts, conditional=False)
 
-    def create(self, bucket: str, name: str, body: Body, headers: Mapping[str, str]) -> bool:
+    def create(
+        self, bucket: str, name: str, body: Payload, headers: Mapping[str, str], parts: Parts | None = None
+    ) -> bool:
         """Store the object unless the name is taken; return whether it was stored."""
-        if self._honours_conditions(bucket):
+        conditional = self._honours_conditions(bucket)
+        if conditional and parts is None:
             return self._create_if_none_matches(bucket, name, body, headers)
         if self._exists(bucket, name):
             return False
+        if parts is not None:
+            upload = MultipartUpload(self.connection, bucket, name, headers)
+            return upload.run(body, parts, conditional=conditional)
         self.replace(bucket, name, body, headers)
         return True
 
-    def _create_if_none_matches(self, bucket: str, name: str, body: Body, headers: Mapping[str, str]) -> bool:
+    def _create_if_none_matches(self, bucket: str, name: str, body: Payload, headers: Mapping[str, str]) -> bool:
         """Send the conditional request; again after failures that leave open whether it was carried out."""
         save_id = secrets.token_hex(16)
         conditional = {**headers, SAVE_ID: save_id, "if-none-match": "*"}
@@ -72,7 +81,7 @@ class Uploader(Transport):
         raise AssertionError  # the last round returns or raises
 
     def _is_mine(self, bucket: str, name: str, save_id: str) -> bool:
-        return self.request("HEAD", bucket, name).headers.get(SAVE_ID) == save_id
+        return self.exchange("HEAD", bucket, name).headers.get(SAVE_ID) == save_id
 
     def _exists(self, bucket: str, name: str) -> bool:
         response = self.exchange("HEAD", bucket, name)
@@ -93,8 +102,8 @@ class Uploader(Transport):
         """Write an object of a random name twice under the condition; the second must be refused."""
         name = f".conditional-write-probe-{secrets.token_hex(8)}"
         for _ in range(2):
-            with Payload(io.BytesIO(b"probe")) as body:
-                response = self.exchange("PUT", bucket, name, body=body, headers={"if-none-match": "*"})
+            body = Window.of(b"probe")
+            response = self.exchange("PUT", bucket, name, body=body, headers={"if-none-match": "*"})
             if response.status == 404 or response.status in _PASSING:
                 self.fail(response, bucket, "")
         self._remove_probe(bucket, name)

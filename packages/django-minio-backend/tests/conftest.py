@@ -1,0 +1,117 @@
+import secrets
+import urllib.error
+import urllib.request
+
+import pytest
+from counting_proxy import CountingProxy
+from django_minio_backend import MinioBackend, MinioBackendStatic
+from minio import Minio
+
+
+@pytest.fixture
+def server_options(s3_service):
+    """The OPTIONS that every storage of these tests needs."""
+    return {
+        "MINIO_ENDPOINT": s3_service.endpoint,
+        "MINIO_ACCESS_KEY": s3_service.access_key,
+        "MINIO_SECRET_KEY": s3_service.secret_key,
+        "MINIO_USE_HTTPS": s3_service.secure,
+        "MINIO_REGION": s3_service.region,
+    }
+
+
+@pytest.fixture
+def sdk(s3_service):
+    """The SDK's own client: what the server holds, seen without this package."""
+    return Minio(
+        s3_service.endpoint,
+        s3_service.access_key,
+        s3_service.secret_key,
+        secure=s3_service.secure,
+        region=s3_service.region,
+    )
+
+
+@pytest.fixture
+def new_bucket(s3_service):
+    """A function that names buckets that do not exist; what was created is removed afterwards."""
+    names = []
+
+    def name(kind="bucket"):
+        names.append(f"{kind}-{secrets.token_hex(6)}")
+        return names[-1]
+
+    yield name
+    for bucket in names:
+        s3_service.drop_bucket(bucket)
+
+
+@pytest.fixture
+def make_storage(server_options, s3_bucket):
+    """A function that builds a storage for the test's bucket; keywords are the constructor's."""
+
+    def make(bucket=None, *, cls=MinioBackend, **kwargs):
+        options = {**server_options, "MINIO_PRIVATE_BUCKETS": [s3_bucket], **kwargs}
+        if issubclass(cls, MinioBackendStatic):
+            return cls(**{"MINIO_STATIC_FILES_BUCKET": s3_bucket, **options, "MINIO_PRIVATE_BUCKETS": []})
+        return cls(bucket or s3_bucket, **options)
+
+    return make
+
+
+@pytest.fixture
+def storage(make_storage):
+    return make_storage()
+
+
+@pytest.fixture
+def proxy(s3_service):
+    with CountingProxy(s3_service.endpoint) as running:
+        yield running
+
+
+@pytest.fixture
+def counted(proxy, make_storage):
+    """A storage behind the counting proxy that has already found out what its server can do."""
+    storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=True)
+    proxy.reset()
+    return storage
+
+
+@pytest.fixture
+def configure(settings, server_options, s3_bucket):
+    """A function that puts OPTIONS into STORAGES["default"] and, if asked, into STORAGES["staticfiles"]."""
+
+    def apply(static=None, **options):
+        options = {"MINIO_PRIVATE_BUCKETS": [s3_bucket], "MINIO_DEFAULT_BUCKET": s3_bucket, **options}
+        settings.STORAGES = {
+            "default": {
+                "BACKEND": "django_minio_backend.models.MinioBackend",
+                "OPTIONS": {**server_options, **options},
+            },
+            "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+        }
+        if static is not None:
+            settings.STORAGES = {
+                **settings.STORAGES,
+                "staticfiles": {
+                    "BACKEND": "django_minio_backend.models.MinioBackendStatic",
+                    "OPTIONS": {**server_options, **static},
+                },
+            }
+
+    return apply
+
+
+@pytest.fixture
+def anonymous():
+    """A function that loads an address without credentials: status and body."""
+
+    def load(url):
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    return load
