@@ -173,6 +173,14 @@ def test_a_variable_that_is_not_set_is_named():
         Secret.at("env:APP_KEY").reveal()
 
 
+def test_a_variable_may_be_taken_out_of_the_environment_after_the_first_use():
+    """Child processes then do not inherit the secret, and this one keeps it."""
+    with override(APP_KEY=VALUE):
+        secret = Secret.at("env:APP_KEY")
+        secret.reveal()
+    assert secret.reveal() == VALUE
+
+
 class _Pretend:
     def get_secret_value(self):
         return VALUE

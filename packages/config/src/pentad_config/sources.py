@@ -100,9 +100,15 @@ class EnvSource(Source):
         return f"env:{self._variable}"
 
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
-        """Return the variable's value. Raises ConfigError if it is not set or empty."""
+        """Return the variable's value, or the last one if it has been taken out of the environment since.
+
+        Raises ConfigError if it has never had one. Taking a secret out of `os.environ` after the start is good
+        practice: child processes do not inherit it.
+        """
         value = os.environ.get(self._variable)
         if not value:
+            if self.recent:
+                return self.recent[0]
             state = "is empty" if value == "" else "is not set"
             raise ConfigError([Problem(self.name, f"the environment variable {self._variable} {state}. Set it.")])
         return self.remember(os.fsencode(value) if self._binary else value)
