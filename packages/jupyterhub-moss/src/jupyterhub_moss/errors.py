@@ -1,0 +1,48 @@
+"""Why a server is not started: errors whose text is meant for the user who asked for it."""
+
+from collections.abc import Iterable
+
+from tornado import web
+
+
+class SpawnRefused(web.HTTPError):
+    """The request cannot be carried out; the hub answers 400 and shows `message`."""
+
+    def __init__(self, message: str, *, status_code: int = 400) -> None:
+        # %-signs are tornado's placeholders for arguments, and there are none
+        super().__init__(status_code, message.replace("%", "%%"))
+        self.message = message
+        self.jupyterhub_message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidOptions(SpawnRefused, ValueError):
+    """One or more options are malformed; `problems` has a sentence for each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class PartitionUnavailable(SpawnRefused, RuntimeError):
+    """The partition is not configured, or Slurm does not have it."""
+
+
+class LimitExceeded(SpawnRefused, AssertionError):
+    """More was asked for than the partition has or allows."""
+
+
+class SubmissionFailed(SpawnRefused, RuntimeError):
+    """sbatch refused the job or could not be run."""
+
+
+class ConfirmLink(web.HTTPError):
+    """A link asked for more than a link may start: the form is shown, filled in, and nothing is started."""
+
+    def __init__(self) -> None:
+        super().__init__(200, "the link needs confirmation")
+        # empty texts keep the hub from announcing an error above the form, which explains itself
+        self.jupyterhub_message = ""
+        self.jupyterhub_html_message = ""

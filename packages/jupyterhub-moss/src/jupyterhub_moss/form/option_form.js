@@ -1,0 +1,402 @@
+// The spawn form's behaviour. Only the fields of the Advanced tab are read by the server; the Simple tab drives them.
+(() => {
+  "use strict";
+
+  const STORED_FORM = "form-config:v3";
+  const STORED_ENVIRONMENTS = "custom-environment-config:v1";
+  const HOUR = 3600;
+  const SIMPLE_HOURS = [1, 2, 4, 8, 12, 24, 48, 72, 168];
+  const STORED_FIELDS = ["partition", "nprocs", "mem", "ngpus", "runtime", "default_url", "reservation", "options"];
+
+  const root = document.getElementById("moss_form");
+  const byId = (id) => document.getElementById(id);
+  const named = (name) => [...root.querySelectorAll(`input[name="${name}"]`)];
+  const data = window.SLURM_DATA || { partitions: {}, default_partition: "" };
+  const has = (object, key) => typeof key === "string" && Object.prototype.hasOwnProperty.call(object, key);
+  const partition = () => (has(data.partitions, byId("partition").value) ? data.partitions[byId("partition").value] : null);
+
+  // ---- what the browser remembers: anything may be in there, so nothing in it is believed
+
+  function load(key) {
+    try {
+      const value = JSON.parse(window.localStorage.getItem(key));
+      return value !== null && typeof value === "object" && !Array.isArray(value) ? value : {};
+    } catch {
+      return {}; // no storage, or not ours
+    }
+  }
+
+  function save(key, value) {
+    try {
+      window.localStorage.setItem(key, JSON.stringify(value));
+    } catch {
+      // storage is full or forbidden: the form works without memory
+    }
+  }
+
+  const text = (value) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
+
+  function loadEnvironments() {
+    const environments = {};
+    for (const [key, value] of Object.entries(load(STORED_ENVIRONMENTS))) {
+      if (!key.startsWith("custom-") || value === null || typeof value !== "object") continue;
+      const environment = { description: text(value.description), path: text(value.path), modules: text(value.modules) };
+      if (environment.path || environment.modules) environments[key] = environment;
+    }
+    return environments;
+  }
+
+  let custom = loadEnvironments();
+
+  // ---- small builders
+
+  function element(tag, attributes = {}, ...children) {
+    const created = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (typeof value === "boolean") created[name] = value;
+      else created.setAttribute(name, value);
+    }
+    created.append(...children);
+    return created;
+  }
+
+  const clock = (seconds) => {
+    const two = (number) => String(number).padStart(2, "0");
+    return `${Math.floor(seconds / HOUR)}:${two(Math.floor((seconds % HOUR) / 60))}:${two(Math.floor(seconds % 60))}`;
+  };
+
+  function seconds(runtime) {
+    const match = /^(?:(\d+)-)?(\d+)(?::(\d{1,2}))?(?::(\d{1,2}))?$/.exec(runtime.trim());
+    if (!match) return NaN;
+    const [days, hours, minutes, rest] = match.slice(1).map((part) => Number(part || 0));
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest;
+  }
+
+  function readable(length) {
+    if (length % (24 * HOUR) === 0) return `${length / 24 / HOUR} day${length === 24 * HOUR ? "" : "s"}`;
+    if (length % HOUR === 0) return `${length / HOUR} hour${length === HOUR ? "" : "s"}`;
+    return `${Math.round(length / 60)} minutes`;
+  }
+
+  // ---- limits of the chosen partition
+
+  function limit(input, span, maximum) {
+    span.textContent = maximum === null ? "" : `/ ${maximum}`;
+    if (maximum === null) input.removeAttribute("max");
+    else input.max = maximum;
+    if (maximum !== null && Number(input.value) > maximum) input.value = maximum;
+  }
+
+  function writeMemory() {
+    const gigabytes = byId("mem_input").value.trim();
+    let amount = gigabytes === "" ? "" : "0";
+    if (Number(gigabytes) > 0) {
+      amount = Number.isInteger(Number(gigabytes)) ? `${gigabytes}G` : `${Math.ceil(Number(gigabytes) * 1024)}M`;
+    }
+    byId("mem").value = amount;
+  }
+
+  function readMemory() {
+    const match = /^(\d+)([KMGT]?)$/i.exec(byId("mem").value.trim());
+    if (!match) return;
+    const unit = { K: 1 / 1024 / 1024, "": 1 / 1024, M: 1 / 1024, G: 1, T: 1024 }[match[2].toUpperCase()];
+    byId("mem_input").value = Math.round(Number(match[1]) * unit * 1000) / 1000;
+  }
+
+  function applyPartition() {
+    const chosen = partition();
+    if (!chosen) return;
+    limit(byId("nprocs"), byId("max_nprocs_span"), chosen.max_nprocs);
+    limit(byId("ngpus"), byId("max_ngpus_span"), chosen.max_ngpus);
+    byId("ngpus").disabled = chosen.max_ngpus === 0;
+    limit(byId("mem_input"), byId("max_mem_span"), chosen.max_mem === null ? null : Math.floor(chosen.max_mem / 102.4) / 10);
+    writeMemory();
+    if (chosen.max_runtime !== null && seconds(byId("runtime").value) > chosen.max_runtime) {
+      byId("runtime").value = clock(chosen.max_runtime);
+    }
+    checkRuntime();
+    showEnvironments();
+    markCurrentRow();
+  }
+
+  function checkRuntime() {
+    const longest = partition()?.max_runtime ?? null;
+    const tooLong = longest !== null && seconds(byId("runtime").value) > longest;
+    byId("runtime").setCustomValidity(tooLong ? `At most ${readable(longest)} on this partition.` : "");
+  }
+
+  function markCurrentRow() {
+    for (const row of root.querySelectorAll(".moss-table tbody tr")) {
+      row.classList.toggle("moss-current", row.cells[0].textContent === byId("partition").value);
+    }
+  }
+
+  // ---- environments: provided ones, the user's own, and the one being added
+
+  const selectedEnvironment = () => named("environment_id").find((radio) => radio.checked)?.value ?? "";
+
+  function environmentRadio(id, description, selected) {
+    const radio = element("input", { type: "radio", class: "form-check-input", name: "environment_id", value: id, checked: selected });
+    return element("label", { class: "moss-environment" }, radio, element("span", {}, description));
+  }
+
+  function customLine(id, environment, selected) {
+    const description = environment.description || environment.path || environment.modules;
+    const remove = element("button", { type: "button", class: "btn btn-sm btn-outline-secondary", "aria-label": `Remove ${description}` }, "Remove");
+    remove.addEventListener("click", () => {
+      delete custom[id];
+      save(STORED_ENVIRONMENTS, custom);
+      showEnvironments();
+    });
+    return element("div", { class: "moss-environment-line" }, environmentRadio(id, description, selected), remove);
+  }
+
+  function showEnvironments(wanted = selectedEnvironment()) {
+    const provided = partition()?.jupyter_environments ?? {};
+    const adding = wanted === byId("environment_add_radio").value;
+    const first = Object.keys(provided)[0] ?? Object.keys(custom)[0] ?? "";
+    const selected = has(provided, wanted) || has(custom, wanted) || adding ? wanted : first;
+    byId("jupyter_environments_default").replaceChildren(
+      ...Object.entries(provided).map(([id, { description }]) => environmentRadio(id, description, id === selected)));
+    byId("jupyter_environments_custom").replaceChildren(
+      ...Object.entries(custom).map(([id, environment]) => customLine(id, environment, id === selected)));
+    byId("environment_add_radio").checked = adding;
+    showSimpleEnvironments(provided, selected);
+    environmentChosen();
+  }
+
+  function showSimpleEnvironments(provided, selected) {
+    const option = ([id, environment]) => element("option", { value: id },
+      environment.description || environment.path || environment.modules);
+    byId("environment_simple_default").replaceChildren(...Object.entries(provided).map(option));
+    byId("environment_simple_custom").replaceChildren(...Object.entries(custom).map(option));
+    byId("environment_simple_custom").hidden = Object.keys(custom).length === 0;
+    if (has(provided, selected) || has(custom, selected)) byId("environment_simple").value = selected;
+  }
+
+  function environmentChosen() {
+    const id = selectedEnvironment();
+    const own = has(custom, id) ? custom[id] : { path: "", modules: "" };
+    byId("environment_path").value = own.path;
+    byId("environment_modules").value = own.modules;
+    const adding = byId("environment_add_radio").checked;
+    byId("environment_add").hidden = !adding;
+    if (!adding && id) byId("environment_simple").value = id;
+    checkNewEnvironment();
+  }
+
+  function checkNewEnvironment() {
+    const [path, modules] = [byId("environment_add_path"), byId("environment_add_modules")];
+    const filled = Boolean(path.value.trim() || modules.value.trim());
+    path.required = modules.required = byId("environment_add_radio").checked && !filled;
+    byId("environment_add_button").disabled = !filled || !path.checkValidity();
+  }
+
+  function addEnvironment() {
+    const fields = ["name", "path", "modules"].map((name) => byId(`environment_add_${name}`));
+    const [description, path, modules] = fields.map((field) => field.value.trim());
+    if (!path && !modules) return;
+    const id = `custom-${Date.now()}`;
+    custom[id] = { description: description || path || modules, path, modules };
+    save(STORED_ENVIRONMENTS, custom);
+    for (const field of fields) field.value = "";
+    showEnvironments(id);
+  }
+
+  // ---- the Simple tab
+
+  function choose(radios, value) {
+    const visible = radios.filter((radio) => !radio.parentElement.hidden);
+    const wanted = visible.find((radio) => radio.value === String(value)) ?? visible[0];
+    if (wanted) wanted.checked = true;
+  }
+
+  function showSimpleChoices() {
+    const chosen = partition();
+    if (!chosen) return;
+    const cpus = chosen.max_nprocs ?? Infinity;
+    const quarter = Math.floor((chosen.max_nprocs ?? 0) / 4);
+    byId("quarterCore").value = quarter;
+    byId("quarterCore").nextElementSibling.textContent = quarter;
+    for (const radio of named("nprocs_simple")) {
+      const wanted = radio.id === "quarterCore" ? quarter > 4 : Number(radio.value) <= cpus;
+      radio.parentElement.hidden = !wanted;
+    }
+    const gpus = chosen.max_ngpus ?? 0;
+    byId("gpu_simple").hidden = gpus === 0;
+    byId("gpu_simple_choices").replaceChildren(...[...new Set([0, 1, 2, 4, 8, gpus])].filter((count) => count <= gpus).map((count) => {
+      const radio = element("input", { type: "radio", name: "ngpus_simple", id: `${count}Gpu`, value: count, checked: count === 0 });
+      return element("label", { class: "moss-choice" }, radio, element("span", {}, count ? String(count) : "none"));
+    }));
+    showRuntimes(chosen.max_runtime);
+  }
+
+  function showRuntimes(longest) {
+    const before = byId("runtime_simple").value;
+    let lengths = SIMPLE_HOURS.map((hours) => hours * HOUR).filter((length) => longest === null || length <= longest);
+    if (longest !== null && longest < 169 * HOUR && !lengths.includes(longest)) lengths = [...lengths, longest];
+    byId("runtime_simple").replaceChildren(...lengths.map((length) => element("option", { value: clock(length) }, readable(length))));
+    byId("runtime_simple").value = lengths.map(clock).includes(before) ? before : clock(lengths[0]);
+  }
+
+  function simpleDrives() {
+    byId("nprocs").value = named("nprocs_simple").find((radio) => radio.checked)?.value ?? 1;
+    byId("ngpus").value = named("ngpus_simple").find((radio) => radio.checked)?.value ?? 0;
+    byId("runtime").value = byId("runtime_simple").value;
+    setPage(byId("jupyterlab_simple").checked ? "/lab" : "/tree");
+    byId("mem_input").value = "";
+    for (const id of ["reservation", "options"]) byId(id).value = "";
+    const id = byId("environment_simple").value;
+    for (const radio of named("environment_id")) radio.checked = radio.value === id;
+    applyPartition();
+  }
+
+  function simplePartitionChosen(name) {
+    byId("partition").value = name;
+    showEnvironments();
+    showSimpleChoices();
+    choose(named("nprocs_simple"), named("nprocs_simple").find((radio) => radio.checked)?.value ?? 1);
+    simpleDrives();
+  }
+
+  function setPage(url) {
+    const select = byId("default_url");
+    if (![...select.options].some((option) => option.value === url)) select.append(element("option", { value: url }, url));
+    select.value = url;
+    byId("default_url_hidden_input").value = url;
+  }
+
+  // ---- tabs
+
+  const tabs = [["simple", byId("simple_tab_link"), byId("home")], ["advanced", byId("advanced_tab_link"), byId("menu1")]];
+  const currentTab = () => tabs.find(([, link]) => link.getAttribute("aria-selected") === "true")[0];
+
+  function openTab(wanted) {
+    for (const [name, link, pane] of tabs) {
+      const open = name === wanted;
+      link.classList.toggle("active", open);
+      link.setAttribute("aria-selected", String(open));
+      link.tabIndex = open ? 0 : -1;
+      pane.classList.toggle("active", open);
+      pane.hidden = !open;
+    }
+  }
+
+  function backToSimple() {
+    const radios = named("partition_simple");
+    const radio = radios.find((each) => each.value === byId("partition").value) ?? radios.find((each) => each.checked) ?? radios[0];
+    if (!radio) return;
+    radio.checked = true;
+    if (byId("environment_add_radio").checked) showEnvironments("");
+    simplePartitionChosen(radio.value);
+  }
+
+  function connectTabs() {
+    for (const [name, link] of tabs) {
+      link.addEventListener("click", () => {
+        openTab(name);
+        if (name === "simple") backToSimple();
+      });
+      link.addEventListener("keydown", (event) => {
+        if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) return;
+        event.preventDefault();
+        const other = tabs.find(([each]) => each !== name)[1];
+        other.focus();
+        other.click();
+      });
+    }
+  }
+
+  // ---- remembering the form
+
+  function remember() {
+    const fields = Object.fromEntries(STORED_FIELDS.map((id) => [id, byId(id).value]));
+    fields.output = byId("output").checked;
+    const simple = {
+      nprocs: named("nprocs_simple").find((radio) => radio.checked)?.id ?? "",
+      ngpus: named("ngpus_simple").find((radio) => radio.checked)?.value ?? "0",
+      runtime: byId("runtime_simple").value,
+      jupyterlab: byId("jupyterlab_simple").checked,
+    };
+    save(STORED_FORM, { tab: currentTab(), simple, fields, environment: selectedEnvironment() });
+  }
+
+  function restoreFields(stored) {
+    const fields = stored.fields !== null && typeof stored.fields === "object" ? stored.fields : {};
+    if (!has(data.partitions, fields.partition)) return false; // gone from Slurm: nothing of it fits any more
+    byId("partition").value = fields.partition;
+    for (const id of STORED_FIELDS.slice(1)) {
+      if (id === "default_url") setPage(["/lab", "/tree"].includes(fields[id]) ? fields[id] : "/lab");
+      else if (has(fields, id)) byId(id).value = text(fields[id]);
+    }
+    byId("output").checked = fields.output === true;
+    return true;
+  }
+
+  function restore() {
+    const stored = load(STORED_FORM);
+    if (!restoreFields(stored)) return false;
+    readMemory();
+    applyPartition();
+    showEnvironments(text(stored.environment));
+    for (const radio of named("partition_simple")) radio.checked = radio.value === byId("partition").value;
+    showSimpleChoices();
+    const simple = stored.simple !== null && typeof stored.simple === "object" ? stored.simple : {};
+    choose(named("nprocs_simple"), named("nprocs_simple").find((radio) => radio.id === simple.nprocs)?.value);
+    choose(named("ngpus_simple"), text(simple.ngpus));
+    if ([...byId("runtime_simple").options].some((option) => option.value === simple.runtime)) byId("runtime_simple").value = simple.runtime;
+    byId("jupyterlab_simple").checked = simple.jupyterlab !== false;
+    const canBeSimple = named("partition_simple").some((radio) => radio.checked);
+    openTab(stored.tab === "advanced" || !canBeSimple ? "advanced" : "simple");
+    if (currentTab() === "simple") simpleDrives();
+    return true;
+  }
+
+  // ---- start
+
+  function connect() {
+    connectTabs();
+    byId("home").addEventListener("change", (event) => {
+      if (event.target.name === "partition_simple") simplePartitionChosen(event.target.value);
+      else simpleDrives();
+    });
+    byId("partition").addEventListener("change", () => { applyPartition(); showSimpleChoices(); });
+    byId("runtime").addEventListener("input", checkRuntime);
+    byId("mem_input").addEventListener("input", writeMemory);
+    byId("default_url").addEventListener("change", (event) => setPage(event.target.value));
+    byId("jupyter_environments").addEventListener("change", environmentChosen);
+    byId("environment_add").addEventListener("input", checkNewEnvironment);
+    byId("environment_add_button").addEventListener("click", addEnvironment);
+    root.closest("form")?.addEventListener("submit", () => {
+      if (byId("environment_add_radio").checked) addEnvironment();
+      remember();
+    });
+  }
+
+  function takeOver() {
+    root.classList.add("moss-js");
+    byId("mem").type = "hidden";
+    byId("mem_label").hidden = true;
+    byId("mem_group").hidden = false;
+    const prefilled = root.dataset.prefilled === "true";
+    const asked = { path: byId("environment_path").value, modules: byId("environment_modules").value };
+    byId("environment_plain").hidden = true;
+    connect();
+    readMemory();
+    showSimpleChoices();
+    applyPartition();
+    if (prefilled) {
+      if (byId("environment_add_radio").checked) {
+        byId("environment_add_path").value = asked.path;
+        byId("environment_add_modules").value = asked.modules;
+        environmentChosen();
+      }
+      openTab("advanced");
+    } else if (!restore()) {
+      openTab(named("partition_simple").length ? "simple" : "advanced");
+      if (currentTab() === "simple") backToSimple();
+    }
+  }
+
+  takeOver();
+})();

@@ -1,0 +1,128 @@
+"""From a request to a job: the one path that form, link and REST API share.
+
+`resolve_job` parses untrusted text into `UserOptions`, checks it against the partition and returns a
+`Job`, the only thing that a job script is written from.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from jupyterhub_moss.environment import ChosenEnvironment, choose_environment
+from jupyterhub_moss.errors import InvalidOptions, LimitExceeded
+from jupyterhub_moss.extra_options import parse_options
+from jupyterhub_moss.grammar import memory_megabytes
+from jupyterhub_moss.models import UserOptions
+from jupyterhub_moss.partitions import Limits, Partition, choose_partition
+from jupyterhub_moss.timelimit import parse_timelimit, slurm_time
+
+#: Computed here; a request that brings them is not believed.
+SERVER_OWNED = frozenset({"gres", "prologue"})
+
+
+class Job(NamedTuple):
+    """A request that passed every check."""
+
+    options: UserOptions
+    partition: Partition
+    environment: ChosenEnvironment
+
+    def script_variables(self) -> dict[str, str]:
+        """The values for the job script; each fits its place without further quoting."""
+        runtime = slurm_time(parse_timelimit(self.options.runtime)) if self.options.runtime else ""
+        names = ("partition", "memory", "gres", "reservation", "options", "prologue", "output")
+        return {
+            **{name: getattr(self.options, name) for name in names},
+            "nprocs": str(self.options.nprocs),
+            "ngpus": str(self.options.ngpus),
+            "runtime": runtime,
+        }
+
+
+def first_values(formdata: Mapping[str, Any]) -> dict[str, Any]:
+    """The first value of each key of a form or a query, stripped; ``mem`` is another name of ``memory``."""
+    values = {key: found[0] for key, found in formdata.items() if isinstance(found, list) and found}
+    options = {key: value.strip() for key, value in values.items() if isinstance(value, str)}
+    if "memory" not in options and "mem" in options:
+        options["memory"] = options["mem"]
+    return options
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in error["loc"])
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{field}: {text[:1].lower()}{text[1:]}"
+
+
+def parse_user_options(raw: Mapping[str, Any]) -> UserOptions:
+    """The options in a request, each field checked alone; `InvalidOptions` names every bad field."""
+    given = {key: value for key, value in raw.items() if key not in SERVER_OWNED and value is not None}
+    # an empty field of a form means that nothing was chosen
+    given = {key: value for key, value in given.items() if value != "" or key == "partition"}
+    try:
+        return UserOptions.model_validate(given)
+    except ValidationError as error:
+        raise InvalidOptions(map(_problem, error.errors(include_url=False))) from None
+
+
+def _check_limits(options: UserOptions, limits: Limits) -> None:
+    where = f"on partition {options.partition!r}"
+    if limits.max_nprocs is not None and options.nprocs > limits.max_nprocs:
+        raise LimitExceeded(f"{options.nprocs} CPUs were asked for, {where} at most {limits.max_nprocs} are possible")
+    if limits.max_ngpus is not None and options.ngpus > limits.max_ngpus:
+        raise LimitExceeded(f"{options.ngpus} GPUs were asked for, {where} at most {limits.max_ngpus} are possible")
+    if limits.max_mem is not None and options.memory and memory_megabytes(options.memory) > limits.max_mem:
+        raise LimitExceeded(f"{options.memory} of memory were asked for, {where} nodes have {limits.max_mem}M")
+    if limits.max_runtime is not None and options.runtime:
+        longest = timedelta.max.total_seconds() if limits.max_runtime >= _FOREVER else limits.max_runtime
+        if parse_timelimit(options.runtime).total_seconds() > longest:
+            allowed = slurm_time(timedelta(seconds=limits.max_runtime))
+            raise LimitExceeded(f"{options.runtime} is too long: {where} a job may run {allowed}")
+
+
+# seconds of timedelta.max, without the fraction that an integer limit lost
+_FOREVER = int(timedelta.max.total_seconds()) - 1
+
+
+def _extra_options(options: UserOptions, limits: Limits, allowed: Iterable[str]) -> str:
+    # "--exclusive" at the front may be ours from an earlier round: stored options are validated again
+    text = options.options.removeprefix("--exclusive ").removeprefix("--exclusive")
+    try:
+        extra = parse_options(text, allowed)
+    except ValueError as error:
+        raise InvalidOptions([f"options: {error}"]) from None
+    exclusive = options.options != text or options.nprocs == limits.max_nprocs or options.memory == "0"
+    return " ".join(("--exclusive", *extra) if exclusive and "--exclusive" not in extra else extra)
+
+
+def _gres(options: UserOptions, limits: Limits) -> str:
+    if not options.ngpus:
+        return ""
+    if not limits.gpu:
+        raise LimitExceeded(f"partition {options.partition!r} has no GPUs that can be asked for")
+    return limits.gpu.format(options.ngpus)
+
+
+def resolve_job(
+    raw: Mapping[str, Any],
+    partitions: Mapping[str, Partition],
+    *,
+    default_prologue: str,
+    allowed_options: Iterable[str],
+) -> Job:
+    """Check a request from anywhere; a `SpawnRefused` says what was wrong with it."""
+    options = parse_user_options(raw)
+    partition = choose_partition(partitions, options.partition)
+    _check_limits(options, partition.limits)
+    environment = choose_environment(options, partition.environments)
+    computed = {
+        "options": _extra_options(options, partition.limits, allowed_options),
+        "gres": _gres(options, partition.limits),
+        "prologue": environment.script_prologue(default_prologue),
+        "environment_id": environment.id,
+        "environment_path": environment.path,
+        "environment_modules": environment.modules,
+    }
+    return Job(options.model_copy(update=computed), partition, environment)

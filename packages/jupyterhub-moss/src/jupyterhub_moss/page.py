@@ -1,0 +1,102 @@
+"""Rendering the spawn page: an untrusted-by-default template and its data."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import batchspawner
+import jupyterhub
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
+from markupsafe import Markup
+
+from jupyterhub_moss.facts import Facts
+from jupyterhub_moss.files import file_hash, local_path
+from jupyterhub_moss.partitions import Partition
+from jupyterhub_moss.presentation import FILTERS
+
+TEMPLATES = local_path("templates")
+_NOT_IN_SCRIPT = re.compile(r"['<>&\x7f-\U0010ffff]")
+
+
+def _escape_sequence(match: re.Match[str]) -> str:
+    # UTF-16 code units: JavaScript's \u takes four digits
+    units = match.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+def json_in_single_quotes(data: object) -> Markup:
+    """JSON for the inside of a JavaScript string in single quotes, in an HTML script element.
+
+    Backslashes are doubled for the string literal; quotes, angle brackets, ampersands and everything beyond ASCII
+    become escape sequences. JSON without such characters is left as it is.
+    """
+    text = json.dumps(data, ensure_ascii=False).replace("\\", "\\\\")
+    return Markup(_NOT_IN_SCRIPT.sub(_escape_sequence, text))  # noqa: S704  # escaped on this line
+
+
+@cache
+def _environment(search_path: tuple[str, ...]) -> Environment:
+    packaged = PrefixLoader({"templates": FileSystemLoader(TEMPLATES)})
+    loader = ChoiceLoader([packaged, FileSystemLoader([*search_path, TEMPLATES])])
+    environment = Environment(loader=loader, autoescape=True, enable_async=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def asset_urls(base_url: str) -> dict[str, str]:
+    """The addresses of the style sheet and the script, under the names that templates know."""
+    urls = {}
+    for kind in ("css", "js"):
+        digest = file_hash(local_path(f"form/option_form.{kind}"))
+        urls[f"option_form_{kind}"] = f"{base_url.rstrip('/')}/form/option_form.{kind}?v={digest}"
+        urls[f"hash_option_form_{kind}"] = digest
+    return urls
+
+
+def default_partition(partitions: Mapping[str, Partition]) -> str:
+    """The first partition of the Simple tab, else the first at all, else nothing."""
+    simple = (name for name, partition in partitions.items() if partition.config.simple)
+    return next(simple, next(iter(partitions), ""))
+
+
+def notice(facts: Facts, missing: Iterable[str]) -> str:
+    """What the page says when Slurm does not answer or does not have a configured partition."""
+    if facts.error and facts.known:
+        minutes = max(1, round(facts.age / 60))
+        return (f"Slurm is not answering. The table shows what was free about {minutes} "
+                f"minute{'s' if minutes > 1 else ''} ago; a server can still be requested.")  # fmt: skip
+    if facts.error:
+        return ("Slurm is not answering, so free resources and limits are not known. "
+                "A server can still be requested; it starts when Slurm is back.")  # fmt: skip
+    names = ", ".join(missing)
+    return f"Not available in Slurm at the moment: {names}." if names else ""
+
+
+async def render_page(
+    partitions: Mapping[str, Partition],
+    *,
+    facts: Facts,
+    missing: Iterable[str],
+    base_url: str,
+    template_path: Iterable[str],
+    prefill: Mapping[str, str],
+    from_link: bool,
+) -> str:
+    """The HTML of the form; `option_form.html` in `template_path` goes before the packaged one."""
+    public = {name: partition.public() for name, partition in partitions.items()}
+    default = default_partition(partitions)
+    context: dict[str, Any] = {
+        **asset_urls(base_url),
+        "partitions": public,
+        "default_partition": default,
+        "batchspawner_version": batchspawner.__version__,
+        "jupyterhub_version": jupyterhub.__version__,
+        "jsondata": json_in_single_quotes({"partitions": public, "default_partition": default}),
+        "prefill": dict(prefill),
+        "from_link": from_link,
+        "notice": notice(facts, missing),
+    }
+    template = _environment(tuple(template_path)).get_template("option_form.html")
+    return await template.render_async(context)

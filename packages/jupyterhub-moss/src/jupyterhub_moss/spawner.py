@@ -1,0 +1,285 @@
+"""The spawner: JupyterHub's calls on one side, Slurm's commands on the other."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from typing import Any
+
+from batchspawner import SlurmSpawner, format_template
+from traitlets import Bool, Callable, Dict, Enum, Float, Integer, List, Unicode, default, validate
+
+from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionFailed
+from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
+from jupyterhub_moss.facts import Facts, Resources, shared_facts
+from jupyterhub_moss.files import local_path
+from jupyterhub_moss.handlers import replace_port_handler
+from jupyterhub_moss.job import Job, first_values, resolve_job
+from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain
+from jupyterhub_moss.models import PartitionsTrait
+from jupyterhub_moss.page import render_page
+from jupyterhub_moss.partitions import Partition, complete_partitions
+from jupyterhub_moss.quoting import literal_format, shell_words
+from jupyterhub_moss.sinfo import read_partitions
+
+replace_port_handler()
+
+_INFO_CMD = "sinfo -a --noheader -o '%R %F %c %C %G %m %l'"
+
+
+def _packaged_script() -> str:
+    with open(local_path("batch_script.sh"), encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()
+
+
+class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is untyped
+    """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
+
+    batch_script = Unicode(
+        _packaged_script(), help="Jinja template of the job script; the default is `batch_script.sh`."
+    ).tag(config=True)
+
+    partitions = Dict(
+        key_trait=Unicode(),
+        value_trait=Dict(
+            key_trait=Unicode(),
+            per_key_traits={
+                "architecture": Unicode(),
+                "description": Unicode(),
+                "gpu": Unicode(allow_none=True),
+                "simple": Bool(),
+                "jupyter_environments": Dict(),
+                "max_ngpus": Integer(allow_none=True),
+                "max_nprocs": Integer(allow_none=True),
+                "max_runtime": Integer(allow_none=True),
+            },
+        ),
+        help="Partitions that users can choose, by name; see `jupyterhub_moss.models.PartitionConfig`.",
+    ).tag(config=True)
+
+    slurm_info_cmd = Unicode(
+        _INFO_CMD, help="Command whose output tells the resources of the partitions; see `slurm_info_resources`."
+    ).tag(config=True)
+
+    slurm_info_resources = Callable(
+        help="Function from the output of `slurm_info_cmd` to a dict of partition name and `PartitionResources`."
+    ).tag(config=True)
+
+    slurm_info_max_age = Float(
+        10, min=0, help="Seconds for which what Slurm said about its partitions is used again without asking."
+    ).tag(config=True)
+
+    singularity_cmd = List(
+        Unicode(), ["singularity", "exec"], help="Command that runs a program in a container image (.sif)."
+    ).tag(config=True)
+
+    req_homedir = Unicode(
+        help="Folder in which jobs start and which is their HOME; the default is the home of the user's account."
+    ).tag(config=True)
+
+    allowed_options = List(
+        Unicode(),
+        list(DEFAULT_ALLOWED_OPTIONS),
+        help="sbatch options, without dashes, that users may add in the field `options`.",
+    ).tag(config=True)
+
+    link_spawn = Enum(
+        ["plain", "always", "never"],
+        "plain",
+        help="""Which links start a server without the form: `plain` those with only resources and a configured
+        environment, and not from another site; `always` every valid one; `never` none.""",
+    ).tag(config=True)
+
+    _job: Job | None = None
+    _prefill: Mapping[str, str] = {}
+    _prefill_from_link = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.options_form = self.create_options_form
+        # a start replaces both with the user's choice; one without a choice gets the configured values again
+        self._configured_pages = (self.default_url, self.notebook_dir)
+        # the trait exists since JupyterHub 5.3; start() makes the same check whether or not this ran
+        if self.has_trait("apply_user_options") and not self.apply_user_options:
+            self.apply_user_options = self._apply_checked_options
+
+    @validate("partitions")
+    def _complete_partition_config(self, proposal: Any) -> dict[str, Any]:
+        return PartitionsTrait.model_validate(proposal["value"]).model_dump()
+
+    @default("slurm_info_resources")
+    def _default_slurm_info_resources(self) -> Any:
+        return self._slurm_info_resources
+
+    def _slurm_info_resources(self, slurm_info: str) -> Resources:
+        return read_partitions(slurm_info, self.log)
+
+    # What Slurm has
+
+    async def _run_info_command(self, command: str) -> str:
+        subvars = self.get_req_subvars()
+        prefix = format_template(self.exec_prefix, **subvars)
+        output: str = await self.run_command(f"{prefix} {format_template(command, **subvars)}", env=self._info_env())
+        return output
+
+    def _info_env(self) -> dict[str, str]:
+        env: dict[str, str] = self.get_env()
+        # asking for resources needs no key to the hub
+        return {name: value for name, value in env.items() if not name.startswith(("JUPYTERHUB_", "JPY_"))}
+
+    async def _ask_slurm(self) -> Resources:
+        output = await self._run_info_command(self.slurm_info_cmd)
+        if self.slurm_info_cmd == _INFO_CMD and "+" in output:
+            # "8+" CPUs: nodes of several sizes in one line; --exact gives each size its own
+            output = await self._run_info_command(f"{_INFO_CMD} --exact")
+        resources: Resources = self.slurm_info_resources(output)
+        return resources
+
+    async def _facts(self) -> Facts:
+        command = format_template(self.slurm_info_cmd, **self.get_req_subvars())
+        parser = getattr(self.slurm_info_resources, "__func__", self.slurm_info_resources)
+        key = (self.exec_prefix, command, parser)
+        facts = await shared_facts.get(key, self._ask_slurm, max_age=self.slurm_info_max_age)
+        if facts.error:
+            self.log.error("Slurm's partitions could not be read: %s", facts.error)
+        return facts
+
+    async def _available(self) -> tuple[dict[str, Partition], Facts]:
+        facts = await self._facts()
+        return complete_partitions(self.partitions, facts), facts
+
+    # The page
+
+    @staticmethod
+    async def create_options_form(spawner: "MOSlurmSpawner") -> str:
+        """The HTML of the form for this spawner's user."""
+        partitions, facts = await spawner._available()
+        prefill, from_link = spawner._prefill, spawner._prefill_from_link
+        spawner._prefill, spawner._prefill_from_link = {}, False
+        return await render_page(
+            partitions,
+            facts=facts,
+            missing=[name for name in spawner.partitions if name not in partitions],
+            base_url=spawner.hub.base_url,
+            template_path=spawner.user.settings.get("template_path", ()),
+            prefill=prefill,
+            from_link=from_link,
+        )
+
+    # Requests: form, link and REST API
+
+    async def _resolve(self, raw: Mapping[str, Any]) -> Job:
+        partitions, _facts = await self._available()
+        return resolve_job(raw, partitions, default_prologue=self.req_prologue, allowed_options=self.allowed_options)
+
+    def _remember(self, options: Mapping[str, Any], *, from_link: bool) -> None:
+        self._prefill = {key: value for key, value in options.items() if key in KNOWN_KEYS}
+        self._prefill_from_link = from_link
+
+    async def options_from_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
+        """Check a submitted form; the result is stored by the hub and becomes `user_options`."""
+        options = first_values(formdata)
+        try:
+            job = await self._resolve(options)
+        except SpawnRefused:
+            self._remember(options, from_link=False)
+            raise
+        return job.options.model_dump()
+
+    async def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Check a link like a form; one that may not start a server shows the form filled in."""
+        options = first_values(query_data)
+        if not KNOWN_KEYS.intersection(options) or not self._may_start_at_once(options):
+            self._remember(options, from_link=bool(KNOWN_KEYS.intersection(options)))
+            raise ConfirmLink
+        return await self.options_from_form(query_data)
+
+    def _may_start_at_once(self, options: Mapping[str, Any]) -> bool:
+        if self.link_spawn != "plain":
+            return bool(self.link_spawn == "always")
+        if self.handler is not None and from_elsewhere(self.handler.request):
+            return False
+        partition = self.partitions.get(options.get("partition", ""), {})
+        return is_plain(options, partition.get("jupyter_environments", {}))
+
+    @staticmethod
+    async def _apply_checked_options(spawner: "MOSlurmSpawner", user_options: Mapping[str, Any]) -> None:
+        spawner._job = await spawner._resolve(user_options)
+
+    # The job
+
+    async def start(self) -> Any:
+        """Submit the job and wait until its server has reported its port."""
+        # again at this place: user_options also come from the REST API and from earlier starts
+        self._job = await self._resolve(self.user_options)
+        options = self._job.options
+        self.user_options = options.model_dump()
+        configured_url, configured_dir = self._configured_pages
+        self.default_url = literal_format(options.default_url) or configured_url
+        self.notebook_dir = literal_format(options.root_dir) or configured_dir
+        return await super().start()
+
+    def cmd_formatted_for_batch(self) -> str:
+        """The command line in the job script: the wrapper that finds a port, then the server."""
+        if self._job is None:
+            return str(super().cmd_formatted_for_batch())
+        environment = self._job.environment
+        wrapper, (server, *arguments) = self.batchspawner_singleuser_cmd, self.cmd
+        if environment.is_container:
+            wrapper = f"{shell_words([*self.singularity_cmd, environment.path])} {wrapper}"
+        else:
+            wrapper, server = environment.command(wrapper), environment.command(server)
+        return " ".join([wrapper, server, *arguments, *self.get_args()])
+
+    # Accounts
+
+    @property
+    def _own_account(self) -> bool:
+        """Whether commands run as the hub itself, so that its users need no account on this machine."""
+        return not self.exec_prefix.strip()
+
+    def _account(self) -> pwd.struct_passwd:
+        try:
+            return pwd.getpwnam(self.user.name)
+        except KeyError:
+            if self._own_account:
+                return pwd.getpwuid(os.getuid())
+            raise SpawnRefused(
+                f"The user {self.user.name!r} has no account on the hub's machine; ask your administrator",
+                status_code=403,
+            ) from None
+
+    @default("req_homedir")
+    def _account_home(self) -> str:
+        return self._account().pw_dir
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Add USER, HOME and SHELL of the account that the job runs as."""
+        account = self._account()
+        return {**env, "USER": self.user.name, "HOME": self.req_homedir, "SHELL": account.pw_shell or "/bin/sh"}
+
+    async def _get_batch_script(self, **subvars: Any) -> str:
+        if self._job is not None:
+            subvars.update(self._job.script_variables())
+        return str(format_template(self.batch_script, **subvars))
+
+    async def submit_batch_script(self) -> str:
+        """Hand the job script to sbatch and keep the job's id; `SubmissionFailed` has Slurm's own sentence."""
+        environment = self.get_env()
+        self.req_keepvars = ",".join(environment)
+        subvars = self.get_req_subvars()
+        command = " ".join(format_template(part, **subvars) for part in (self.exec_prefix, self.batch_submit_cmd))
+        script = await self._get_batch_script(**subvars, cmd=self.cmd_formatted_for_batch())
+        # the environment holds the server's token: neither it nor its values are logged
+        self.log.info("Submitting a job for %s: %s", self._log_name, command)
+        self.log.debug("Job script of %s:\n%s", self._log_name, script)
+        try:
+            output = await self.run_command(command, input=script, env=environment)
+            self.job_id = self.parse_job_id(output)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise SubmissionFailed(_submission_message(str(error))) from error
+        return str(self.job_id)
+
+
+def _submission_message(stderr: str) -> str:
+    lines = [line.removeprefix("sbatch: error: ") for line in stderr.splitlines() if line.strip()]
+    return f"Slurm did not accept the job: {' '.join(lines) or 'sbatch gave no reason'}"

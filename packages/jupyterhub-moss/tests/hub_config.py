@@ -1,0 +1,37 @@
+"""The configuration of the hub under test; what varies comes as JSON in MOSS_TEST_HUB."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import jupyterhub_moss
+
+c = get_config()  # noqa: F821
+settings = json.loads(os.environ["MOSS_TEST_HUB"])
+bin_dir = Path(sys.executable).parent
+
+jupyterhub_moss.set_config(c)
+c.JupyterHub.bind_url = f"http://127.0.0.1:{settings['port']}/"
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings['hub_port']}/"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings['api_port']}"
+c.ConfigurableHTTPProxy.command = [str(bin_dir / "configurable-http-proxy"), "--proxy-timeout=0"]
+c.JupyterHub.db_url = "sqlite:///hub.sqlite"
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.services = [{"name": "tester", "api_token": settings["token"]}]
+c.JupyterHub.load_roles = [
+    {"name": "tester", "services": ["tester"], "scopes": ["admin:users", "admin:servers", "access:servers"]}
+]
+
+c.MOSlurmSpawner.exec_prefix = ""
+c.MOSlurmSpawner.req_homedir = settings["home"]
+c.MOSlurmSpawner.state_exechost_exp = "127.0.0.1"
+c.MOSlurmSpawner.env_keep = ["PATH", "LANG", *settings["environ"]]
+c.MOSlurmSpawner.args = ["--allow-root", "--ServerApp.ip=127.0.0.1"]
+c.MOSlurmSpawner.partitions = settings["partitions"]
+c.MOSlurmSpawner.start_timeout = 60
+c.MOSlurmSpawner.slurm_info_max_age = 0
+c.MOSlurmSpawner.poll_interval = 2
+for name, value in settings.get("spawner", {}).items():
+    c.MOSlurmSpawner[name] = value

@@ -1,0 +1,114 @@
+"""A JupyterHub in a process of its own and a browser-like client for it."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+
+CONFIG = Path(__file__).with_name("hub_config.py")
+
+
+def free_ports(count):
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Hub:
+    """`python -m jupyterhub` on free ports; `settings` fill in tests/hub_config.py."""
+
+    def __init__(self, folder, environ, *, guard=None, **settings):
+        self.folder = folder
+        port, hub_port, api_port = free_ports(3)
+        self.url = f"http://127.0.0.1:{port}"
+        self.token = secrets.token_hex(24)
+        home = folder / "home"
+        home.mkdir()
+        self.settings = {
+            "port": port, "hub_port": hub_port, "api_port": api_port, "token": self.token, "home": str(home),
+            "environ": [name for name in environ if name != "PATH"], **settings,
+        }  # fmt: skip
+        path = os.pathsep.join([environ.get("PATH", os.environ["PATH"]), str(Path(sys.executable).parent)])
+        self.environ = {**os.environ, **environ, "PATH": path, "MOSS_TEST_HUB": json.dumps(self.settings)}
+        self.log = folder / "hub.log"
+        self.guard = guard
+        self.process = None
+
+    def start(self):
+        argv = [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)]
+        if self.guard is not None:
+            self.process = self.guard.spawn(argv, env=self.environ, cwd=self.folder, log=self.log)
+        else:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(argv, env=self.environ, cwd=self.folder, stdout=log, stderr=log)
+        self.wait_for(self._answers, "the hub answers", 60)
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the hub ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
+        try:
+            return self.api("GET", "/").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, condition, what, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {what}\n{self.log_text()[-4000:]}")
+            time.sleep(0.1)
+        return value
+
+    def api(self, method, path, **kwargs):
+        headers = {"Authorization": f"token {self.token}", **kwargs.pop("headers", {})}
+        return httpx.request(method, f"{self.url}/hub/api{path}", headers=headers, timeout=60, **kwargs)
+
+    def server(self, user):
+        """The model of a user's default server; None when there is none."""
+        return self.api("GET", f"/users/{user}").json()["servers"].get("")
+
+    def ready(self, user):
+        return self.wait_for(lambda: (self.server(user) or {}).get("ready"), f"{user}'s server is ready")
+
+    def gone(self, user):
+        return self.wait_for(lambda: self.server(user) is None, f"{user}'s server is gone")
+
+
+class Visitor(httpx.Client):
+    """A logged-in user with the browser's cookies."""
+
+    def __init__(self, hub, name):
+        super().__init__(base_url=hub.url, follow_redirects=True, timeout=60)
+        self.hub, self.name = hub, name
+        page = self.get("/hub/login")
+        data = {"username": name, "password": "x", "_xsrf": page.cookies.get("_xsrf") or self.xsrf}
+        answer = self.post("/hub/login", data=data, follow_redirects=False)
+        assert answer.status_code == 302, answer.text
+
+    @property
+    def xsrf(self):
+        return next(cookie.value for cookie in self.cookies.jar if cookie.name == "_xsrf" and cookie.path == "/hub/")
+
+    def spawn_page(self, **query):
+        return self.get("/hub/spawn", params=query)
+
+    def submit(self, **fields):
+        """Submit the spawn form; the answer is not followed."""
+        self.spawn_page()
+        return self.post("/hub/spawn", params={"_xsrf": self.xsrf}, data=fields, follow_redirects=False)
