@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from pentad_config import KeyRing
-
 from portal.tickets import BadTicketError, Tickets
 
 IDENTITY_HEADER: Final = "X-Portal-Identity"

@@ -1,7 +1,8 @@
-"""What every part of the portal is told by its environment, as one typed class.
+"""What the parts of the portal are told by their environment, as typed classes.
 
-The launcher writes these variables; a real deployment writes them into its unit files. Credentials are
-given as files (`PORTAL_SIGNING_KEYS_FILE=/run/secrets/...`), so that they appear in no environment.
+The launcher writes these variables; a real deployment writes them into its unit files. Each part is told only
+what it needs. Credentials are given as files (`PORTAL_SIGNING_KEYS_FILE=/run/secrets/...`), so that they
+appear in no environment.
 """
 
 from functools import cache
@@ -15,50 +16,34 @@ SESSION_COOKIE: Final = "portal_session"
 SESSION_PREFIX: Final = "portal.session."
 
 
-class PortalSettings(Settings, prefix="PORTAL_"):
-    """Addresses, credentials and switches shared by the portal's processes."""
+class SharedSettings(Settings, prefix="PORTAL_"):
+    """What every part needs: where the others are, sessions and tickets. The notebook hub is told no more."""
 
     public_url: str = setting(doc="address visitors use for the front door, without a final slash")
     hub_url: str = setting(doc="address visitors use for the notebooks, without a final slash")
-    catalogue_url: str = setting(doc="address at which the front door reaches the catalogue")
     state: str = setting(doc="folder that holds accounts, logs and the release in service")
     redis_url: Secret = setting(doc="redis://... of sessions, one-time tickets and the migration quorum")
-    database_url: Secret = setting(doc="postgresql://... of events and the search projection")
     signing_keys: KeyRing = setting(doc="keys of the tickets between parts, newest first, one a line")
-    django_keys: KeyRing = setting(doc="Django's SECRET_KEY and its fallbacks, newest first, one a line")
-    s3_endpoint: str = setting(doc="host:port of the S3 server")
-    s3_access_key: Secret = setting(doc="access key of the S3 server")
-    s3_secret_key: Secret = setting(doc="secret key of the S3 server")
-    s3_region: str = setting(default="us-east-1", doc="region of the buckets")
-    s3_secure: bool = setting(default=True, doc="whether the S3 server is reached over https")
     cookie_https_only: bool = setting(default=True, doc="whether cookies carry Secure; off on plain-http loopback")
-    bucket_prefix: str = setting(default="portal", doc="what the three buckets' names begin with")
-    release: int = setting(default=0, doc="release to run; 0 reads the state folder's `release` file")
 
     @property
     def folder(self) -> Path:
         """The state folder as a path."""
         return Path(self.state)
 
-    @property
-    def running_release(self) -> int:
-        """The release this process runs: the variable, else the file, else the newest."""
-        return self.release or release_in_service(self.folder)
+
+class SiteSettings(SharedSettings, prefix="PORTAL_"):
+    """What a part needs that shows pages: also where static files are, and the catalogue."""
+
+    catalogue_url: str = setting(doc="address at which the front door reaches the catalogue")
+    s3_endpoint: str = setting(doc="host:port of the S3 server")
+    s3_secure: bool = setting(default=True, doc="whether the S3 server is reached over https")
+    bucket_prefix: str = setting(default="portal", doc="what the three buckets' names begin with")
 
     @property
     def s3_url(self) -> str:
         """Root address of the S3 server."""
         return f"{'https' if self.s3_secure else 'http'}://{self.s3_endpoint}"
-
-    @property
-    def private_bucket(self) -> str:
-        """Bucket of the data files; only signed links open it."""
-        return f"{self.bucket_prefix}-private"
-
-    @property
-    def preview_bucket(self) -> str:
-        """Bucket of the previews of approved data sets; anyone may read an object, nobody may list it."""
-        return f"{self.bucket_prefix}-previews"
 
     @property
     def static_bucket(self) -> str:
@@ -71,10 +56,48 @@ class PortalSettings(Settings, prefix="PORTAL_"):
         return f"{self.s3_url}/{self.static_bucket}/"
 
 
+class CatalogueSettings(SiteSettings, prefix="PORTAL_"):
+    """What the catalogue and its follower need: also the database and the S3 server's keys."""
+
+    database_url: Secret = setting(doc="postgresql://... of events and the search projection")
+    django_keys: KeyRing = setting(doc="Django's SECRET_KEY and its fallbacks, newest first, one a line")
+    s3_access_key: Secret = setting(doc="access key of the S3 server")
+    s3_secret_key: Secret = setting(doc="secret key of the S3 server")
+    s3_region: str = setting(default="us-east-1", doc="region of the buckets")
+    release: int = setting(default=0, doc="release to run; 0 reads the state folder's `release` file")
+
+    @property
+    def running_release(self) -> int:
+        """The release this process runs: the variable, else the file, else the newest."""
+        return self.release or release_in_service(self.folder)
+
+    @property
+    def private_bucket(self) -> str:
+        """Bucket of the data files; only signed links open it."""
+        return f"{self.bucket_prefix}-private"
+
+    @property
+    def preview_bucket(self) -> str:
+        """Bucket of the previews of approved data sets; anyone may read an object, nobody may list it."""
+        return f"{self.bucket_prefix}-previews"
+
+
 @cache
-def portal_settings() -> PortalSettings:
-    """The settings of this process, read from the environment once."""
-    return PortalSettings.load()
+def shared_settings() -> SharedSettings:
+    """What this process's environment says to every part."""
+    return SharedSettings.load()
+
+
+@cache
+def site_settings() -> SiteSettings:
+    """What this process's environment says to a part that shows pages."""
+    return SiteSettings.load()
+
+
+@cache
+def catalogue_settings() -> CatalogueSettings:
+    """What this process's environment says to the catalogue."""
+    return CatalogueSettings.load()
 
 
 def release_in_service(folder: Path) -> int:

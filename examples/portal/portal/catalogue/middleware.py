@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from portal.identity import IDENTITY_HEADER, IdentityHeader, Visitor
-from portal.settings import portal_settings
+from portal.settings import catalogue_settings
 from portal.tickets import BadTicketError
 from portal.web.headers import security_headers
 
@@ -20,7 +20,7 @@ def visitor_from_front_door(get_response: Next) -> Next:
     The catalogue keeps no sessions: each request carries a header that the front door signed for it. A header
     that does not hold is treated as no header, and logged.
     """
-    header = IdentityHeader(portal_settings().signing_keys)
+    header = IdentityHeader(catalogue_settings().signing_keys)
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.visitor, request.form_token = _identify(header, request)  # type: ignore[attr-defined]
@@ -42,7 +42,7 @@ def _identify(header: IdentityHeader, request: HttpRequest) -> tuple[Visitor | N
 
 def portal_headers(get_response: Next) -> Next:
     """Give every answer the portal's security headers; pages of a signed-in visitor are not cached."""
-    headers = security_headers(portal_settings())
+    headers = security_headers(catalogue_settings())
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -5,9 +5,9 @@ from urllib.parse import unquote, urlsplit
 
 from pentad_config import Secret
 from pentad_config.django import django_keys
-from portal.settings import portal_settings
+from portal.settings import catalogue_settings
 
-_portal = portal_settings()
+_portal = catalogue_settings()
 
 
 def _database(url: Secret) -> dict[str, Any]:
@@ -51,7 +51,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
-        "OPTIONS": {"environment": "portal.web.pages.environment"},
+        "OPTIONS": {"environment": "portal.web.pages.environment", "static_url": _portal.static_url},
     }
 ]
 

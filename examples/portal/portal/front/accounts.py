@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from pentad_config import Secret
-
 from portal.identity import Visitor
 
 # 16 MiB and about 50 ms a guess on one core (RFC 7914 names these parameters for interactive sign-in).

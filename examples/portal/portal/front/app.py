@@ -9,8 +9,6 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from redis.asyncio import Redis
 from starlette.responses import Response
-from starsessions import SessionAutoloadMiddleware, SessionMiddleware
-from starsessions.stores.redis import RedisStore
 
 from portal.front import notebooks, signin
 from portal.front.accounts import Accounts
@@ -19,8 +17,10 @@ from portal.front.pages import page
 from portal.front.signin import SignInLimit
 from portal.front.status import StatusBoard
 from portal.identity import IdentityHeader
-from portal.settings import SESSION_COOKIE, SESSION_PREFIX, PortalSettings, portal_settings
+from portal.settings import SESSION_COOKIE, SESSION_PREFIX, SiteSettings, site_settings
 from portal.web.headers import security_headers
+from starsessions import SessionAutoloadMiddleware, SessionMiddleware
+from starsessions.stores.redis import RedisStore
 
 _SESSION_SECONDS: Final = 8 * 3600
 _METHODS: Final = ["GET", "HEAD", "POST"]
@@ -28,7 +28,7 @@ _METHODS: Final = ["GET", "HEAD", "POST"]
 
 def create_app() -> FastAPI:
     """The application, with its parts in `app.state`."""
-    settings = portal_settings()
+    settings = site_settings()
     redis: Redis = Redis.from_url(str(settings.redis_url.reveal()))
     app = FastAPI(title="Tern Point Data", openapi_url=None, lifespan=_lifespan)
     app.state.settings = settings
@@ -51,7 +51,7 @@ def create_app() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings: PortalSettings = app.state.settings
+    settings: SiteSettings = app.state.settings
     timeout = httpx.Timeout(30, connect=2)
     async with httpx.AsyncClient(base_url=settings.catalogue_url, timeout=timeout) as client:
         app.state.proxy = CatalogueProxy(client, IdentityHeader(settings.signing_keys), SESSION_COOKIE)
@@ -61,7 +61,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _with_security_headers(
-    settings: PortalSettings,
+    settings: SiteSettings,
 ) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
     headers = security_headers(settings)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Form, HTTPException, Request
 
 from portal.identity import Visitor
-from portal.settings import portal_settings
+from portal.settings import site_settings
 
 FORM_TOKEN: Final = "form_token"  # the name of a form field, not a credential
 
@@ -33,7 +33,7 @@ def require_own_form(request: Request, form_token: Annotated[str, Form()] = "") 
     if not expected or not hmac.compare_digest(expected.encode(), form_token.encode()):
         raise HTTPException(403, "This form has expired. Go back, reload the page and send it again.")
     origin = request.headers.get("origin")
-    if origin is not None and not same_origin(origin, portal_settings().public_url):
+    if origin is not None and not same_origin(origin, site_settings().public_url):
         raise HTTPException(403, "This form was sent from another site.")
 
 

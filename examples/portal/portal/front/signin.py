@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from redis.asyncio import Redis
 from starlette.responses import RedirectResponse, Response
-from starsessions import regenerate_session_id
 
 from portal.front.forms import local_path, renew_form_token, require_own_form, visitor_of
 from portal.front.pages import page
 from portal.identity import Visitor
+from starsessions import regenerate_session_id
 
 router = APIRouter()
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 from redis.asyncio import Redis
 
-from portal.settings import PortalSettings
+from portal.settings import SiteSettings
 
 _DEADLINE: Final = 2.0
 
@@ -32,7 +32,7 @@ class PartStatus:
 class StatusBoard:
     """Asks the parts how they are."""
 
-    def __init__(self, settings: PortalSettings, client: httpx.AsyncClient, redis: Redis) -> None:
+    def __init__(self, settings: SiteSettings, client: httpx.AsyncClient, redis: Redis) -> None:
         self._settings = settings
         self._client = client
         self._redis = redis

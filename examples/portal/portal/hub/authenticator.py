@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from tornado.web import HTTPError
 
 from portal.identity import HUB_TICKET_SECONDS, hub_tickets
-from portal.settings import portal_settings
+from portal.settings import shared_settings
 from portal.tickets import BadTicketError
 
 _STATE_COOKIE: Final = "portal-state"
@@ -32,10 +32,10 @@ class PortalLogin(BaseHandler):
         state = secrets.token_hex(16)
         self.set_cookie(
             _STATE_COOKIE, state, path=self.hub.base_url, httponly=True, samesite="Lax",
-            secure=portal_settings().cookie_https_only, max_age=_STATE_MINUTES * 60,
+            secure=shared_settings().cookie_https_only, max_age=_STATE_MINUTES * 60,
         )  # fmt: skip
         query = urlencode({"state": state, "next": self.get_argument("next", "")})
-        self.redirect(f"{portal_settings().public_url}/notebooks/ticket?{query}")
+        self.redirect(f"{shared_settings().public_url}/notebooks/ticket?{query}")
 
 
 class PortalTicket(BaseHandler):
@@ -55,7 +55,7 @@ class PortalLogout(LogoutHandler):
 
     async def render_logout_page(self) -> None:
         """Go to the front door's page."""
-        self.redirect(f"{portal_settings().public_url}/signed-out")
+        self.redirect(f"{shared_settings().public_url}/signed-out")
 
 
 class PortalAuthenticator(Authenticator):
@@ -65,7 +65,7 @@ class PortalAuthenticator(Authenticator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        settings = portal_settings()
+        settings = shared_settings()
         self._tickets = hub_tickets(settings.signing_keys)
         self._redis: Redis = Redis.from_url(str(settings.redis_url.reveal()))
 

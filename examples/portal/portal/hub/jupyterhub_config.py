@@ -5,14 +5,13 @@ import sys
 from pathlib import Path
 
 import jupyterhub_moss
-
 from portal.hub.authenticator import PortalAuthenticator
 from portal.hub.spawner import PortalSpawner
-from portal.settings import portal_settings
+from portal.settings import shared_settings
 
 c = get_config()  # noqa: F821 - JupyterHub defines it for its configuration file
 
-_portal = portal_settings()
+_portal = shared_settings()
 _state = _portal.folder / "hub"
 _state.mkdir(mode=0o700, exist_ok=True)
 _programs = Path(sys.executable).parent
@@ -37,8 +36,10 @@ c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax", "secure":
 # Jobs run as this system user on this machine's mock cluster: no sudo in front, every node is 127.0.0.1.
 c.MOSlurmSpawner.exec_prefix = ""
 c.MOSlurmSpawner.state_exechost_exp = "127.0.0.1"
+# What a job inherits from the hub: where programs are, and which cluster the mock Slurm's commands speak to.
+c.MOSlurmSpawner.env_keep = ["PATH", "LANG", *(name for name in os.environ if name.startswith("MOCK_SLURM_"))]
 c.MOSlurmSpawner.start_timeout = 120
-c.MOSlurmSpawner.notebooks_folder = str(_portal.folder / "notebooks")
+c.PortalSpawner.notebooks_folder = str(_portal.folder / "notebooks")
 c.MOSlurmSpawner.partitions = {
     "cpu": {
         "description": "Processors",

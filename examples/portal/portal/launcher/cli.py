@@ -11,8 +11,6 @@ from types import FrameType
 
 from pentad_config import ConfigError
 from pentad_services import ProcessGuard, StartFailed, Unavailable
-from portal.check.visit import play_visit
-from portal.front.accounts import Accounts
 from portal.launcher.parts import PartFailedError
 from portal.launcher.stack import Stack
 from portal.launcher.table import print_table
@@ -20,7 +18,7 @@ from portal.launcher.table import print_table
 _PEOPLE = {"ada": ("Ada Lindqvist", "researcher"), "grace": ("Grace Okafor", "curator")}
 
 
-class _Stopped(BaseException):  # noqa: N818 - not an error: somebody asked the portal to stop
+class _Stopped(BaseException):
     """Ctrl-C or SIGTERM."""
 
 
@@ -59,8 +57,10 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
     stack.start(options.data.resolve() if options.data else None)
     try:
         if options.check:
+            from portal.check.visit import play_visit
+
             return play_visit(stack)
-        passwords = _people(Accounts(state / "accounts.json"), renew=options.new_passwords)
+        passwords = _people(state, renew=options.new_passwords)
         print_table(stack, passwords, time.monotonic() - began)
         return _wait(stack)
     finally:
@@ -73,8 +73,11 @@ def _state_folder(guard: ProcessGuard, data: Path | None) -> Path:
     return state
 
 
-def _people(accounts: Accounts, *, renew: bool) -> dict[str, str]:
+def _people(state: Path, *, renew: bool) -> dict[str, str]:
     """Accounts of the two people of the demo; returns the passwords of those that got one now."""
+    from portal.front.accounts import Accounts
+
+    accounts = Accounts(state / "accounts.json")
     known = accounts.all()
     new = [name for name in _PEOPLE if renew or name not in known]
     return {name: str(accounts.set_password(name, *_PEOPLE[name]).reveal()) for name in new}

@@ -2,15 +2,18 @@
 
 import os
 import secrets
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final
 
-from pentad_services import PostgresService, RedisService, S3Service, Services, SlurmService
+from pentad_services import RedisService, S3Service, SlurmService
 
-EXAMPLE = Path(__file__).resolve().parents[2]
-RUN_MARKER = "PENTAD_DEMO_RUN"
+EXAMPLE: Final = Path(__file__).resolve().parents[2]
+RUN_MARKER: Final = "PENTAD_DEMO_RUN"
+
+Environment = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +67,69 @@ class SecretFiles:
         return str(path) if path.exists() else self.keep(name, secrets.token_urlsafe(48))
 
 
-def portal_environment(state: Path, services: Services, addresses: Addresses, database: str) -> dict[str, str]:
-    """The whole environment of the portal's processes.
+class Environments:
+    """The environments of the portal's parts: each holds what its part needs and nothing else.
 
     Credentials are named by file (`..._FILE`), so that no process shows them in its environment.
     """
-    s3 = cast("S3Service", services["s3"])
-    redis = cast("RedisService", services["redis"])
-    files = SecretFiles(state / "secrets")
-    return _inherited(cast("SlurmService", services["slurm"])) | {
-        "PORTAL_PUBLIC_URL": addresses.public_url,
-        "PORTAL_HUB_URL": addresses.hub_url,
-        "PORTAL_CATALOGUE_URL": addresses.catalogue_url,
-        "PORTAL_STATE": str(state),
-        "PORTAL_REDIS_URL_FILE": files.keep("redis_url", redis.url),
-        "PORTAL_DATABASE_URL_FILE": files.keep("database_url", database),
-        "PORTAL_SIGNING_KEYS_FILE": files.key("signing_keys"),
-        "PORTAL_DJANGO_KEYS_FILE": files.key("django_keys"),
-        "PORTAL_S3_ENDPOINT": s3.endpoint,
-        "PORTAL_S3_ACCESS_KEY_FILE": files.keep("s3_access_key", s3.access_key),
-        "PORTAL_S3_SECRET_KEY_FILE": files.keep("s3_secret_key", s3.secret_key),
-        "PORTAL_S3_REGION": s3.region,
-        "PORTAL_S3_SECURE": "yes" if s3.secure else "no",
-        "PORTAL_COOKIE_HTTPS_ONLY": "no",  # this demo is plain http on loopback; the default is yes
-        "DJANGO_SETTINGS_MODULE": "portal.catalogue.settings",
-        "PYTHONPATH": str(EXAMPLE),
-        "PYTHONUNBUFFERED": "1",
-    }
+
+    def __init__(self, state: Path, addresses: Addresses) -> None:
+        self._state = state
+        self._addresses = addresses
+        self._files = SecretFiles(state / "secrets")
+
+    def of_hub(self, redis: RedisService, slurm: SlurmService) -> Environment:
+        """The notebook hub's: Slurm's programs, sessions and tickets; no database, no S3 keys."""
+        return self._shared(redis, slurm) | {
+            "NOTEBOOK_HUB_PORT": str(self._addresses.hub),
+            "NOTEBOOK_HUB_API_PORT": str(self._addresses.hub_api),
+            "NOTEBOOK_HUB_PROXY_API_PORT": str(self._addresses.hub_proxy_api),
+        }
+
+    def of_front_door(self, redis: RedisService, slurm: SlurmService, s3: S3Service) -> Environment:
+        """The front door's: also where the catalogue and the static files are."""
+        return self._shared(redis, slurm) | {
+            "PORTAL_CATALOGUE_URL": self._addresses.catalogue_url,
+            "PORTAL_S3_ENDPOINT": s3.endpoint,
+            "PORTAL_S3_SECURE": "yes" if s3.secure else "no",
+        }
+
+    def of_catalogue(self, redis: RedisService, slurm: SlurmService, s3: S3Service, database: str) -> Environment:
+        """The catalogue's: also the database and the S3 server's keys."""
+        return self.of_front_door(redis, slurm, s3) | {
+            "PORTAL_DATABASE_URL_FILE": self._files.keep("database_url", database),
+            "PORTAL_DJANGO_KEYS_FILE": self._files.key("django_keys"),
+            "PORTAL_S3_ACCESS_KEY_FILE": self._files.keep("s3_access_key", s3.access_key),
+            "PORTAL_S3_SECRET_KEY_FILE": self._files.keep("s3_secret_key", s3.secret_key),
+            "PORTAL_S3_REGION": s3.region,
+            "DJANGO_SETTINGS_MODULE": "portal.catalogue.settings",
+        }
+
+    def _shared(self, redis: RedisService, slurm: SlurmService) -> Environment:
+        return _inherited(slurm) | {
+            "PORTAL_PUBLIC_URL": self._addresses.public_url,
+            "PORTAL_HUB_URL": self._addresses.hub_url,
+            "PORTAL_STATE": str(self._state),
+            "PORTAL_REDIS_URL_FILE": self._files.keep("redis_url", redis.url),
+            "PORTAL_SIGNING_KEYS_FILE": self._files.key("signing_keys"),
+            "PORTAL_COOKIE_HTTPS_ONLY": "no",  # this demo is plain http on loopback; the default is yes
+            "PYTHONPATH": os.pathsep.join([str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "PYTHONUNBUFFERED": "1",
+        }
 
 
-def _inherited(slurm: SlurmService) -> dict[str, str]:
-    """This process's environment without another portal's settings, with Slurm's and this Python's programs on PATH."""
+def _inherited(slurm: SlurmService) -> Environment:
+    """This process's environment without another portal's settings; Slurm's and this Python's programs on PATH."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
     given = kept | slurm.environ
     programs = str(Path(sys.executable).parent)
     return given | {"PATH": os.pathsep.join([str(slurm.bin_dir), programs, given.get("PATH", os.defpath)])}
 
 
-def write_shell_environment(state: Path, environment: dict[str, str]) -> Path:
+def write_shell_environment(state: Path, environment: Environment) -> Path:
     """A file for `set -a; . FILE; set +a`, to run manage.py by hand beside the running portal."""
     own = ("PORTAL_", "DJANGO_SETTINGS_MODULE", "PYTHONPATH")
-    lines = [f"{name}='{value}'" for name, value in environment.items() if name.startswith(own)]
+    lines = [f"{name}={shlex.quote(value)}" for name, value in environment.items() if name.startswith(own)]
     path = state / "portal.env"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

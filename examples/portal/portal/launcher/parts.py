@@ -19,12 +19,13 @@ class PartFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One program: its name, command line, where it runs, and the address that answers once it is ready."""
+    """One program: its name, command line, where it runs, and what shows that it is ready: an address or a file."""
 
     name: str
     argv: list[str]
     where: str
     ready_url: str = ""
+    ready_file: str = ""
     grace: float = 3.0
 
 
@@ -48,7 +49,12 @@ def parts(addresses: Addresses, state: Path) -> dict[str, Part]:
             addresses.catalogue_url,
             f"{addresses.catalogue_url}/catalogue/health",
         ),
-        Part("follower", [python, str(EXAMPLE / "manage.py"), "follow"], "process without a port"),
+        Part(
+            "follower",
+            [python, str(EXAMPLE / "manage.py"), "follow", "--prepare"],
+            "feeds the search; made tables, buckets, static files and the first data set",
+            ready_file=str(state / "follower.ready"),
+        ),
         Part(
             "notebook hub",
             [python, "-m", "jupyterhub", "-f", str(hub)],
@@ -65,19 +71,20 @@ class RunningPart:
 
     def __init__(self, part: Part, guard: ProcessGuard, environment: dict[str, str], logs: Path) -> None:
         self.part = part
+        if part.ready_file:
+            Path(part.ready_file).unlink(missing_ok=True)
         self.log = logs / f"{part.name.replace(' ', '-')}.log"
         self.process: GuardedProcess = guard.spawn(
             part.argv, env=environment, cwd=logs.parent, log=self.log, stop_signal=signal.SIGTERM, grace=part.grace
         )
 
     def wait_until_ready(self, timeout: float) -> None:
-        """Ask the part's address until it answers.
+        """Ask the part's address until it answers, or look for its file.
 
         Raises:
             PartFailedError: the process ended or the time is over; carries the end of its log.
         """
-        if self.part.ready_url:
-            poll_until(self._answers, timeout, f"the {self.part.name} to answer", alive=self.check_alive)
+        poll_until(self._is_ready, timeout, f"the {self.part.name} to be ready", alive=self.check_alive)
 
     def check_alive(self) -> None:
         """Raise PartFailedError if the process has ended."""
@@ -87,7 +94,9 @@ class RunningPart:
                 f"the {self.part.name} ended with status {code}. Its log, {self.log}, ends:\n{self.process.tail()}"
             )
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
+        if self.part.ready_file:
+            return Path(self.part.ready_file).exists()
         try:
             return httpx.get(self.part.ready_url, timeout=2).status_code == 200
         except httpx.TransportError:

@@ -5,79 +5,97 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final, cast
 
-from pentad_services import PostgresService, ProcessGuard, Services, start_all
+from pentad_services import (
+    PostgresService,
+    ProcessGuard,
+    RedisService,
+    S3Service,
+    Services,
+    SlurmService,
+    start_all,
+)
+from portal.launcher.database import portal_database
 from portal.launcher.environment import (
     EXAMPLE,
     RUN_MARKER,
     Addresses,
-    portal_environment,
+    Environment,
+    Environments,
     write_shell_environment,
 )
-from portal.launcher.database import portal_database
-from portal.launcher.parts import PartFailedError, RunningPart, parts
+from portal.launcher.parts import Part, RunningPart, parts
 from portal.launcher.ports import free_ports
-from portal.settings import PortalSettings, put_in_service
+from portal.settings import CatalogueSettings, put_in_service
 
 Say = Callable[[str], None]
-_READY_SECONDS: Final = 90.0
 FIRST_RELEASE: Final = 1
+_READY_SECONDS: Final = 120.0
 
 
 class Stack:
-    """A running portal. Made by `start`; ends with its guard."""
+    """A running portal; it ends with the guard that it is started under.
+
+    After `start`, `services` and `running` hold what runs, `environment` is the catalogue's environment and
+    `settings` what it says.
+    """
 
     def __init__(self, guard: ProcessGuard, state: Path, say: Say) -> None:
+        os.environ[RUN_MARKER] = secrets.token_hex(8)  # everything that is started inherits it
         self._guard = guard
         self._say = say
         self.state = state
         self.logs = state / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.addresses = Addresses(*free_ports(5))
+        self._environments = Environments(state, self.addresses)
+        self._parts = parts(self.addresses, state)
+        self.services = Services()
         self.running: dict[str, RunningPart] = {}
+        self.environment: Environment = {}
 
     def start(self, data: Path | None) -> None:
-        """Start the services side by side, then the portal's processes side by side.
+        """Start services and processes, each as soon as what it needs is there.
+
+        The hub takes longest to start and needs only Redis and Slurm, so it does not wait for the others.
 
         Raises:
             PartFailedError: a part did not become ready.
             Unavailable, StartFailed: a service cannot be had, or does not start.
         """
-        os.environ[RUN_MARKER] = secrets.token_hex(8)
-        self.logs.mkdir(parents=True, exist_ok=True)
-        services = data / "services" if data else None
-        self.services: Services = start_all(
-            ["redis", "postgres", "s3", "slurm"], self._say, folder=services, guard=self._guard
-        )
-        database = portal_database(cast("PostgresService", self.services["postgres"]))
-        self.addresses = Addresses(*free_ports(5))
-        self.environment = portal_environment(self.state, self.services, self.addresses, database)
-        self.environment |= _hub_ports(self.addresses)
-        self.shell_environment = write_shell_environment(self.state, self.environment)
-        self.settings = PortalSettings.load(environ=self.environment)
         if not (self.state / "release").exists():
             put_in_service(self.state, FIRST_RELEASE)
-        self._start_parts()
+        folder = data / "services" if data else None
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            stores = pool.submit(self._start_services, ["s3", "postgres"], folder)
+            self._start_services(["redis", "slurm"], folder)
+            hub = pool.submit(self._start_part, "notebook hub", self._environments.of_hub(*self._redis_and_slurm()))
+            stores.result()
+            site = [pool.submit(self._start_part, *part) for part in self._site()]
+            _raise_first([*site, hub])
 
-    def _start_parts(self) -> None:
-        """Everything at once; only the follower needs the tables, which `prepare_catalogue` makes."""
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            started = [pool.submit(self._start_part, name) for name in ("notebook hub", "front door")]
-            started.append(pool.submit(self._start_catalogue))
-            _raise_first(started)
+    def _start_services(self, names: list[str], folder: Path | None) -> None:
+        self.services.update(start_all(names, self._say, folder=folder, guard=self._guard))
 
-    def _start_catalogue(self) -> None:
-        finished = self.manage("prepare_catalogue")
-        if finished.returncode != 0:
-            raise PartFailedError(f"the catalogue could not be prepared:\n{finished.stdout}{finished.stderr}")
-        self._say("catalogue: tables, buckets, static files and first data set are there")
-        self._start_part("follower")
-        self._start_part("catalogue")
+    def _redis_and_slurm(self) -> tuple[RedisService, SlurmService]:
+        return cast("RedisService", self.services["redis"]), cast("SlurmService", self.services["slurm"])
 
-    def _start_part(self, name: str) -> None:
-        part = parts(self.addresses, self.state)[name]
-        running = RunningPart(part, self._guard, self.environment, self.logs)
+    def _site(self) -> list[tuple[str, Environment]]:
+        """The parts that show and feed pages, with their environments."""
+        s3 = cast("S3Service", self.services["s3"])
+        database = portal_database(cast("PostgresService", self.services["postgres"]))
+        front = self._environments.of_front_door(*self._redis_and_slurm(), s3)
+        self.environment = self._environments.of_catalogue(*self._redis_and_slurm(), s3, database)
+        self.settings = CatalogueSettings.load(environ=self.environment)
+        self.shell_environment = write_shell_environment(self.state, self.environment)
+        return [("follower", self.environment), ("catalogue", self.environment), ("front door", front)]
+
+    def _start_part(self, name: str, environment: Environment) -> None:
+        part: Part = self._parts[name]
+        running = RunningPart(part, self._guard, environment, self.logs)
         self.running[name] = running
         running.wait_until_ready(_READY_SECONDS)
         self._say(f"{name}: {part.where}")
@@ -103,15 +121,8 @@ class Stack:
             running.check_alive()
 
 
-def _hub_ports(addresses: Addresses) -> dict[str, str]:
-    """What only the hub needs to know; its configuration reads these."""
-    return {
-        "NOTEBOOK_HUB_PORT": str(addresses.hub),
-        "NOTEBOOK_HUB_API_PORT": str(addresses.hub_api),
-        "NOTEBOOK_HUB_PROXY_API_PORT": str(addresses.hub_proxy_api),
-    }
-
-
 def _raise_first(started: list["Future[None]"]) -> None:
-    for future in started:
+    """Wait for all; raise what the one that failed first raised."""
+    done, _ = wait(started, return_when=FIRST_EXCEPTION)
+    for future in done:
         future.result()

@@ -1,9 +1,9 @@
 """Response headers that every page of the portal carries."""
 
-from portal.settings import PortalSettings
+from portal.settings import SiteSettings
 
 
-def security_headers(settings: PortalSettings) -> dict[str, str]:
+def security_headers(settings: SiteSettings) -> dict[str, str]:
     """Headers that keep pages free of scripts, frames and other sites' content.
 
     The style sheet comes from the static bucket; forms go to this site, and to the notebooks by redirect.

@@ -6,28 +6,21 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from portal.settings import portal_settings
-
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def environment(**options: Any) -> Environment:
+def environment(*, static_url: str, **options: Any) -> Environment:
     """An environment that escapes everything and refuses undefined names.
 
-    `options` are those of `jinja2.Environment`; Django passes its own here.
+    `static_url` is where static files are; `options` are those of `jinja2.Environment`, Django passes its own.
     """
     options["loader"] = FileSystemLoader(TEMPLATES)
     options["undefined"] = StrictUndefined
     jinja = Environment(**(options | {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}))
-    jinja.globals["static"] = static
+    jinja.globals["static"] = static_url.__add__
     jinja.filters["filesize"] = filesize
     jinja.filters["day"] = day
     return jinja
-
-
-def static(path: str) -> str:
-    """Address of a static file in its bucket."""
-    return portal_settings().static_url + path
 
 
 def filesize(count: int) -> str:

@@ -12,6 +12,6 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the event-sourced application that views and commands use."""
-        from portal.catalogue.datasets.curation import Curation  # noqa: PLC0415 - needs the models loaded
+        from portal.catalogue.datasets.curation import Curation
 
         self.curation = Curation(env=settings.EVENT_SOURCING_APPLICATION)

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
-from django_minio_backend import iso_date_prefix
 
+from django_minio_backend import iso_date_prefix
 from portal.catalogue.datasets.curation import CurationError
 from portal.catalogue.datasets.forms import DescribeForm, RegisterForm
 from portal.catalogue.datasets.models import DataFile

@@ -2,19 +2,19 @@
 
 from django.conf import settings
 from django.db import models
-from django_minio_backend import MinioBackend
 
-from portal.settings import portal_settings
+from django_minio_backend import MinioBackend
+from portal.settings import catalogue_settings
 
 
 def private_files() -> MinioBackend:
     """Storage of the data files; only signed links open them."""
-    return MinioBackend(bucket_name=portal_settings().private_bucket)
+    return MinioBackend(bucket_name=catalogue_settings().private_bucket)
 
 
 def public_previews() -> MinioBackend:
     """Storage of the previews of approved data sets; writing one again replaces it."""
-    return MinioBackend(bucket_name=portal_settings().preview_bucket, replace_existing=True)
+    return MinioBackend(bucket_name=catalogue_settings().preview_bucket, replace_existing=True)
 
 
 class DataFile(models.Model):

@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 from django.db import connection
 
-from portal.settings import portal_settings
+from portal.settings import catalogue_settings
 
 CHANNEL: Final = "curation_events"
 
@@ -26,7 +26,7 @@ def wake_ups(every: float) -> Iterator[None]:
     Raises:
         psycopg.OperationalError: the connection to the database was lost.
     """
-    address = str(portal_settings().database_url.reveal())
+    address = str(catalogue_settings().database_url.reveal())
     with psycopg.connect(address, autocommit=True) as listening:
         listening.execute(f"LISTEN {CHANNEL}")
         while True:

@@ -1,5 +1,6 @@
-import portal.catalogue.datasets.models
 from django.db import migrations, models
+
+import portal.catalogue.datasets.models
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,7 @@
+from django.db import migrations, models
+
 import syzygy.constants
 import syzygy.operations
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

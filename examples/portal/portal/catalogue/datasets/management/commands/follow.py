@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.core.management.base import BaseCommand
 from portal.catalogue.datasets.health import HEARTBEAT
 from portal.catalogue.datasets.search_feed import SearchFeed, fill_in_licences, get_runner
 from portal.catalogue.datasets.wake_up import wake_ups
-from portal.settings import portal_settings, release_in_service
+from portal.settings import catalogue_settings, release_in_service
 
 _log = logging.getLogger(__name__)
 
@@ -23,14 +24,21 @@ class Command(BaseCommand):
 
     help = "Feed the search projection from the curation's events, until stopped."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--prepare`: see `prepare_catalogue`."""
+        parser.add_argument("--prepare", action="store_true", help="run prepare_catalogue first, in this process")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Follow until the process is stopped or another release comes into service."""
+        if options["prepare"]:
+            call_command("prepare_catalogue")
         filled = fill_in_licences()
         if filled:
             _log.info("filled in the licence of %d entries from their events", filled)
         for _ in wake_ups(every=2.0):
             call_command("sync_followers", SearchFeed.name, verbosity=0)
             _beat()
+            (catalogue_settings().folder / "follower.ready").touch()
             _follow_release()
 
 
@@ -43,6 +51,9 @@ def _beat() -> None:
 
 def _follow_release() -> None:
     """Start this program anew, in the same process, when another release is in service."""
-    if portal_settings().release == 0 and release_in_service(portal_settings().folder) != settings.CATALOGUE_RELEASE:
+    if (
+        catalogue_settings().release == 0
+        and release_in_service(catalogue_settings().folder) != settings.CATALOGUE_RELEASE
+    ):
         _log.info("another release is in service; starting anew")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
