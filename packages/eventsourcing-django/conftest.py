@@ -10,5 +10,5 @@ pytest_collect_file = Sybil(
 
 
 @pytest.fixture
-def readme_database(transactional_db):
-    """A migrated database for the examples."""
+def readme_database(transactional_db: None) -> None:
+    """Give the examples a migrated database."""

@@ -5,7 +5,9 @@ import secrets
 import pytest
 from databases import ALIASES, on_database
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
+from django.db.models.signals import post_migrate
 from settings import from_url
 
 
@@ -19,6 +21,13 @@ def django_db_modify_db_settings(request):
     database = from_url(service.url) | {"TEST": {"NAME": f"eventsourcing_django_{secrets.token_hex(4)}"}}
     settings.DATABASES["postgres"] = database
     connections.settings = connections.configure_settings(settings.DATABASES)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Spare every test the permissions that emptying a database makes anew, and that none of them looks at."""
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
 
 
 def pytest_collection_modifyitems(items):

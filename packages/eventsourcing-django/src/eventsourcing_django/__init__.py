@@ -4,7 +4,7 @@ Set ``PERSISTENCE_MODULE`` to ``eventsourcing_django`` and an application of the
 events in the Django project's database.
 """
 
-from typing import Any, NoReturn
+from typing import Any, Self
 
 from eventsourcing.persistence import InfrastructureFactory as _InfrastructureFactory
 from eventsourcing.persistence import OperationalError as _OperationalError
@@ -12,7 +12,7 @@ from eventsourcing.persistence import OperationalError as _OperationalError
 __all__ = ["Factory"]
 
 
-class Factory(_InfrastructureFactory):  # type: ignore[type-arg]  # subscripting needs eventsourcing 9.4.5
+class Factory(_InfrastructureFactory):
     """Stands in for `eventsourcing_django.factory.Factory` until Django is set up.
 
     The real factory needs Django's models, which cannot be imported before ``django.setup()``; the app's ``ready()``
@@ -22,7 +22,8 @@ class Factory(_InfrastructureFactory):  # type: ignore[type-arg]  # subscripting
         eventsourcing.persistence.OperationalError: always, saying what has to happen first.
     """
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> NoReturn:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Refuse."""
         raise _OperationalError(
             "Django is not ready: call django.setup() with 'eventsourcing_django' in INSTALLED_APPS before"
             " constructing an application whose PERSISTENCE_MODULE is 'eventsourcing_django'"

@@ -1,7 +1,5 @@
 """The admin shows what has been recorded and changes nothing: history is not edited."""
 
-from typing import ClassVar
-
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -16,15 +14,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     show_full_result_count = False  # counting a table of events takes as long as reading it
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
         """Nobody."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002
         """Nobody."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002
         """Nobody."""
         return False
 
@@ -33,26 +31,26 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class StoredEventRecordAdmin(ReadOnlyAdmin):
     """Events, the newest first."""
 
-    list_display: ClassVar = ["id", "application_name", "originator_id", "originator_version", "topic"]
-    list_filter: ClassVar = ["application_name"]
-    search_fields: ClassVar = ["originator_id__exact"]
+    list_display = ("id", "application_name", "originator_id", "originator_version", "topic")
+    list_filter = ("application_name",)
+    search_fields = ("originator_id__exact",)
     search_help_text = "the whole ID of an aggregate"
-    ordering: ClassVar = ["-id"]
+    ordering = ("-id",)
 
 
 @admin.register(SnapshotRecord)
 class SnapshotRecordAdmin(ReadOnlyAdmin):
     """Snapshots, the newest first."""
 
-    list_display: ClassVar = ["uid", "application_name", "originator_id", "originator_version", "topic"]
-    list_filter: ClassVar = ["application_name"]
-    ordering: ClassVar = ["-uid"]
+    list_display = ("uid", "application_name", "originator_id", "originator_version", "topic")
+    list_filter = ("application_name",)
+    ordering = ("-uid",)
 
 
 @admin.register(NotificationTrackingRecord)
 class NotificationTrackingRecordAdmin(ReadOnlyAdmin):
     """How far applications have processed others."""
 
-    list_display: ClassVar = ["application_name", "upstream_application_name", "notification_id", "is_current"]
-    list_filter: ClassVar = ["application_name", "upstream_application_name"]
-    ordering: ClassVar = ["application_name", "upstream_application_name", "-notification_id"]
+    list_display = ("application_name", "upstream_application_name", "notification_id", "is_current")
+    list_filter = ("application_name", "upstream_application_name")
+    ordering = ("application_name", "upstream_application_name", "-notification_id")

@@ -15,9 +15,10 @@ class EventsourcingConfig(AppConfig):
 
     def ready(self) -> None:
         """Put the real factory in the place of the one that explains what is missing."""
-        import eventsourcing_django  # noqa: PLC0415  # models are importable from here on
-        from eventsourcing_django.checks import check_recorder_databases  # noqa: PLC0415
-        from eventsourcing_django.factory import Factory  # noqa: PLC0415
+        # Models are importable from here on.
+        import eventsourcing_django
+        from eventsourcing_django.checks import check_recorder_databases
+        from eventsourcing_django.factory import Factory
 
-        eventsourcing_django.Factory = Factory  # type: ignore[assignment,misc]
+        eventsourcing_django.Factory = Factory  # type: ignore[misc]
         checks.register(check_recorder_databases, checks.Tags.database)

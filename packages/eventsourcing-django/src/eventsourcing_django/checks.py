@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps.config import AppConfig
-from django.core.checks import CheckMessage, Warning as CheckWarning
-from django.db import connections
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+from django.db import connections, router
 
 __all__ = ["check_recorder_databases"]
 
@@ -13,18 +14,22 @@ _TESTED_VENDORS = frozenset({"postgresql", "sqlite", "mysql"})
 
 
 def check_recorder_databases(
-    app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **_: Any
+    app_configs: Sequence[AppConfig] | None = None,  # noqa: ARG001  # given by Django, which checks all apps at once
+    databases: Sequence[str] | None = None,
+    **_: Any,
 ) -> list[CheckMessage]:
     """Look at the databases given to the check command (`manage.py check --database default`)."""
     messages: list[CheckMessage] = []
     for alias in databases or ():
         connection = connections[alias]
+        if not router.allow_migrate(alias, "eventsourcing_django"):
+            continue
         if connection.vendor == "sqlite":
             messages += _check_sqlite(alias, connection.settings_dict)
         elif connection.vendor not in _TESTED_VENDORS:
             messages.append(
                 CheckWarning(
-                    f"Database {alias!r} is a {connection.vendor} database, which eventsourcing_django is not tested on.",
+                    f"Database {alias!r} is a {connection.vendor} database, and nobody has tested that.",
                     hint="Keep events in PostgreSQL, SQLite, MariaDB or MySQL (setting DJANGO_DB_ALIAS).",
                     id="eventsourcing_django.W002",
                 )

@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import Cipher
 from eventsourcing.utils import Environment
+
 from pentad_config import ConfigError, KeyRing, Secret
 from pentad_config.errors import Problem
 

@@ -13,7 +13,7 @@ from eventsourcing_django.sqlite_journal import prepare_journal, use_write_ahead
 
 __all__ = ["RecorderDatabase"]
 
-_memory_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # type: ignore[valid-type]
+_memory_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
 
 class RecorderDatabase:

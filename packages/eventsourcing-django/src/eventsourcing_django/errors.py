@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import django.db
-from django.db.utils import ConnectionDoesNotExist
+from django.utils.connection import ConnectionDoesNotExist
 from eventsourcing import persistence
 
 __all__ = ["TablesNotFoundError", "UnknownDatabaseError", "translated_errors"]

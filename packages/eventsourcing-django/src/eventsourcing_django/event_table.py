@@ -49,7 +49,7 @@ class EventTable:
         self.application_name = application_name
         self.model = model
         self.name: str = model._meta.db_table  # noqa: SLF001  # Django's documented name
-        self.pk: str = model._meta.pk.column  # noqa: SLF001
+        self.pk: str = str(model._meta.pk.column)  # noqa: SLF001
 
     def parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> tuple[Any, ...]:
         """Give the values of `columns` for an event in the form that the database's driver takes."""
@@ -106,14 +106,15 @@ class EventTable:
     ) -> list[Notification]:
         """Read events of the application in the order in which they were recorded."""
         key = quoted(connection, self.pk)
-        conditions, parameters = ["application_name = %s"], [self.application_name, *()]
+        conditions = ["application_name = %s"]
+        parameters: list[Any] = [self.application_name]
         for condition, bound in (
             (f"{key} {'>=' if inclusive_of_start else '>'} %s", start),
             (f"{key} <= %s", stop),
         ):
             if bound is not None:
                 conditions.append(condition)
-                parameters.append(bound)  # type: ignore[arg-type]
+                parameters.append(bound)
         if topics:
             conditions.append(f"topic IN ({', '.join(['%s'] * len(topics))})")
             parameters.extend(topics)
@@ -155,7 +156,8 @@ class EventTable:
             f" WHERE {' AND '.join(conditions)} ORDER BY {order}"
         )
         if limit is not None:
-            statement += " " + connection.ops.limit_offset_sql(None, limit)
+            statement += " " + connection.ops.limit_offset_sql(0, limit)
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

@@ -17,11 +17,13 @@ __all__ = ["Factory"]
 _T = TypeVar("_T")
 
 
-class Factory(
-    # The library finds the factory by looking through this module's names for one factory class: hence the base by
-    # its module's name. Subscripting it at run time needs a newer eventsourcing than this package does.
-    persistence.InfrastructureFactory[DjangoTrackingRecorder] if TYPE_CHECKING else persistence.InfrastructureFactory
-):
+if TYPE_CHECKING:
+    _Base = persistence.InfrastructureFactory[DjangoTrackingRecorder]
+else:
+    _Base = persistence.InfrastructureFactory  # subscripting it at run time needs a newer eventsourcing
+
+
+class Factory(_Base):
     """Makes recorders that keep events in a database of the Django project.
 
     Reads from the application's environment (each name may be prefixed with the application's upper-case name):

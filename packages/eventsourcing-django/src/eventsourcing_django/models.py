@@ -97,6 +97,7 @@ class RecorderLock(models.Model):
     """
 
     application_name = models.CharField(max_length=32, primary_key=True)
+    revision = models.BigIntegerField(default=0)
 
     class Meta:
         """Table `eventsourcing_recorder_locks`."""

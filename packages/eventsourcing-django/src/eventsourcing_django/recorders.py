@@ -96,7 +96,7 @@ class DjangoAggregateRecorder(AggregateRecorder):
             if not heard:
                 return self._writer.write(connection, events, tracking)
             with announced(self._table, events, self.using) as positions:
-                positions += self._writer.write(connection, events, tracking)
+                positions.extend(self._writer.write(connection, events, tracking))
             return positions
 
     def select_events(

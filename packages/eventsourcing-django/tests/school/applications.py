@@ -1,5 +1,8 @@
 """A system of two followers: one counts tricks, the next one celebrates every count."""
 
+import os
+import signal
+from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -64,7 +67,10 @@ class _Counting(ProcessApplication):
             processing_event.collect_events(counter)
 
     def process(self, domain_event) -> None:
-        """What the tests hook into."""
+        """What the tests hook into: by default, stop for good at a trick called 'wait for the end'."""
+        if getattr(domain_event, "trick", None) == "wait for the end" and "SCHOOL_WAITING" in os.environ:
+            Path(os.environ["SCHOOL_WAITING"]).open("w").close()
+            signal.pause()
 
     @property
     def count(self) -> int:

@@ -11,6 +11,7 @@ class SchoolConfig(AppConfig):
     def ready(self):
         if os.environ.get("SCHOOL_DATABASE_URL"):
             from eventsourcing.system import SingleThreadedRunner
+
             from school.applications import make_system
 
             self.runner = SingleThreadedRunner(make_system(), env={"PERSISTENCE_MODULE": "eventsourcing_django"})

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
             name="RecorderLock",
             fields=[
                 ("application_name", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("revision", models.BigIntegerField(default=0)),
             ],
             options={"db_table": "eventsourcing_recorder_locks", "verbose_name": "recorder lock"},
         ),

@@ -40,7 +40,7 @@ class Writer(ABC):
             raise TypeError("This writer was made for events only")
         return self._tracking
 
-    def statements(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> int:
+    def statements(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> int:  # noqa: ARG002
         """Say how many statements a write takes; more than one need a transaction. The default is the safe answer."""
         return 2
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from eventsourcing.persistence import StoredEvent, Tracking
 
@@ -36,30 +35,33 @@ class LockedRowWriter(Writer):
         rows = RecorderLock.objects.using(connection.alias)
         locked = rows.select_for_update().filter(pk=application_name)
         if locked.first() is None:
-            try:
-                with transaction.atomic(using=connection.alias):
-                    rows.create(pk=application_name)
-            except IntegrityError:
-                # Another process has just made it, and held it until its transaction ended.
-                locked.get()
+            # Whoever comes second waits here for the first one's transaction and then has the row. An insert that
+            # fails would leave them all with a shared lock, and those who then want it alone in a deadlock.
+            has_target = connection.features.supports_update_conflicts_with_target
+            rows.bulk_create(
+                [RecorderLock(pk=application_name)],
+                update_conflicts=True,
+                update_fields=["revision"],
+                unique_fields=["application_name"] if has_target else None,
+            )
 
     def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
         model = self.events.model
+        versions = [(as_uuid(event.originator_id), event.originator_version) for event in events]
         records = [
             model(
                 application_name=self.events.application_name,
-                originator_id=as_uuid(event.originator_id),
-                originator_version=event.originator_version,
+                originator_id=originator_id,
+                originator_version=version,
                 topic=event.topic,
                 state=event.state,
             )
-            for event in events
+            for (originator_id, version), event in zip(versions, events, strict=True)
         ]
         rows = model._base_manager.using(connection.alias)  # noqa: SLF001  # Django's documented name
         rows.bulk_create(records)
         if connection.features.can_return_rows_from_bulk_insert:
             return [record.pk for record in records]
-        versions = [(record.originator_id, record.originator_version) for record in records]
         inserted = rows.filter(
             application_name=self.events.application_name,
             originator_id__in={originator_id for originator_id, _ in versions},

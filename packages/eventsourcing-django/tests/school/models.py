@@ -1,0 +1,8 @@
+from django.db import models
+
+
+class EventCounter(models.Model):
+    """Counts something by name."""
+
+    name = models.CharField(max_length=100, unique=True)
+    count = models.IntegerField(default=0)
