@@ -4,8 +4,9 @@ import urllib.request
 
 import pytest
 from counting_proxy import CountingProxy
-from django_minio_backend import MinioBackend, MinioBackendStatic
 from minio import Minio
+
+from django_minio_backend import MinioBackend, MinioBackendStatic
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ The client's Host header is passed on, so signatures stay valid.
 """
 
 import http.client
+import io
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -51,19 +52,25 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     owner = None
 
+    def __getattr__(self, name):
+        if name.startswith("do_"):
+            return self.handle_any
+        raise AttributeError(name)
+
     def handle_any(self):
-        owner = self.owner
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        with owner.lock:
-            fault = owner.fault(self) if owner.fault else None
-            owner.requests.append((self.command, self.path, fault))
+        with self.owner.lock:
+            fault = self.owner.fault(self) if self.owner.fault else None
+            self.owner.requests.append((self.command, self.path, fault))
         if fault == "drop request":
-            return self._hang_up()
-        if fault == "refuse 503":
-            return self._answer(503)
-        if fault == "refuse 403":
-            return self._answer(403)
-        upstream = http.client.HTTPConnection(owner.upstream, timeout=30)
+            self._hang_up()
+        elif fault in {"refuse 503", "refuse 403"}:
+            self._answer(int(fault[-3:]))
+        else:
+            self._forward(body, fault)
+
+    def _forward(self, body, fault):
+        upstream = http.client.HTTPConnection(self.owner.upstream, timeout=30)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             upstream.putheader(name, value)
@@ -71,37 +78,35 @@ class _Handler(BaseHTTPRequestHandler):
         response = upstream.getresponse()
         if fault == "lose answer":
             response.read()
-            upstream.close()
-            return self._hang_up()
-        self._pass_on(response, fault)
+            self._hang_up()
+        else:
+            self._pass_on(response, fault[1] if fault else None)
         upstream.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
-
-    def _pass_on(self, response, fault):
+    def _pass_on(self, response, limit):
         self.send_response_only(response.status, response.reason)
         for name, value in response.getheaders():
             if name.lower() not in {"connection", "transfer-encoding"}:
                 self.send_header(name, value)
-        chunked = response.getheader("Content-Length") is None and self.command != "HEAD"
-        data = response.read() if chunked else None
-        if data is not None:
-            self.send_header("Content-Length", str(len(data)))
+        if response.getheader("Content-Length") is None:
+            whole = response.read()
+            self.send_header("Content-Length", str(len(whole)))
+            response = io.BytesIO(whole)
         self.end_headers()
-        left = fault[1] if isinstance(fault, tuple) else None
-        while self.command != "HEAD" and (block := data if data is not None else response.read(16384)):
-            block = block if left is None else block[:left]
-            try:
-                self.wfile.write(block)
-                self.owner.bytes_down += len(block)
-            except OSError:
-                self.close_connection = True
-                return
-            if left is not None:
-                left -= len(block)
-                if left <= 0:
-                    return self._hang_up()
-            if data is not None:
+        try:
+            self._copy(response, limit)
+        except OSError:  # the client has seen enough
+            self.close_connection = True
+
+    def _copy(self, response, limit):
+        sent = 0
+        while self.command != "HEAD" and (block := response.read(16384)):
+            block = block[: None if limit is None else limit - sent]
+            self.wfile.write(block)
+            sent += len(block)
+            self.owner.bytes_down += len(block)
+            if sent == limit:
+                self._hang_up()
                 break
 
     def _answer(self, status):

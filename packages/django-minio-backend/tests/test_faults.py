@@ -5,8 +5,9 @@ import threading
 
 import pytest
 from django.core.files.base import ContentFile
-from django_minio_backend.errors import ObjectChanged, ServerUnreachable
 from minio.error import S3Error
+
+from django_minio_backend.errors import ObjectChanged, ServerUnreachable
 
 
 def once(method, fault):

@@ -5,6 +5,7 @@ import os
 import zipfile
 
 from django.core.files.base import ContentFile
+
 from django_minio_backend import MinioBackend
 
 

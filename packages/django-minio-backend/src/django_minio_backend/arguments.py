@@ -8,9 +8,9 @@ from typing import Any, Self
 from minio.credentials.providers import Provider
 from urllib3 import PoolManager
 
+from django_minio_backend.credentials import held
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.options import SECRETS
-from pentad_config import Secret
 
 __all__ = ["UPLOAD_OPTIONS", "ConstructorArguments"]
 
@@ -37,7 +37,10 @@ class ConstructorArguments:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments before any subclass's constructor may change them."""
         storage = super().__new__(cls)
-        storage._args, storage._kwargs = args, {key: _held(key, value) for key, value in kwargs.items()}
+        storage._args, storage._kwargs = (
+            args,
+            {key: held(key, value) if key in SECRETS else value for key, value in kwargs.items()},
+        )
         return storage
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
@@ -79,10 +82,6 @@ def refuse_unknown(kwargs: dict[str, Any]) -> None:
 
 
 _LEFT_OUT = object()
-
-
-def _held(key: str, value: Any) -> Any:
-    return Secret.at(value, name=key) if key in SECRETS and isinstance(value, str) else value
 
 
 def _written(key: str, value: Any) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,21 +12,21 @@ import urllib3
 from minio import Minio
 from minio.credentials.providers import Provider
 
+from django_minio_backend.credentials import held, provider_of
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.options import SECRETS
 from django_minio_backend.signing import Signer
-from pentad_config import Secret
-from pentad_config.minio import SecretProvider
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from minio.credentials.providers import Provider
 
     from django_minio_backend.options import Options
 
 __all__ = ["Connection", "Endpoint", "connection_for"]
 
 _BLOCK = 256 * 1024
-_SALT = secrets.token_bytes(32)
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,6 @@ class Connection:
         )
 
 
-_OBJECTS = ("MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS", *SECRETS)
-
 _connections: dict[Hashable, Connection] = {}
 _lock = threading.Lock()
 _abandoned: list[Any] = []
@@ -107,11 +103,11 @@ def connection_for(options: Options) -> Connection:
 def _connect(options: Options) -> Connection:
     return Connection(
         endpoint=Endpoint(options.get("MINIO_ENDPOINT"), options.secure),
-        provider=_provider(options),
+        provider=provider_of(options),
         region=options.get("MINIO_REGION"),
         pool=options.get("MINIO_HTTP_CLIENT") or _pool(options),
         conditional_writes=options.get("MINIO_CONDITIONAL_WRITES"),
-        holds=tuple(options.get(name) for name in _OBJECTS),
+        holds=tuple(_objects(options)),
     )
 
 
@@ -136,25 +132,6 @@ def _trust() -> dict[str, Any]:
     return {"cert_reqs": "CERT_REQUIRED", "ca_certs": file}
 
 
-def _provider(options: Options) -> Provider:
-    given = options.get("MINIO_CREDENTIALS")
-    if isinstance(given, Provider):
-        return given
-    if given is not None:
-        raise ConfigurationError(
-            f"MINIO_CREDENTIALS: a credential provider of the minio package is needed, not {type(given).__name__}."
-        )
-    found = [_secret(options, name) for name in SECRETS if options.is_given(name)]
-    return SecretProvider(*found)
-
-
-def _secret(options: Options, name: str) -> Secret:
-    value = options.get(name)
-    if isinstance(value, Secret):
-        return value
-    return Secret.at(value, name=name) if isinstance(value, str) else Secret(value, name=name)
-
-
 def _identity(options: Options) -> Hashable:
     """Return what two storages must have in common to share a connection."""
     plain = ("MINIO_ENDPOINT", "MINIO_REGION", "MINIO_CONNECT_TIMEOUT", "MINIO_READ_TIMEOUT", "MINIO_RETRIES")
@@ -162,15 +139,14 @@ def _identity(options: Options) -> Hashable:
         options.secure,
         options.get("MINIO_CONDITIONAL_WRITES"),
         *(options.get(name) for name in plain),
-        *(_object_identity(options.get(name)) for name in _OBJECTS),
+        *(id(one) for one in _objects(options)),
     )
 
 
-def _object_identity(value: Any) -> Hashable:
-    """Tell literals apart by a keyed digest, so that no registry holds them in clear."""
-    if isinstance(value, str):
-        return hashlib.blake2b(value.encode(), key=_SALT).digest()
-    return None if value is None else id(value)
+def _objects(options: Options) -> list[Any]:
+    """Return what is compared by identity: client objects and secrets, which are never shown or hashed."""
+    others = [options.get(name) for name in ("MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS")]
+    return [*others, *(held(name, options.get(name)) for name in SECRETS)]
 
 
 def _forget_after_fork() -> None:

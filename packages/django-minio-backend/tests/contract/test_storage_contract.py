@@ -1,6 +1,6 @@
 """What Django promises about storages, on a real S3 server."""
 
-import datetime
+import datetime as dt
 import gzip
 import io
 import os
@@ -275,10 +275,10 @@ def test_listdir_separates_folders_and_files(storage):
 def test_times_are_aware_with_use_tz(storage, settings):
     """With USE_TZ the modification time is aware and in UTC."""
     settings.USE_TZ = True
-    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=2)
+    before = dt.dt.now(dt.UTC) - dt.timedelta(seconds=2)
     modified = storage.get_modified_time(storage.save("t", ContentFile(b"x")))
-    assert modified.utcoffset() == datetime.timedelta(0)
-    assert before <= modified <= datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
+    assert modified.utcoffset() == dt.timedelta(0)
+    assert before <= modified <= dt.dt.now(dt.UTC) + dt.timedelta(seconds=2)
 
 
 def test_times_are_local_without_use_tz(storage, settings):
@@ -286,9 +286,9 @@ def test_times_are_local_without_use_tz(storage, settings):
     settings.USE_TZ = False
     settings.TIME_ZONE = "Asia/Tokyo"
     modified = storage.get_modified_time(storage.save("t", ContentFile(b"x")))
-    now = datetime.datetime.now()  # noqa: DTZ005  the naive local time is the point
+    now = dt.dt.now()
     assert modified.tzinfo is None
-    assert abs(now - modified) < datetime.timedelta(seconds=5)
+    assert abs(now - modified) < dt.timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("method", ["path", "get_accessed_time", "get_created_time"])

@@ -8,3 +8,6 @@ def media_storage():
 
 class Document(models.Model):
     file = models.FileField(storage=media_storage, upload_to="documents", max_length=60)
+
+    def __str__(self):
+        return self.file.name
