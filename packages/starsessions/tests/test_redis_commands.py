@@ -22,7 +22,9 @@ class Counter:
     async def commands(self) -> dict[str, int]:
         stats = await self._client.info("commandstats")
         calls = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in stats.items()}
-        return {name: count for name, count in calls.items() if name not in {"config|resetstat", "info", "client|setinfo"}}
+        return {
+            name: count for name, count in calls.items() if name not in {"config|resetstat", "info", "client|setinfo"}
+        }
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 import warnings
 
 import pytest
-from pentad_config import Secret
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
+from pentad_config import Secret
 from starsessions import ImproperlyConfigured, generate_session_id
 from starsessions.stores.redis import RedisStore, prefix_factory
 
@@ -74,7 +74,9 @@ async def test_password_is_sent_and_not_shown(redis_client, redis_url):
         url = Secret(lambda: f"redis://visitor:{password[0].replace('/', '%2F')}@{host}", name="redis url")
         store = RedisStore(url=url)
         await store.write("some-id", b"data", lifetime=60, ttl=60)
-        shown = repr(vars(store)) + repr(vars(store._client())) + repr(store._client().connection_pool.connection_kwargs)
+        shown = (
+            repr(vars(store)) + repr(vars(store._client())) + repr(store._client().connection_pool.connection_kwargs)
+        )
         assert "first-pa" not in shown
         password[0] = "second"
         await redis_client.execute_command("ACL", "SETUSER", "visitor", "resetpass", ">second")

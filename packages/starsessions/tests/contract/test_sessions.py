@@ -365,6 +365,7 @@ async def test_rolling_sessions_send_the_cookie_each_time(make_site, store):
 
 async def test_two_sessions_side_by_side(store):
     """Two middlewares with cookies of different names keep two sessions apart."""
+
     async def view(request):
         request.session["inner"] = 1
         return JSONResponse(request.session)

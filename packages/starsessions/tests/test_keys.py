@@ -1,0 +1,116 @@
+"""Keys of the cookie's signature: every form they come in, and changing them without logging anyone out."""
+
+import os
+
+import pytest
+from starlette.datastructures import Secret as StarletteSecret
+
+from pentad_config import KeyRing, Secret, SecretMisuse
+from starsessions import CookieStore, ImproperlyConfigured
+
+pytestmark = pytest.mark.anyio
+
+NEW, OLD = "new-key-" + "n" * 32, "old-key-" + "o" * 32
+
+
+async def sign(*keys):
+    return await CookieStore(list(keys)).write("", b"data", lifetime=0, ttl=0)
+
+
+async def reads(store, cookie):
+    return await store.read(cookie, lifetime=0) == b"data"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        OLD,
+        OLD.encode(),
+        Secret(OLD),
+        StarletteSecret(OLD),
+        KeyRing([OLD]),
+        [OLD],
+        (OLD.encode(),),
+        [Secret(OLD)],
+        lambda: OLD,
+        Secret(lambda: OLD),
+    ],
+    ids=lambda form: type(form).__name__,
+)
+async def test_every_form_of_a_key(form):
+    """The same key signs alike as text, bytes, callable, any Secret, a list of one, or a ring."""
+    store = CookieStore(form)
+    assert await reads(store, await sign(OLD))
+    assert await reads(CookieStore(OLD), await store.write("", b"data", lifetime=0, ttl=0))
+    assert OLD not in repr(vars(store)) + repr(vars(store._keys))
+
+
+@pytest.mark.parametrize("ring", [list, KeyRing], ids=["list", "ring"])
+async def test_first_signs_all_verify(ring):
+    """Of several keys the first signs, and cookies signed with any of them are read."""
+    store = CookieStore(ring([NEW, OLD]))
+    assert await reads(store, await sign(OLD))
+    cookie = await store.write("", b"data", lifetime=0, ttl=0)
+    assert await reads(CookieStore(NEW), cookie)
+    assert not await reads(CookieStore(OLD), cookie)
+
+
+async def test_rotation_in_three_steps():
+    """Adding the new key behind, then in front of the old one, then dropping that one loses no session between."""
+    steps = [[OLD], [OLD, NEW], [NEW, OLD], [NEW]]
+    for before, after in zip(steps, steps[1:], strict=False):
+        cookie = await sign(*before)
+        if before != [NEW, OLD] or after != [NEW]:
+            assert await reads(CookieStore(after), cookie) or before == [OLD, NEW]
+        assert await reads(CookieStore(after), cookie) is (before[0] in after)
+
+
+@pytest.mark.parametrize("reference", [str, Secret.at], ids=["text", "Secret"])
+async def test_keys_in_a_file_change_while_running(tmp_path, reference):
+    """A key added to the file is used without a restart, even for the very first cookie signed with it elsewhere."""
+    file = tmp_path / "keys"
+    write(file, OLD)
+    store = CookieStore(reference(f"file:{file}"))
+    cookie = await store.write("", b"data", lifetime=0, ttl=0)
+    write(file, f"{NEW}\n{OLD}")
+    assert await reads(store, await sign(NEW))
+    assert await reads(store, cookie)
+    write(file, NEW)
+    assert await reads(store, await sign(NEW))
+
+
+def write(file, text):
+    """Put a new file in place of the old one, old enough to be taken for complete."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    os.utime(fresh, (1_000_000_000 + len(text), 1_000_000_000 + len(text)))
+    fresh.replace(file)
+
+
+async def test_environment(monkeypatch):
+    """`env:NAME` takes the key from the environment."""
+    monkeypatch.setenv("SESSION_KEY", OLD)
+    assert await reads(CookieStore("env:SESSION_KEY"), await sign(OLD))
+
+
+@pytest.mark.filterwarnings("ignore:CookieStore. a secret_key has fewer:UserWarning")
+async def test_blanks_belong_to_the_key():
+    """A text with blanks is one key."""
+    cookie = await CookieStore("TOP SECRET").write("", b"data", lifetime=0, ttl=0)
+    assert not await reads(CookieStore("TOP"), cookie)
+    assert await reads(CookieStore(StarletteSecret("TOP SECRET")), cookie)
+    assert await reads(CookieStore(Secret("TOP SECRET")), cookie)
+
+
+@pytest.mark.parametrize("empty", ["", b"", [], [""]], ids=repr)
+def test_no_key(empty):
+    """An empty key, or none, is refused."""
+    with pytest.raises(ImproperlyConfigured, match="secret_key"):
+        CookieStore(empty)
+
+
+@pytest.mark.parametrize("misused", [str(Secret("x")), "**********", 42], ids=repr)
+def test_markers_are_no_keys(misused):
+    """What a Secret prints as, and what is no key at all, is refused instead of signing with it."""
+    with pytest.raises(SecretMisuse, match="secret_key"):
+        CookieStore(misused)

@@ -1,0 +1,99 @@
+"""Writing only what changed stores the same sessions as writing always."""
+
+import asyncio
+import copy
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware
+
+leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5))
+trees = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+keys = st.sampled_from("abc")
+edits = st.one_of(
+    st.tuples(st.just("read")),
+    st.tuples(st.just("set"), keys, trees),
+    st.tuples(st.just("delete"), keys),
+    st.tuples(st.just("deepen"), keys, st.integers(0, 5), trees),
+    st.tuples(st.just("clear")),
+)
+
+
+def containers(value):
+    """Every list and dictionary inside of `value`, itself included."""
+    if isinstance(value, (list, dict)):
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from containers(inner)
+
+
+def apply(session, edit):
+    kind, *arguments = edit
+    if kind == "set":
+        session[arguments[0]] = copy.deepcopy(arguments[1])
+    elif kind == "delete":
+        session.pop(arguments[0], None)
+    elif kind == "clear":
+        session.clear()
+    elif kind == "deepen":
+        found = list(containers(session.get(arguments[0])))
+        if found:
+            target = found[arguments[1] % len(found)]
+            value = copy.deepcopy(arguments[2])
+            target.append(value) if isinstance(target, list) else target.update(new=value)
+
+
+class CountingStore(InMemoryStore):
+    def __init__(self):
+        super().__init__()
+        self.writes = 0
+
+    async def write(self, session_id, data, lifetime, ttl):
+        self.writes += 1
+        return await super().write(session_id, data, lifetime, ttl)
+
+
+async def visit(store, edit, cookie):
+    """Make one request that edits the session; return what it saw and the cookie afterwards."""
+    seen = []
+    sent = []
+
+    async def app(scope, receive, send):
+        seen.append(copy.deepcopy(dict(scope["session"])))
+        apply(scope["session"], edit)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"cookie", b"session=" + cookie)] if cookie else []
+    scope = {"type": "http", "path": "/", "headers": headers, "query_string": b"", "method": "GET"}
+    await SessionMiddleware(SessionAutoloadMiddleware(app), store=store, lifetime=60)(scope, None, send)
+    for name, value in sent[0]["headers"]:
+        if name == b"set-cookie":
+            cookie = value[8:].partition(b";")[0]
+    return seen[0], cookie if cookie != b"''" else b""
+
+
+@given(st.lists(edits, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_every_change_is_stored_and_nothing_else(sequence):
+    """Each request sees what the last one left, however deep the change, and only changes are written."""
+    store = CountingStore()
+    model, cookie = {}, b""
+    for edit in sequence:
+        writes = store.writes
+        seen, cookie = asyncio.run(visit(store, edit, cookie))
+        assert json.dumps(seen) == json.dumps(model)
+        before = json.dumps(model)
+        apply(model, edit)
+        model = json.loads(json.dumps(model))
+        expected = 0 if json.dumps(model) == before or not model else 1
+        assert store.writes - writes == expected
+        assert bool(store.data) is bool(model)
