@@ -1,8 +1,10 @@
 """Django settings of the tests; `conftest.py` adds the database `postgres`."""
 
+import atexit
 import os
+import shutil
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import mkdtemp
 from urllib.parse import unquote, urlsplit
 
 
@@ -57,7 +59,9 @@ TEMPLATES = [
 if os.environ.get("SCHOOL_DATABASE_URL"):
     DATABASES = {"default": from_url(os.environ["SCHOOL_DATABASE_URL"])}
 else:
-    _FILE = str(Path(gettempdir()) / f"eventsourcing_django_{os.getpid()}.sqlite3")
+    _FOLDER = Path(mkdtemp(prefix="eventsourcing_django_"))
+    _FILE = str(_FOLDER / "events.sqlite3")
+    atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
     DATABASES = {
         "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
         "file": {

@@ -28,6 +28,11 @@ c.MOSlurmSpawner.exec_prefix = ""
 c.MOSlurmSpawner.req_homedir = settings["home"]
 c.MOSlurmSpawner.state_exechost_exp = "127.0.0.1"
 c.MOSlurmSpawner.env_keep = ["PATH", "LANG", *settings["environ"]]
+# a server without extensions starts in a third of the time, and they are not what is tested
+c.MOSlurmSpawner.environment = {
+    "JUPYTER_NO_CONFIG": "1",
+    "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp",
+}
 c.MOSlurmSpawner.args = ["--allow-root", "--ServerApp.ip=127.0.0.1"]
 c.MOSlurmSpawner.partitions = settings["partitions"]
 c.MOSlurmSpawner.start_timeout = 60

@@ -141,6 +141,26 @@ async def test_failed_load_can_be_retried():
     assert conn.session == {"a": 1}
 
 
+async def test_stores_that_return_text(make_site):
+    """A store of other people's may return text; unchanged sessions are not written there either."""
+
+    class Text(InMemoryStore):
+        writes = 0
+
+        async def read(self, session_id, lifetime):
+            return (await super().read(session_id, lifetime)).decode()
+
+        async def write(self, session_id, data, lifetime, ttl):
+            self.writes += 1
+            return await super().write(session_id, data, lifetime, ttl)
+
+    store = Text()
+    async with make_site(store, lifetime=60).visitor() as visitor:
+        await visitor.get("/update?a=1")
+        assert (await visitor.get("/show")).json() == {"a": "1"}
+    assert store.writes == 1
+
+
 async def test_two_tasks_load_at_once():
     """Two tasks of one request that load the session at the same time work on the same data."""
     arrived = asyncio.Barrier(2)

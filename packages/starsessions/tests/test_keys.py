@@ -1,5 +1,6 @@
 """Keys of the cookie's signature: every form they come in, and changing them without logging anyone out."""
 
+import itertools
 import os
 
 import pytest
@@ -58,11 +59,9 @@ async def test_first_signs_all_verify(ring):
 async def test_rotation_in_three_steps():
     """Adding the new key behind, then in front of the old one, then dropping that one loses no session between."""
     steps = [[OLD], [OLD, NEW], [NEW, OLD], [NEW]]
-    for before, after in zip(steps, steps[1:], strict=False):
-        cookie = await sign(*before)
-        if before != [NEW, OLD] or after != [NEW]:
-            assert await reads(CookieStore(after), cookie) or before == [OLD, NEW]
-        assert await reads(CookieStore(after), cookie) is (before[0] in after)
+    for before, after in itertools.pairwise(steps):
+        assert await reads(CookieStore(after), await sign(*before))
+    assert not await reads(CookieStore([NEW]), await sign(OLD))
 
 
 @pytest.mark.parametrize("reference", [str, Secret.at], ids=["text", "Secret"])

@@ -75,8 +75,9 @@ class NotebookSteps:
 
     def _is_ready(self) -> bool:
         response = self.client.get(f"{self.hub}/hub/api/users/{_USER}", headers=self._xsrf("/hub/"))
-        server = expect_status(response, 200).json()["servers"].get("", {})
-        return bool(server.get("ready"))
+        server = expect_status(response, 200).json()["servers"].get("")
+        require(server, f"the server did not start; see {self.stack.logs / 'notebook-hub.log'}")
+        return bool(server["ready"])
 
     def _xsrf(self, path: str) -> dict[str, str]:
         """The header that proves that a request comes from a page of this site."""

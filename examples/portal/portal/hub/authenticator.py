@@ -80,7 +80,7 @@ class PortalAuthenticator(Authenticator):
     async def authenticate(self, handler: BaseHandler, data: Any) -> str | None:
         """The name on the ticket; None if the ticket does not hold, with the reason in the log."""
         try:
-            claims = self._tickets.read(handler.get_argument("ticket", ""))
+            claims = self._tickets.read(handler.get_argument("code", ""))
             _check_state(claims["state"], handler.get_cookie(_STATE_COOKIE, ""))
             await self._use_up(claims["once"])
         except BadTicketError as error:

@@ -39,6 +39,8 @@ c.MOSlurmSpawner.state_exechost_exp = "127.0.0.1"
 # What a job inherits from the hub: where programs are, and which cluster the mock Slurm's commands speak to.
 c.MOSlurmSpawner.env_keep = ["PATH", "LANG", *(name for name in os.environ if name.startswith("MOCK_SLURM_"))]
 c.MOSlurmSpawner.start_timeout = 120
+c.MOSlurmSpawner.http_timeout = 120
+c.MOSlurmSpawner.args = ["--LanguageServerManager.autodetect=False"]  # looks for Node at every start
 c.PortalSpawner.notebooks_folder = str(_portal.folder / "notebooks")
 c.MOSlurmSpawner.partitions = {
     "cpu": {

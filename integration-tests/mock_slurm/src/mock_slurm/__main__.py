@@ -19,13 +19,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; its exit code."""
     options = _arguments().parse_args(argv)
     if options.command == "install":
-        print(install(options.folder))
+        sys.stdout.write(f"{install(options.folder)}\n")
         return 0
     try:
         with claimed(options.state):
             return asyncio.run(_serve(options))
     except (ConfigurationError, StateFolderInUseError) as error:
-        print(f"mock_slurm: error: {error}", file=sys.stderr)
+        sys.stderr.write(f"mock_slurm: error: {error}\n")
         return 2
 
 
@@ -33,10 +33,14 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mock_slurm", description="A Slurm for tests: real commands, real job processes.")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run the controller in the foreground")
-    serve.add_argument("--state", type=Path, required=True, help="folder for jobs, socket, log; a restart goes on with it")
+    serve.add_argument(
+        "--state", type=Path, required=True, help="folder for jobs, socket, log; a restart goes on with it"
+    )
     serve.add_argument("--config", type=Path, help="TOML or JSON over the default cluster")
     serve.add_argument("--port", type=int, help="listen on 127.0.0.1 too (0 = any free port)")
-    serve.add_argument("--socket-mode", type=lambda text: int(text, 8), default=0o600, help="octal; 666 lets every user in")
+    serve.add_argument(
+        "--socket-mode", type=lambda text: int(text, 8), default=0o600, help="octal; 666 lets every user in"
+    )
     serve.add_argument("--end-jobs", action="store_true", help="end the jobs when stopped; otherwise they run on")
     write = commands.add_parser("install", help="write the commands into a folder")
     write.add_argument("folder", type=Path)
@@ -45,6 +49,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 async def _serve(options: argparse.Namespace) -> int:
     state: Path = options.state
+    described = state.absolute() / "socket"  # noqa: ASYNC240 - before anybody waits
     bin_dir = install(state / "bin")
     controller = Controller(load_config(options.config), state, bin_dir)
     service = Service(controller, state)
@@ -54,7 +59,8 @@ async def _serve(options: argparse.Namespace) -> int:
         loop.add_signal_handler(number, service.stopping.set)
     controller.recover()
     address = await service.open(options.port, socket_mode=options.socket_mode)
-    print(f"mock_slurm: {state / 'socket'}" + (f" {address}" if address else ""), flush=True)
+    sys.stdout.write(f"mock_slurm: {described}{f' {address}' if address else ''}\n")
+    sys.stdout.flush()
     scheduling = asyncio.create_task(controller.run())
     stopping = asyncio.create_task(service.stopping.wait())
     await asyncio.wait({scheduling, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from .identity import Caller
 
@@ -27,8 +26,10 @@ class Reply:
 
 @dataclasses.dataclass
 class Call:
-    """A command: program, arguments, the caller and where it was called. `read(None)` is the caller's standard
-    input, `read(path)` one of the caller's files; both raise OSError."""
+    """A command: program, arguments, the caller and where it was called.
+
+    `read(None)` is the caller's standard input, `read(path)` one of the caller's files; both raise OSError.
+    """
 
     program: str
     args: list[str]
@@ -36,7 +37,6 @@ class Call:
     cwd: str
     environment: dict[str, str]
     read: Callable[[str | None], Awaitable[bytes]]
-    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def lines(*rows: str) -> str:

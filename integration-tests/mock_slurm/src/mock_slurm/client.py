@@ -5,10 +5,9 @@ because a scheduler's commands are called often and must start fast. It knows no
 complain when the controller does not answer.
 """
 
+import _socket
 import os
 import sys
-
-import _socket
 
 _REFUSED = ("Unable to contact slurm controller (connect failure)", 1800)
 _TIMED_OUT = ("Socket timed out on send/recv operation", 5004)
@@ -20,15 +19,16 @@ _PREFIXES = {
 }
 
 
-class Unanswered(Exception):
+class UnansweredError(Exception):
     """The controller was not reached, or did not answer in time."""
 
 
-def _connect(address, patience):
+def connect(address: str, patience: float) -> "_socket.socket":
+    """A connection to HOST:PORT or to a unix socket; `patience` seconds is how long each step may take."""
     if ":" in address and not address.startswith("/"):
         host, _, port = address.rpartition(":")
         link = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        target = (host, int(port))
+        target: tuple[str, int] | str = (host, int(port))
     else:
         link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         target = address
@@ -36,46 +36,46 @@ def _connect(address, patience):
     try:
         link.connect(target)
     except TimeoutError:
-        raise Unanswered(_TIMED_OUT) from None
+        raise UnansweredError(_TIMED_OUT) from None
     except OSError:
-        raise Unanswered(_REFUSED) from None
+        raise UnansweredError(_REFUSED) from None
     return link
 
 
-def _connect_within(address, patience, retry):
+def _connect_within(address: str, patience: float, retry: float) -> "_socket.socket":
     import time
 
     end = time.monotonic() + retry
     while True:
         try:
-            return _connect(address, patience)
-        except Unanswered:
+            return connect(address, patience)
+        except UnansweredError:
             left = end - time.monotonic()
             if left <= 0:
                 raise
             time.sleep(min(0.2, left))
 
 
-def _send(link, kind, body):
+def _send(link: "_socket.socket", kind: bytes, body: bytes) -> None:
     link.sendall(kind + len(body).to_bytes(4, "big") + body)
 
 
-def _exactly(link, count):
+def _exactly(link: "_socket.socket", count: int) -> bytes:
     data = b""
     while len(data) < count:
         part = link.recv(count - len(data))
         if not part:
-            raise Unanswered(_REFUSED)
+            raise UnansweredError(_REFUSED)
         data += part
     return data
 
 
-def _receive(link):
+def _receive(link: "_socket.socket") -> tuple[bytes, bytes]:
     head = _exactly(link, 5)
     return head[:1], _exactly(link, int.from_bytes(head[1:], "big"))
 
 
-def _read(path):
+def _read(path: str | None) -> bytes:
     # A script is read here, with the caller's rights and from the caller's files.
     if path is None:
         return b"D" + sys.stdin.buffer.read()
@@ -86,7 +86,7 @@ def _read(path):
         return b"E" + (error.strerror or str(error)).encode()
 
 
-def _request(program, args):
+def _request(program: str, args: list[str]) -> bytes:
     fields = [
         os.environ.get("MOCK_SLURM_TOKEN", ""), program, os.environ.get("MOCK_SLURM_USER", ""),
         str(os.getuid()), str(os.getgid()), _folder(), str(len(args)), *args,
@@ -95,14 +95,15 @@ def _request(program, args):
     return "\0".join(fields + variables).encode("utf-8", "surrogateescape")
 
 
-def _folder():
+def _folder() -> str:
     try:
         return os.getcwd()
     except OSError:
         return "/"
 
 
-def _converse(link, program, args):
+def converse(link: "_socket.socket", program: str, args: list[str]) -> bytes:
+    """Send one command and serve what the controller asks for; the answer's body."""
     _send(link, b"Q", _request(program, args))
     while True:
         kind, body = _receive(link)
@@ -111,7 +112,7 @@ def _converse(link, program, args):
         _send(link, b"A", _read(None if kind == b"S" else os.fsdecode(body)))
 
 
-def _complain(program, args, problem):
+def _complain(program: str, args: list[str], problem: tuple[str, int]) -> int:
     text, number = problem
     if program == "scancel":
         job = next((word for word in args if word[:1].isdigit()), "")
@@ -127,7 +128,7 @@ def _complain(program, args, problem):
     return 1
 
 
-def main(program, args):
+def main(program: str, args: list[str]) -> int:
     """Run one command; its exit code."""
     address = os.environ.get("MOCK_SLURM_ADDRESS")
     if not address:
@@ -139,8 +140,8 @@ def main(program, args):
     patience = float(os.environ.get("MOCK_SLURM_MESSAGE_TIMEOUT", "10")) * (2 if program == "squeue" else 1)
     try:
         link = _connect_within(address, patience, float(os.environ.get("MOCK_SLURM_CONNECT_TIMEOUT", "0")))
-        body = _converse(link, program, args)
-    except Unanswered as error:
+        body = converse(link, program, args)
+    except UnansweredError as error:
         return _complain(program, args, error.args[0])
     except TimeoutError:
         return _complain(program, args, _TIMED_OUT)

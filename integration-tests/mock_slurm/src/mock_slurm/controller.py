@@ -332,6 +332,15 @@ class Controller:
         self._arm_limit(job)
         self._save(job)
 
+    def change_limit(self, job: Job, limit: int) -> None:
+        """Give a job another time limit, in minutes."""
+        job.request.time_limit = limit
+        if job.state == "RUNNING":
+            self._cancel_timer(job, "limit")
+            self._cancel_timer(job, "warn")
+            self._arm_limit(job)
+        self._save(job)
+
     def send_signal(self, job: Job, number: int, *, script_only: bool = False) -> None:
         """A signal to a running job that changes no state by itself."""
         if job.step_pid is not None:

@@ -34,7 +34,9 @@ def _verdict(item: str, job: Job, jobs: Mapping[int, Job]) -> str:
         return "Dependency" if any(other.active for other in twins) else ""
     if kind.isdigit():
         kind, ids = "afterany", item
-    outcomes = [_outcome(kind, jobs[int(number)]) for number in ids.split(":") if number.isdigit() and int(number) in jobs]
+    outcomes = [
+        _outcome(kind, jobs[int(number)]) for number in ids.split(":") if number.isdigit() and int(number) in jobs
+    ]
     return max(outcomes, key=len, default="")
 
 

@@ -57,7 +57,7 @@ def output_path(job: Job, pattern: str) -> str:
         text = values[match[2]]
         return text.zfill(int(match[1])) if match[1] and text.isdigit() else text
 
-    return os.path.join(job.request.workdir, _PATTERN.sub(replace, pattern))  # noqa: PTH118 - a job's text
+    return os.path.join(job.request.workdir, _PATTERN.sub(replace, pattern))
 
 
 def job_environment(job: Job, config: ClusterConfig, bin_dir: Path) -> dict[str, str]:

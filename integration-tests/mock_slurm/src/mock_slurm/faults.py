@@ -59,7 +59,7 @@ class FaultBoard:
                 return fault
         return None
 
-    async def thawed(self, fault: Fault) -> None:
+    async def thawed(self) -> None:
         """Wait until the freeze ends."""
         event = asyncio.Event()
         self._frozen.append(event)
@@ -97,8 +97,10 @@ class Faults:
         self._add(Fault("fail", program, times, containing, code=code, out=out, err=err))
 
     def freeze(self, program: str = "*", *, times: int | None = None, lost: bool = False, containing: str = "") -> None:
-        """Leave these calls without an answer. They are carried out after `thaw()`, as a slurmctld that hung does;
-        with `lost` they never are."""
+        """Leave these calls without an answer.
+
+        They are carried out after `thaw()`, as by a slurmctld that hung; with `lost` they never are.
+        """
         self._add(Fault("freeze", program, times, containing, lost=lost))
 
     def drop(self, program: str = "*", *, times: int | None = None, containing: str = "") -> None:
@@ -150,10 +152,12 @@ _DATABASE_DOWN = (
 )
 
 
+_MUNGE_MISSING = 'Failed to access "/run/munge/munge.socket.2": No such file or directory (Did you start munged?)'
+
+
 def _munge_lines(program: str, request: str) -> list[str]:
     return [
         f"{program}: error: If munged is up, restart with --num-threads=10",
-        f'{program}: error: Munge encode failed: Failed to access "/run/munge/munge.socket.2": '
-        "No such file or directory (Did you start munged?)",
+        f"{program}: error: Munge encode failed: {_MUNGE_MISSING}",
         f"{program}: error: slurm_send_node_msg: auth_g_create: {request} has authentication error",
     ]

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 __all__ = ["Column", "Layout", "parse_format", "parse_names", "render"]
 
 Row = TypeVar("Row")
-_PIECE = re.compile(r"%(\.?)([0-9]*)([a-zA-Z%])")
+_PIECE = re.compile(r"%([.#]*)([0-9]*)([a-zA-Z%])")
 _NAME = re.compile(r"([A-Za-z_]+)(?::([.+-]*)([0-9]*)(.*))?")
 
 
@@ -24,13 +24,17 @@ class Column(Generic[Row]):
 
 @dataclasses.dataclass(frozen=True)
 class Layout(Generic[Row]):
-    """One placed field: literal text before it, its column, width (0 = as long as it is) and side."""
+    """One placed field: literal text before it, its column, width (0 = as long as it is) and side.
+
+    A `fitted` field is as wide as its longest text or its heading.
+    """
 
     before: str
     column: Column[Row] | None
     width: int = 0
     right: bool = False
     after: str = ""
+    fitted: bool = False
 
     def show(self, text: str) -> str:
         """The text cut and padded."""
@@ -53,7 +57,7 @@ def parse_format(text: str, columns: Mapping[str, Column[Row]]) -> list[Layout[R
         if column is None:
             layout.append(Layout(before + match[0], None))
         else:
-            layout.append(Layout(before, column, int(match[2] or 0), bool(match[1])))
+            layout.append(Layout(before, column, int(match[2] or 0), "." in match[1], fitted="#" in match[1]))
     if end < len(text):
         layout.append(Layout(text[end:], None))
     return layout
@@ -77,8 +81,11 @@ def parse_names(text: str, columns: Mapping[str, Column[Row]], width: int = 20) 
 
 def render(layout: list[Layout[Row]], rows: Iterable[Row], *, heading: bool) -> list[str]:
     """Lines of the table."""
-    lines = []
-    if heading:
-        lines.append("".join(field.show(field.column.heading if field.column else "") for field in layout))
-    lines += ["".join(field.show(field.column.text(row) if field.column else "") for field in layout) for row in rows]
-    return lines
+    cells = [[field.column.text(row) if field.column else "" for field in layout] for row in rows]
+    headings = [field.column.heading if field.column else "" for field in layout]
+    fields = [
+        dataclasses.replace(field, width=max(len(row[number]) for row in [headings, *cells])) if field.fitted else field
+        for number, field in enumerate(layout)
+    ]
+    table = [headings, *cells] if heading else cells
+    return ["".join(field.show(cell) for field, cell in zip(fields, row, strict=True)) for row in table]

@@ -28,9 +28,7 @@ def _expand_item(item: str) -> list[str]:
     for part in match[2].split(","):
         first, _, last = part.partition("-")
         width = len(first)
-        hosts += [
-            f"{match[1]}{number:0{width}}{match[3]}" for number in range(int(first), int(last or first) + 1)
-        ]
+        hosts += [f"{match[1]}{number:0{width}}{match[3]}" for number in range(int(first), int(last or first) + 1)]
     return hosts
 
 

@@ -46,7 +46,10 @@ def install(folder: Path, python: str = sys.executable) -> Path:
     messenger = folder / "mock_slurm_client.py"
     shutil.copyfile(client.__file__, messenger)
     for program in PROGRAMS:
-        _script(folder / program, f'#!/bin/sh\nexec {shlex.quote(python)} -I -S "${{0%/*}}/mock_slurm_client.py" {program} "$@"\n')
+        _script(
+            folder / program,
+            f'#!/bin/sh\nexec {shlex.quote(python)} -I -S "${{0%/*}}/mock_slurm_client.py" {program} "$@"\n',
+        )
     _script(folder / "srun", _SRUN)
     return folder
 

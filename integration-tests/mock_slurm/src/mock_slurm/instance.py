@@ -183,13 +183,12 @@ class MockSlurm:
     @property
     def environ(self) -> dict[str, str]:
         """Variables to merge into a process's environment so that its Slurm commands reach this cluster."""
-        values = {
+        return {
             "PATH": f"{self.bin_dir.absolute()}:{os.environ.get('PATH', os.defpath)}",
             "MOCK_SLURM_ADDRESS": self.socket,
             "MOCK_SLURM_MESSAGE_TIMEOUT": str(self.config.message_timeout),
             "MOCK_SLURM_CONNECT_TIMEOUT": str(self.config.connect_timeout),
         }
-        return values
 
     @property
     def tcp_environ(self) -> dict[str, str]:
@@ -247,9 +246,9 @@ class MockSlurm:
         return [entry for entry in entries if program in {None, entry["program"]}]
 
     def _order(self, order: dict[str, Any]) -> Any:
-        link = client._connect(self.socket, _START_SECONDS)  # noqa: SLF001 - one protocol, spoken in one place
+        link = client.connect(self.socket, _START_SECONDS)
         try:
-            body = client._converse(link, "_admin", [json.dumps(order)])  # noqa: SLF001
+            body = client.converse(link, "_admin", [json.dumps(order)])
         finally:
             link.close()
         size = int.from_bytes(body[1:5], "big")

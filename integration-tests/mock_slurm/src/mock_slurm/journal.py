@@ -13,8 +13,11 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """Jobs and the last id on disk. A line is handed to the kernel before the change is answered, so a killed
-    controller loses nothing that a client has been told."""
+    """Jobs and node states on disk.
+
+    A line is handed to the kernel before the change is answered, so a killed controller loses nothing that a client
+    has been told.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "journal.jsonl"

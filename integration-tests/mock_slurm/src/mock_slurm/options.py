@@ -30,7 +30,7 @@ _OPTIONAL = ("exclusive", "get-user-env", "kill-on-invalid-dep", "nice", "propag
 
 
 def _flags(entries: tuple[str, ...], value: str) -> tuple[Flag, ...]:
-    return tuple(Flag(*entry.split(":")[:2], value=value) if ":" in entry else Flag(entry, value=value) for entry in entries)
+    return tuple(Flag(name, short, value) for name, _, short in (entry.partition(":") for entry in entries))
 
 
 SBATCH_FLAGS = _flags(_PLAIN, "required") + _flags(_SWITCHES, "no") + _flags(_OPTIONAL, "optional")
@@ -60,7 +60,5 @@ def directives(script: str) -> list[str]:
 def from_environment(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """Options that SBATCH_* variables set."""
     return [
-        (option, environment[variable])
-        for variable, option in ENVIRONMENT_OPTIONS.items()
-        if environment.get(variable)
+        (option, environment[variable]) for variable, option in ENVIRONMENT_OPTIONS.items() if environment.get(variable)
     ]

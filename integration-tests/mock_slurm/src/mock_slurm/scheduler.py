@@ -14,9 +14,7 @@ from .resources import Layout, Node, place
 __all__ = ["Plan", "end_by_limit", "schedule"]
 
 _FOREVER = 365 * 86400.0
-_NODES_UNAVAILABLE = (
-    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
-)
+_NODES_UNAVAILABLE = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
 
 
 @dataclasses.dataclass
@@ -41,9 +39,7 @@ def schedule(jobs: Mapping[int, Job], nodes: Mapping[str, Node], config: Cluster
 
 
 class _Pass:
-    def __init__(
-        self, jobs: Mapping[int, Job], nodes: dict[str, Node], config: ClusterConfig, now: float
-    ) -> None:
+    def __init__(self, jobs: Mapping[int, Job], nodes: dict[str, Node], config: ClusterConfig, now: float) -> None:
         self._jobs, self._nodes, self._config, self._now = jobs, nodes, config, now
         self._plan = Plan()
         self._reserved: dict[str, float] = {}
@@ -147,7 +143,11 @@ class _Pass:
         self._plan.starts.append((job, layout))
 
     def _running(self) -> list[Job]:
-        held = [job for job in self._jobs.values() if job.allocation and (job.state in {"RUNNING", "SUSPENDED"} or job.completing)]
+        held = [
+            job
+            for job in self._jobs.values()
+            if job.allocation and (job.state in {"RUNNING", "SUSPENDED"} or job.completing)
+        ]
         started = [job for job, _ in self._plan.starts]
         return sorted({job.id: job for job in [*held, *started]}.values(), key=self._end)
 
@@ -193,6 +193,4 @@ class _Pass:
 def _has_features(spec: NodeSpec, wanted: str) -> bool:
     if not wanted:
         return True
-    return any(
-        all(feature.strip() in spec.features for feature in choice.split("&")) for choice in wanted.split("|")
-    )
+    return any(all(feature.strip() in spec.features for feature in choice.split("&")) for choice in wanted.split("|"))

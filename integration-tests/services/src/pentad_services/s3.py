@@ -212,6 +212,8 @@ def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, da
         "server", f"-dir={store}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
         # Each bucket is a collection with volumes of its own: the default of 8 volumes is soon used up.
         "-volume.max=10000", "-master.volumeSizeLimitMB=1024", "-volume.minFreeSpace=1",
+        # Nobody else is to hear of the end before it comes.
+        "-volume.preStopSeconds=0",
         *(f"-{name}.port={port}" for name, port in ports.items()),
         "-s3", f"-s3.config={configuration}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
         f"-s3.localSocket={data / 's3.sock'}", f"-filer.localSocket={data / 'filer.sock'}",

@@ -1,5 +1,8 @@
 """The admin shows what has been recorded and changes nothing: history is not edited."""
 
+from typing import Any
+from uuid import UUID
+
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -27,23 +30,38 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class AggregateRecordAdmin(ReadOnlyAdmin):
+    """Rows that belong to aggregates, found by an aggregate's ID."""
+
+    list_filter = ("application_name",)
+    search_fields = ("originator_id",)
+    search_help_text = "the whole ID of an aggregate"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "models.QuerySet[Any]", search_term: str
+    ) -> "tuple[models.QuerySet[Any], bool]":
+        """Find an aggregate by its ID; what is not an ID finds nothing."""
+        if not search_term:
+            return queryset, False
+        try:
+            return queryset.filter(originator_id=UUID(search_term)), False
+        except ValueError:
+            return queryset.none(), False
+
+
 @admin.register(StoredEventRecord)
-class StoredEventRecordAdmin(ReadOnlyAdmin):
+class StoredEventRecordAdmin(AggregateRecordAdmin):
     """Events, the newest first."""
 
     list_display = ("id", "application_name", "originator_id", "originator_version", "topic")
-    list_filter = ("application_name",)
-    search_fields = ("originator_id__exact",)
-    search_help_text = "the whole ID of an aggregate"
     ordering = ("-id",)
 
 
 @admin.register(SnapshotRecord)
-class SnapshotRecordAdmin(ReadOnlyAdmin):
+class SnapshotRecordAdmin(AggregateRecordAdmin):
     """Snapshots, the newest first."""
 
     list_display = ("uid", "application_name", "originator_id", "originator_version", "topic")
-    list_filter = ("application_name",)
     ordering = ("-uid",)
 
 

@@ -9,3 +9,10 @@ class PrimaryAndReplica:
 
     def db_for_write(self, model, **hints):
         return "file"
+
+
+class EventsInDefault:
+    """Tables of events are in the default database only."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "default"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jupyterhub_moss.errors import InvalidOptions
+from jupyterhub_moss.errors import InvalidOptionsError
 from jupyterhub_moss.models import JupyterEnvironment, UserOptions
 from jupyterhub_moss.quoting import double_quoted, shell_path, shell_words
 
@@ -77,8 +77,9 @@ def choose_environment(options: UserOptions, environments: Mapping[str, JupyterE
     if identifier in environments:
         return _configured(identifier, environments[identifier])
     if identifier and not custom:
-        raise InvalidOptions([f"environment_id: {identifier!r} is not an environment of partition "
-                              f"{options.partition!r}; it has {', '.join(environments) or 'none'}"])  # fmt: skip
+        known = ", ".join(environments) or "none"
+        where = f"partition {options.partition!r}; it has {known}"
+        raise InvalidOptionsError([f"environment_id: {identifier!r} is not an environment of {where}"])
     return ChosenEnvironment(
         identifier,
         options.environment_path,

@@ -9,8 +9,7 @@ class SpawnRefused(web.HTTPError):
     """The request cannot be carried out; the hub answers 400 and shows `message`."""
 
     def __init__(self, message: str, *, status_code: int = 400) -> None:
-        # %-signs are tornado's placeholders for arguments, and there are none
-        super().__init__(status_code, message.replace("%", "%%"))
+        super().__init__(status_code, message)
         self.message = message
         self.jupyterhub_message = message
 
@@ -18,7 +17,7 @@ class SpawnRefused(web.HTTPError):
         return self.message
 
 
-class InvalidOptions(SpawnRefused, ValueError):
+class InvalidOptionsError(SpawnRefused, ValueError):
     """One or more options are malformed; `problems` has a sentence for each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -26,15 +25,15 @@ class InvalidOptions(SpawnRefused, ValueError):
         super().__init__("; ".join(self.problems))
 
 
-class PartitionUnavailable(SpawnRefused, RuntimeError):
+class UnavailablePartitionError(SpawnRefused, RuntimeError):
     """The partition is not configured, or Slurm does not have it."""
 
 
-class LimitExceeded(SpawnRefused, AssertionError):
+class LimitError(SpawnRefused, AssertionError):
     """More was asked for than the partition has or allows."""
 
 
-class SubmissionFailed(SpawnRefused, RuntimeError):
+class SubmissionError(SpawnRefused, RuntimeError):
     """sbatch refused the job or could not be run."""
 
 

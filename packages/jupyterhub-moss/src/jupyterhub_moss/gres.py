@@ -12,7 +12,7 @@ class GpuType(NamedTuple):
     """One kind of GPU: the ``--gres`` template that asks for it and how many a node has."""
 
     template: str
-    count: int
+    number: int
 
 
 def _gpu(element: str, *, typed: bool) -> GpuType | None:
@@ -37,5 +37,5 @@ def parse_gpu_resource(resource: str) -> tuple[str, str]:
     """
     for element in _COMMA_OUTSIDE_PARENTHESES.split(resource):
         if gpu := _gpu(element, typed=True):
-            return gpu.template, str(gpu.count)
+            return gpu.template, str(gpu.number)
     raise ValueError(f"{resource!r} names no GPU of the form gpu:TYPE:COUNT")

@@ -8,8 +8,8 @@ import hmac
 import json
 from typing import Any
 
-from batchspawner.api import BatchSpawnerAPIHandler
-from jupyterhub import apihandlers
+from batchspawner.api import BatchSpawnerAPIHandler  # type: ignore[import-untyped]
+from jupyterhub import apihandlers  # type: ignore[import-untyped]
 from tornado import web
 
 _FIRST_PORT, _LAST_PORT = 1024, 65535
@@ -43,10 +43,12 @@ class PortHandler(BatchSpawnerAPIHandler):  # type: ignore[misc]  # batchspawner
         try:
             port = read_port(self.get_json_body())
         except web.HTTPError as refusal:
-            self.log.warning("Refused a port report of %s: %s", spawner._log_name, refusal.log_message)
+            self.log.warning(
+                "Refused a port report of %s: %s", spawner.name or "the default server", refusal.log_message
+            )
             raise
         if spawner.pending != "spawn":
-            self.log.warning("Refused a port report of %s, which is not starting", spawner._log_name)
+            self.log.warning("Refused a port report of %s: it is not starting", spawner.name or "the default server")
             raise web.HTTPError(409, "the server is not starting")
         spawner.port = port
         self.set_status(201)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from jupyterhub_moss.environment import ChosenEnvironment, choose_environment
-from jupyterhub_moss.errors import InvalidOptions, LimitExceeded
+from jupyterhub_moss.errors import InvalidOptionsError, LimitError
 from jupyterhub_moss.extra_options import parse_options
 from jupyterhub_moss.grammar import memory_megabytes
 from jupyterhub_moss.models import UserOptions
@@ -57,29 +57,29 @@ def _problem(error: Mapping[str, Any]) -> str:
 
 
 def parse_user_options(raw: Mapping[str, Any]) -> UserOptions:
-    """The options in a request, each field checked alone; `InvalidOptions` names every bad field."""
+    """The options in a request, each field checked alone; `InvalidOptionsError` names every bad field."""
     given = {key: value for key, value in raw.items() if key not in SERVER_OWNED and value is not None}
     # an empty field of a form means that nothing was chosen
     given = {key: value for key, value in given.items() if value != "" or key == "partition"}
     try:
         return UserOptions.model_validate(given)
     except ValidationError as error:
-        raise InvalidOptions(map(_problem, error.errors(include_url=False))) from None
+        raise InvalidOptionsError(map(_problem, error.errors(include_url=False))) from None
 
 
 def _check_limits(options: UserOptions, limits: Limits) -> None:
     where = f"on partition {options.partition!r}"
     if limits.max_nprocs is not None and options.nprocs > limits.max_nprocs:
-        raise LimitExceeded(f"{options.nprocs} CPUs were asked for, {where} at most {limits.max_nprocs} are possible")
+        raise LimitError(f"{options.nprocs} CPUs were asked for, {where} at most {limits.max_nprocs} are possible")
     if limits.max_ngpus is not None and options.ngpus > limits.max_ngpus:
-        raise LimitExceeded(f"{options.ngpus} GPUs were asked for, {where} at most {limits.max_ngpus} are possible")
+        raise LimitError(f"{options.ngpus} GPUs were asked for, {where} at most {limits.max_ngpus} are possible")
     if limits.max_mem is not None and options.memory and memory_megabytes(options.memory) > limits.max_mem:
-        raise LimitExceeded(f"{options.memory} of memory were asked for, {where} nodes have {limits.max_mem}M")
+        raise LimitError(f"{options.memory} of memory were asked for, {where} nodes have {limits.max_mem}M")
     if limits.max_runtime is not None and options.runtime:
         longest = timedelta.max.total_seconds() if limits.max_runtime >= _FOREVER else limits.max_runtime
         if parse_timelimit(options.runtime).total_seconds() > longest:
             allowed = slurm_time(timedelta(seconds=limits.max_runtime))
-            raise LimitExceeded(f"{options.runtime} is too long: {where} a job may run {allowed}")
+            raise LimitError(f"{options.runtime} is too long: {where} a job may run {allowed}")
 
 
 # seconds of timedelta.max, without the fraction that an integer limit lost
@@ -92,7 +92,7 @@ def _extra_options(options: UserOptions, limits: Limits, allowed: Iterable[str])
     try:
         extra = parse_options(text, allowed)
     except ValueError as error:
-        raise InvalidOptions([f"options: {error}"]) from None
+        raise InvalidOptionsError([f"options: {error}"]) from None
     exclusive = options.options != text or options.nprocs == limits.max_nprocs or options.memory == "0"
     return " ".join(("--exclusive", *extra) if exclusive and "--exclusive" not in extra else extra)
 
@@ -101,7 +101,7 @@ def _gres(options: UserOptions, limits: Limits) -> str:
     if not options.ngpus:
         return ""
     if not limits.gpu:
-        raise LimitExceeded(f"partition {options.partition!r} has no GPUs that can be asked for")
+        raise LimitError(f"partition {options.partition!r} has no GPUs that can be asked for")
     return limits.gpu.format(options.ngpus)
 
 

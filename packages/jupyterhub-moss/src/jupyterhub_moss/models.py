@@ -99,7 +99,7 @@ class PartitionConfig(BaseModel):
         return data
 
 
-class PartitionInfo(PartitionConfig, PartitionResources):  # type: ignore[misc]  # None is gone once Slurm answered
+class PartitionInfo(PartitionConfig, PartitionResources):
     """A partition's configuration completed with what Slurm reports."""
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jupyterhub_moss.errors import PartitionUnavailable
+from jupyterhub_moss.errors import UnavailablePartitionError
 from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.models import JupyterEnvironment, PartitionConfig, PartitionInfo, PartitionsTrait
 
@@ -67,9 +67,9 @@ def complete_partitions(configured: Mapping[str, Any], facts: Facts) -> dict[str
 
 
 def choose_partition(partitions: Mapping[str, Partition], name: str) -> Partition:
-    """The partition of that name, or `PartitionUnavailable`."""
+    """The partition of that name, or `UnavailablePartitionError`."""
     if name not in partitions:
-        raise PartitionUnavailable(
+        raise UnavailablePartitionError(
             f"Partition {name!r} is not available; choose one of: {', '.join(partitions) or 'none at the moment'}"
         )
     return partitions[name]

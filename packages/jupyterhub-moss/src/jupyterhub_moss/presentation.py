@@ -2,27 +2,24 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from jupyterhub_moss.files import local_path
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
 _FOREVER = 1000 * 365 * _DAY
 
 # ids that the page's own elements have; a partition of such a name gets another id
-_TAKEN_IDS = frozenset(
-    "home menu1 minimumCore twoCores fourCores quarterCore partition nprocs mem mem_input mem_label mem_group ngpus "
-    "runtime default_url default_url_hidden_input output reservation options root_dir moss_form spawn_form noscript "
-    "simple_tab_link advanced_tab_link gpu_simple gpu_simple_choices runtime_simple jupyterlab_simple "
-    "environment_simple environment_simple_default environment_simple_custom jupyter_environments "
-    "jupyter_environments_default jupyter_environments_custom environment_path environment_modules environment_add "
-    "environment_add_radio environment_add_name environment_add_path environment_add_modules environment_add_button "
-    "environment_plain max_nprocs_span max_mem_span max_ngpus_span".split()
-)
+_TEMPLATE = Path(local_path("templates/option_form.html")).read_text(encoding="utf-8")
+_TAKEN_IDS = frozenset(re.findall(r'\bid="(\w+)"', _TEMPLATE)) | {"minimumCore", "twoCores", "fourCores", "quarterCore"}
+_HUB_IDS = frozenset({"spawn_form", "noscript"})
 
 
 def partition_id(name: str) -> str:
     """The element id of a partition's choice: its name unless that is taken."""
-    return f"partition-{name}" if name in _TAKEN_IDS or re.fullmatch(r"\d+Gpu", name) else name
+    return f"partition-{name}" if name in _TAKEN_IDS | _HUB_IDS or re.fullmatch(r"\d+Gpu", name) else name
 
 
 def memory_size(megabytes: int | None) -> str:
@@ -31,7 +28,7 @@ def memory_size(megabytes: int | None) -> str:
         return "unknown"
     if megabytes < 1024:
         return f"{megabytes} MB"
-    return f"{megabytes / 1024:.3g} GB" if megabytes < 1024 * 1000 else f"{megabytes / 1024 / 1024:.3g} TB"
+    return f"{megabytes / 1024:.4g} GB" if megabytes < 1024 * 1024 else f"{megabytes / 1024 / 1024:.3g} TB"
 
 
 def job_length(seconds: int | None) -> str:

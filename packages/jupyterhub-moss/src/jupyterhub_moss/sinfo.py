@@ -61,9 +61,14 @@ def _node_group(line: str, log: logging.Logger) -> NodeGroup:
 
 
 def _best_gpu(groups: Iterable[NodeGroup]) -> GpuType:
-    """The kind of which one node has most; names decide between equals, so the answer never depends on order."""
-    gpus = [gpu for group in groups for gpu in group.gpus if gpu.count]
-    return max(gpus, key=lambda gpu: (gpu.count, gpu.template), default=GpuType("", 0))
+    """The kind of which one node has most, then that of the largest node: never that of the last line."""
+    found = [
+        (gpu.number, group.cpus, group.memory, gpu.template) for group in groups for gpu in group.gpus if gpu.number
+    ]
+    if not found:
+        return GpuType("", 0)
+    number, _cpus, _memory, template = max(found)
+    return GpuType(template, number)
 
 
 def _resources(groups: list[NodeGroup]) -> PartitionAllResources:
@@ -72,7 +77,7 @@ def _resources(groups: list[NodeGroup]) -> PartitionAllResources:
         max_nprocs=max(group.cpus for group in groups),
         max_mem=max(group.memory for group in groups),
         gpu=gpu.template,
-        max_ngpus=gpu.count,
+        max_ngpus=gpu.number,
         max_runtime=max(group.runtime for group in groups),
         nnodes_total=sum(group.nodes_total for group in groups),
         nnodes_idle=sum(group.nodes_idle for group in groups),

@@ -1,14 +1,14 @@
 """The spawner: JupyterHub's calls on one side, Slurm's commands on the other."""
 
-import os
-import pwd
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from batchspawner import SlurmSpawner, format_template
+from batchspawner import format_template  # type: ignore[import-untyped]
 from traitlets import Bool, Callable, Dict, Enum, Float, Integer, List, Unicode, default, validate
 
-from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionFailed
+from jupyterhub_moss.account import AccountSpawner
+from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionError
 from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
 from jupyterhub_moss.facts import Facts, Resources, shared_facts
 from jupyterhub_moss.files import local_path
@@ -27,12 +27,17 @@ _INFO_CMD = "sinfo -a --noheader -o '%R %F %c %C %G %m %l'"
 
 
 def _packaged_script() -> str:
-    with open(local_path("batch_script.sh"), encoding="utf-8") as file:  # noqa: PTH123
-        return file.read()
+    return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is untyped
+class MOSlurmSpawner(AccountSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
+
+    if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
+        apply_user_options: Any
+        default_url: str
+        notebook_dir: str
+        user_options: dict[str, Any]
 
     batch_script = Unicode(
         _packaged_script(), help="Jinja template of the job script; the default is `batch_script.sh`."
@@ -72,14 +77,24 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
         Unicode(), ["singularity", "exec"], help="Command that runs a program in a container image (.sif)."
     ).tag(config=True)
 
-    req_homedir = Unicode(
-        help="Folder in which jobs start and which is their HOME; the default is the home of the user's account."
-    ).tag(config=True)
-
     allowed_options = List(
         Unicode(),
         list(DEFAULT_ALLOWED_OPTIONS),
         help="sbatch options, without dashes, that users may add in the field `options`.",
+    ).tag(config=True)
+
+    # batchspawner's defaults know few states and few errors, and take everything else for a job that ended
+    state_pending_re = Unicode(
+        r"^(?:PENDING|CONFIGURING|REQUEUED|REQUEUE_HOLD|REQUEUE_FED|SPECIAL_EXIT|RESV_DEL_HOLD|POWER_UP_NODE)",
+        help="Regex for the output of squeue while a job waits.",
+    ).tag(config=True)
+    state_running_re = Unicode(
+        r"^(?:RUNNING|COMPLETING|SUSPENDED|STOPPED|SIGNALING|RESIZING|STAGE_OUT)",
+        help="Regex for the output of squeue while a job is alive.",
+    ).tag(config=True)
+    state_unknown_re = Unicode(
+        r"^(?!.*Invalid job id)(?:slurm_load_jobs error|squeue: error|sudo: )",
+        help="Regex for the errors of squeue that say nothing about the job.",
     ).tag(config=True)
 
     link_spawn = Enum(
@@ -100,11 +115,12 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
         self._configured_pages = (self.default_url, self.notebook_dir)
         # the trait exists since JupyterHub 5.3; start() makes the same check whether or not this ran
         if self.has_trait("apply_user_options") and not self.apply_user_options:
-            self.apply_user_options = self._apply_checked_options
+            self.apply_user_options = self.check_user_options
 
     @validate("partitions")
     def _complete_partition_config(self, proposal: Any) -> dict[str, Any]:
-        return PartitionsTrait.model_validate(proposal["value"]).model_dump()
+        validated: dict[str, Any] = PartitionsTrait.model_validate(proposal["value"]).model_dump()
+        return validated
 
     @default("slurm_info_resources")
     def _default_slurm_info_resources(self) -> Any:
@@ -118,13 +134,8 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
     async def _run_info_command(self, command: str) -> str:
         subvars = self.get_req_subvars()
         prefix = format_template(self.exec_prefix, **subvars)
-        output: str = await self.run_command(f"{prefix} {format_template(command, **subvars)}", env=self._info_env())
+        output: str = await self.run_command(f"{prefix} {format_template(command, **subvars)}", env=self.command_env())
         return output
-
-    def _info_env(self) -> dict[str, str]:
-        env: dict[str, str] = self.get_env()
-        # asking for resources needs no key to the hub
-        return {name: value for name, value in env.items() if not name.startswith(("JUPYTERHUB_", "JPY_"))}
 
     async def _ask_slurm(self) -> Resources:
         output = await self._run_info_command(self.slurm_info_cmd)
@@ -151,16 +162,20 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
 
     @staticmethod
     async def create_options_form(spawner: "MOSlurmSpawner") -> str:
-        """The HTML of the form for this spawner's user."""
-        partitions, facts = await spawner._available()
-        prefill, from_link = spawner._prefill, spawner._prefill_from_link
-        spawner._prefill, spawner._prefill_from_link = {}, False
+        """The HTML of the form for this spawner's user; the hub calls it as `options_form`."""
+        return await spawner.render_options_form()
+
+    async def render_options_form(self) -> str:
+        """The HTML of the form, filled in once with what a link or a refused form contained."""
+        partitions, facts = await self._available()
+        prefill, from_link = self._prefill, self._prefill_from_link
+        self._prefill, self._prefill_from_link = {}, False
         return await render_page(
             partitions,
             facts=facts,
-            missing=[name for name in spawner.partitions if name not in partitions],
-            base_url=spawner.hub.base_url,
-            template_path=spawner.user.settings.get("template_path", ()),
+            missing=[name for name in self.partitions if name not in partitions],
+            base_url=self.hub.base_url,
+            template_path=self.user.settings.get("template_path", ()),
             prefill=prefill,
             from_link=from_link,
         )
@@ -202,8 +217,9 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
         return is_plain(options, partition.get("jupyter_environments", {}))
 
     @staticmethod
-    async def _apply_checked_options(spawner: "MOSlurmSpawner", user_options: Mapping[str, Any]) -> None:
-        spawner._job = await spawner._resolve(user_options)
+    async def check_user_options(spawner: "MOSlurmSpawner", user_options: Mapping[str, Any]) -> None:
+        """Refuse options that may not start a job; the hub calls it as `apply_user_options`."""
+        await spawner._resolve(user_options)  # noqa: SLF001  # the hub's hooks are functions of the spawner
 
     # The job
 
@@ -230,40 +246,13 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
             wrapper, server = environment.command(wrapper), environment.command(server)
         return " ".join([wrapper, server, *arguments, *self.get_args()])
 
-    # Accounts
-
-    @property
-    def _own_account(self) -> bool:
-        """Whether commands run as the hub itself, so that its users need no account on this machine."""
-        return not self.exec_prefix.strip()
-
-    def _account(self) -> pwd.struct_passwd:
-        try:
-            return pwd.getpwnam(self.user.name)
-        except KeyError:
-            if self._own_account:
-                return pwd.getpwuid(os.getuid())
-            raise SpawnRefused(
-                f"The user {self.user.name!r} has no account on the hub's machine; ask your administrator",
-                status_code=403,
-            ) from None
-
-    @default("req_homedir")
-    def _account_home(self) -> str:
-        return self._account().pw_dir
-
-    def user_env(self, env: dict[str, str]) -> dict[str, str]:
-        """Add USER, HOME and SHELL of the account that the job runs as."""
-        account = self._account()
-        return {**env, "USER": self.user.name, "HOME": self.req_homedir, "SHELL": account.pw_shell or "/bin/sh"}
-
     async def _get_batch_script(self, **subvars: Any) -> str:
         if self._job is not None:
             subvars.update(self._job.script_variables())
         return str(format_template(self.batch_script, **subvars))
 
     async def submit_batch_script(self) -> str:
-        """Hand the job script to sbatch and keep the job's id; `SubmissionFailed` has Slurm's own sentence."""
+        """Hand the job script to sbatch and keep the job's id; `SubmissionError` has Slurm's own sentence."""
         environment = self.get_env()
         self.req_keepvars = ",".join(environment)
         subvars = self.get_req_subvars()
@@ -276,7 +265,8 @@ class MOSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
             output = await self.run_command(command, input=script, env=environment)
             self.job_id = self.parse_job_id(output)
         except (RuntimeError, ValueError, IndexError) as error:
-            raise SubmissionFailed(_submission_message(str(error))) from error
+            self._remember(self.user_options, from_link=False)
+            raise SubmissionError(_submission_message(str(error))) from error
         return str(self.job_id)
 
 

@@ -56,11 +56,11 @@ class Cookie:
         self._check_rules()
 
     def _check_text(self) -> None:
-        if not isinstance(self.name, str) or not _TOKEN.fullmatch(self.name):
+        if not _TOKEN.fullmatch(self.name):
             raise InvalidCookieSettings(f"Invalid cookie_name {self.name!r}: use letters, digits, '-' and '_'.")
-        if not isinstance(self.same_site, str) or self.same_site.lower() not in _SAME_SITE:
+        if self.same_site.lower() not in _SAME_SITE:
             raise InvalidCookieSettings(f"Invalid cookie_same_site {self.same_site!r}: use lax, strict or none.")
-        if self.domain is not None and (not _DOMAIN.fullmatch(self.domain) or len(self.domain) > 255):
+        if self.domain and (not _DOMAIN.fullmatch(self.domain) or len(self.domain) > 255):
             raise InvalidCookieSettings(
                 f"Invalid cookie_domain {self.domain!r}: give a host name such as example.com, no scheme or port."
             )
@@ -75,7 +75,7 @@ class Cookie:
             raise InvalidCookieSettings("cookie_same_site='none' needs cookie_https_only=True, or browsers refuse it.")
         if prefix.startswith(("__host-", "__secure-")) and not self.https_only:
             raise InvalidCookieSettings(f"A cookie named {self.name!r} needs cookie_https_only=True.")
-        if prefix.startswith("__host-") and (self.domain is not None or self.path not in {None, "", "/"}):
+        if prefix.startswith("__host-") and (self.domain or self.path not in {None, "", "/"}):
             raise InvalidCookieSettings(f"A cookie named {self.name!r} takes no cookie_domain and no path but '/'.")
 
     @property

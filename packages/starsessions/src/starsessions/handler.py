@@ -35,6 +35,16 @@ _IN_COOKIE = _InCookie()
 _TOO_LATE = "its id or its cookie would have to change. Change the session before the response starts."
 
 
+_NO_ENCRYPTION = NoopEncryptor()
+
+
+def _arguments(encryptor: typing.Any, lifetime: typing.Any) -> tuple[Encryptor, int]:
+    """Return encryptor and lifetime, of which the form with five arguments has only the lifetime."""
+    if lifetime is None:
+        encryptor, lifetime = None, encryptor or 0
+    return encryptor or _NO_ENCRYPTION, lifetime if type(lifetime) is int else parse_lifetime(lifetime)
+
+
 class SessionHandler:
     """Loads and stores the session of one connection.
 
@@ -83,13 +93,10 @@ class SessionHandler:
         strict_ids: bool = True,
         cookie: Cookie | None = None,
     ) -> None:
-        if lifetime is None:  # the form with five arguments
-            encryptor, lifetime = None, encryptor or 0
         self.connection = connection
         self.store = store
         self.serializer = serializer
-        self.encryptor: Encryptor = encryptor or NoopEncryptor()  # type: ignore[assignment]
-        self.lifetime: int = lifetime if type(lifetime) is int else parse_lifetime(lifetime)
+        self.encryptor, self.lifetime = _arguments(encryptor, lifetime)
         self.metadata: SessionMetadata | None = None
         self.is_loaded = False
         self.initially_empty = False

@@ -53,7 +53,7 @@ class Records:
         """Return the session stored under `session_id` as far as it can be used; raise the store's errors."""
         renews = self._may_renew(session_id)
         method = self.store.renew if renews else self.store.read
-        stored = await method(session_id=session_id, lifetime=self.lifetime.seconds)
+        stored = _as_bytes(await method(session_id=session_id, lifetime=self.lifetime.seconds))
         if not stored:
             return Found(unknown=True)
         try:
@@ -115,3 +115,8 @@ class Records:
     def _binding(self, session_id: str) -> str | None:
         # Where the store chooses the id, it is not known before the data is encrypted.
         return session_id if self.store.traits.keeps_ids else None
+
+
+def _as_bytes(stored: typing.Any) -> bytes:
+    # Stores of other people's may return text, or an empty dictionary for nothing.
+    return stored.encode() if isinstance(stored, str) else bytes(stored or b"")

@@ -53,5 +53,4 @@ class JsonSerializer(Serializer):
         """Return the decoded object; nothing stored gives an empty dictionary."""
         if not data:
             return {}
-        text = data if isinstance(data, str) else bytes(data).decode()
-        return typing.cast("dict[str, typing.Any]", self._decode(text))
+        return typing.cast("dict[str, typing.Any]", self._decode(str(data, "utf-8")))

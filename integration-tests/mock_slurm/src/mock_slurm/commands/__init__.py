@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from ..calls import Call, Reply
-from ..controller import Controller
-from . import sacct, sbatch, scancel, scontrol, sinfo, squeue
+from mock_slurm.calls import Call, Reply
+from mock_slurm.commands import sacct, sbatch, scancel, scontrol, sinfo, squeue
+from mock_slurm.controller import Controller
 
 __all__ = ["COMMANDS"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from ..controller import Controller
-from ..formats import Column
-from ..hostlist import compress
-from ..job import ABBREVIATIONS, Job
-from ..quantities import UNLIMITED, elapsed, mebibytes, minutes, timestamp
+from mock_slurm.controller import Controller
+from mock_slurm.formats import Column
+from mock_slurm.hostlist import compress
+from mock_slurm.job import ABBREVIATIONS, Job
+from mock_slurm.quantities import UNLIMITED, elapsed, mebibytes, minutes, timestamp
 
 __all__ = ["FIELDS", "FIELD_NAMES", "JobView"]
 
@@ -92,7 +92,9 @@ class JobView:
         if request.memory is not None:
             return mebibytes(request.memory) if request.memory else "0"
         per_cpu = request.memory_per_cpu
-        return mebibytes(self.controller.config.partitions[request.partition].def_mem_per_cpu if per_cpu is None else per_cpu)
+        return mebibytes(
+            self.controller.config.partitions[request.partition].def_mem_per_cpu if per_cpu is None else per_cpu
+        )
 
 
 _TABLE: tuple[tuple[str, str, str, Callable[[JobView], str]], ...] = (
@@ -148,7 +150,5 @@ _TABLE: tuple[tuple[str, str, str, Callable[[JobView], str]], ...] = (
     ("", "PendingTime", "PENDING_TIME", lambda v: str(int((v.job.started or v.now) - v.job.submitted))),
 )  # fmt: skip
 
-FIELDS: Mapping[str, Column[JobView]] = {
-    letter: Column(heading, text) for letter, _, heading, text in _TABLE if letter
-}
+FIELDS: Mapping[str, Column[JobView]] = {letter: Column(heading, text) for letter, _, heading, text in _TABLE if letter}
 FIELD_NAMES: Mapping[str, Column[JobView]] = {name: Column(heading, text) for _, name, heading, text in _TABLE}

@@ -5,16 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from ..config import NodeSpec, PartitionSpec
-from ..controller import Controller
-from ..formats import Column
-from ..hostlist import compress
-from ..quantities import UNLIMITED, minutes, timestamp
-from ..resources import Node
+from mock_slurm.config import NodeSpec, PartitionSpec
+from mock_slurm.controller import Controller
+from mock_slurm.formats import Column
+from mock_slurm.hostlist import compress
+from mock_slurm.quantities import minutes, timestamp
+from mock_slurm.resources import Node
 
 __all__ = ["FIELDS", "FIELD_NAMES", "SPLITTING", "Group", "gres_used"]
 
-_SHORT_STATES = {"idle": "idle", "mixed": "mix", "allocated": "alloc", "down": "down", "drained": "drain", "draining": "drng"}
+_SHORT_STATES = {
+    "idle": "idle",
+    "mixed": "mix",
+    "allocated": "alloc",
+    "down": "down",
+    "drained": "drain",
+    "draining": "drng",
+}
 # The numbers by which the real sinfo sorts: DRAIN is a flag above the base states.
 _STATE_RANKS = {"down": 1, "idle": 2, "allocated": 3, "mixed": 5, "drained": 514, "draining": 515}
 
@@ -144,11 +151,10 @@ _TABLE: tuple[tuple[str, str, str, Callable[[Group], str]], ...] = (
     ("", "Cluster", "CLUSTER", lambda g: g.controller.config.cluster),
 )  # fmt: skip
 
-FIELDS: Mapping[str, Column[Group]] = {
-    letter: Column(heading, text) for letter, _, heading, text in _TABLE if letter
-}
+FIELDS: Mapping[str, Column[Group]] = {letter: Column(heading, text) for letter, _, heading, text in _TABLE if letter}
 FIELD_NAMES: Mapping[str, Column[Group]] = {name: Column(heading, text) for _, name, heading, text in _TABLE}
-SPLITTING: tuple[Column[Group], ...] = tuple(
-    FIELDS[letter] for letter in "PRaglLhrsSpMItTnGfbEuHov"
-) + (FIELD_NAMES["GresUsed"],)
+SPLITTING: tuple[Column[Group], ...] = (
+    *(FIELDS[letter] for letter in "PRaglLhrsSpMItTnGfbEuHov"),
+    FIELD_NAMES["GresUsed"],
+)
 """Fields that put nodes which differ in them on lines of their own; any other field is summed up over the line."""

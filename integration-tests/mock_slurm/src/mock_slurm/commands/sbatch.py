@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 
-from ..calls import Call, Reply, lines
-from ..controller import Controller
-from ..environment import exported, user_environment
-from ..getopt import Parsed, UsageError, parse
-from ..identity import Caller, identify
-from ..job import Request
-from ..options import SBATCH_FLAGS, directives, from_environment
-from ..submission import Refusal, check, resolve
+from mock_slurm.calls import Call, Reply, lines
+from mock_slurm.controller import Controller
+from mock_slurm.environment import exported, user_environment
+from mock_slurm.getopt import Parsed, UsageError, parse
+from mock_slurm.identity import Caller, identify
+from mock_slurm.job import Request
+from mock_slurm.options import SBATCH_FLAGS, directives, from_environment
+from mock_slurm.submission import Refusal, check, resolve
 
 __all__ = ["run", "script_source"]
 
@@ -29,12 +29,14 @@ async def run(controller: Controller, call: Call) -> Reply:
     try:
         return await _submit(controller, call)
     except UsageError as error:
-        return Reply(255, err=lines(*(f"sbatch: {line}" for line in error.lines), 'Try "sbatch --help" for more information'))
+        return Reply(
+            255, err=lines(*(f"sbatch: {line}" for line in error.lines), 'Try "sbatch --help" for more information')
+        )
     except Refusal as refusal:
         return Reply(refusal.code, err=lines(*(f"sbatch: error: {line}" for line in refusal.lines)))
 
 
-def script_source(call: Call) -> str | None | bool:
+def script_source(call: Call) -> str | bool | None:
     """The script's path, None for standard input, False when the call needs none."""
     try:
         given = parse(SBATCH_FLAGS, call.args, permute=False)
@@ -46,7 +48,7 @@ def script_source(call: Call) -> str | None | bool:
 
 
 def _path(call: Call, name: str) -> str:
-    return os.path.join(call.cwd, name)  # noqa: PTH118 - the caller's path, not ours
+    return os.path.join(call.cwd, name)
 
 
 async def _submit(controller: Controller, call: Call) -> Reply:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import signal
 
-from ..calls import Call, Reply, lines
-from ..controller import Controller
-from ..getopt import Flag, Parsed, UsageError, parse
-from ..job import ABBREVIATIONS, Job
+from mock_slurm.calls import Call, Reply, lines
+from mock_slurm.controller import Controller
+from mock_slurm.getopt import Flag, Parsed, UsageError, parse
+from mock_slurm.job import ABBREVIATIONS, Job
 
 __all__ = ["run"]
 
@@ -29,7 +29,9 @@ async def run(controller: Controller, call: Call) -> Reply:
     try:
         given = parse(_FLAGS, call.args)
     except UsageError as error:
-        return Reply(1, err=lines(*(f"scancel: {line}" for line in error.lines), 'Try "scancel --help" for more information'))
+        return Reply(
+            1, err=lines(*(f"scancel: {line}" for line in error.lines), 'Try "scancel --help" for more information')
+        )
     if "version" in given:
         return Reply(0, f"slurm-wlm {controller.config.version}\n")
     if not given.rest and not given.flag(*_FILTERS):

@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
-from ..calls import Call, Reply, lines
-from ..controller import Controller
-from ..formats import parse_format, parse_names, render
-from ..getopt import Flag, Parsed, UsageError, parse
-from ..job import ABBREVIATIONS, Job
-from .jobfields import FIELD_NAMES, FIELDS, JobView
+from mock_slurm.calls import Call, Reply, lines
+from mock_slurm.commands.jobfields import FIELD_NAMES, FIELDS, JobView
+from mock_slurm.controller import Controller
+from mock_slurm.formats import parse_format, parse_names, render
+from mock_slurm.getopt import Flag, Parsed, UsageError, parse
+from mock_slurm.job import ABBREVIATIONS, Job
 
 __all__ = ["job_numbers", "run"]
 
@@ -42,7 +42,9 @@ async def run(controller: Controller, call: Call) -> Reply:
         given = parse(_FLAGS, _join_optional(call.args))
         return _answer(controller, call, given)
     except UsageError as error:
-        return Reply(1, err=lines(*(f"squeue: {line}" for line in error.lines), "Try \"squeue --help\" for more information"))
+        return Reply(
+            1, err=lines(*(f"squeue: {line}" for line in error.lines), 'Try "squeue --help" for more information')
+        )
     except _Problem as problem:
         return Reply(1, err=lines(str(problem)))
 
@@ -142,14 +144,17 @@ def _states(given: Parsed) -> Callable[[Job], bool]:
     if text is None:
         return lambda job: job.active
     if text.strip().lower() == "all":
-        return lambda job: True
+        return lambda _: True
     full = {short: name for name, short in ABBREVIATIONS.items()}
     wanted = set()
     for item in text.upper().split(","):
         name = full.get(item, item)
         if name not in ABBREVIATIONS:
             known = ",".join(ABBREVIATIONS)
-            raise _Problem(f"squeue: error: Invalid job state specified: {item.lower()}\nsqueue: error: Valid job states include: {known}")
+            raise _Problem(
+                f"squeue: error: Invalid job state specified: {item.lower()}\n"
+                f"squeue: error: Valid job states include: {known}"
+            )
         wanted.add(name)
     return lambda job: job.shown_state in wanted or (not job.configuring and job.state in wanted)
 
@@ -172,4 +177,3 @@ def _order(given: Parsed) -> Callable[[JobView], tuple[object, ...]]:
         )  # fmt: skip
 
     return default
-

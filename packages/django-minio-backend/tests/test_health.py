@@ -1,0 +1,95 @@
+"""Whether a server is healthy, whatever S3 server it is."""
+
+import http.server
+import socket
+import threading
+import time
+
+import pytest
+from django.core.management import CommandError, call_command
+from django_minio_backend.utils import MinioServerStatus
+
+
+@pytest.fixture
+def web_server():
+    """A server that is no S3 server; its status can be set."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        status = 200
+
+        def do_GET(self):
+            self.send_response(self.status)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *args):
+            """Nothing is written."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        server.handler = Handler
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_running_server_is_available(storage):
+    """A healthy server makes a true status with its HTTP status and details."""
+    status = storage.is_minio_available()
+    assert status and status.is_available and repr(status) == "MinIO is available"
+    assert isinstance(status.status, int) and status.data is not None
+    assert status.details.startswith("MinIO is available") and storage.base_url in status.details
+
+
+def test_a_closed_port_is_not_available(make_storage):
+    """A server that refuses connections makes a false status that says so."""
+    status = make_storage(MINIO_ENDPOINT="127.0.0.1:1").is_minio_available()
+    assert not status and repr(status) == "MinIO is NOT available"
+    assert status.status is None and status.data is None
+    assert "127.0.0.1:1" in status.details and "refused" in status.details
+
+
+@pytest.mark.parametrize(("answer", "said"), [(200, "not as an S3 server"), (404, "not as"), (503, "failing")])
+def test_another_server_is_not_available(make_storage, web_server, answer, said):
+    """An address where something else answers, or a failing server, is not available, and the details say why."""
+    web_server.handler.status = answer
+    status = make_storage(MINIO_ENDPOINT=f"127.0.0.1:{web_server.server_port}").is_minio_available()
+    assert not status and said in status.details and str(answer) in status.details
+
+
+def test_a_silent_server_is_given_up_in_time(make_storage):
+    """A server that never answers is given up after the asked time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        storage = make_storage(MINIO_ENDPOINT=f"127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        assert not storage.is_minio_available(timeout=0.3)
+        assert time.monotonic() - started < 3
+
+
+def test_a_status_without_an_answer_is_false():
+    """MinioServerStatus(None) is false, and messages can be added to its details."""
+    status = MinioServerStatus(None)
+    status.add_message("the cable is unplugged")
+    assert not status and status.details.endswith("the cable is unplugged")
+
+
+def test_the_command_names_what_it_found(configure, capsys):
+    """is_minio_available prints each server, nothing if silenced, and fails with address and details."""
+    configure()
+    call_command("is_minio_available")
+    assert "MinIO is available" in capsys.readouterr().out
+    call_command("is_minio_available", silenced=True)
+    assert capsys.readouterr().out == ""
+    configure(MINIO_ENDPOINT="127.0.0.1:1")
+    with pytest.raises(CommandError, match=r"(?s)127\.0\.0\.1:1.*refused") as caught:
+        call_command("is_minio_available")
+    assert caught.value.returncode == 1
+
+
+def test_the_command_needs_a_server_to_ask(settings):
+    """Without any storage of ours the command fails instead of reporting health."""
+    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    with pytest.raises(CommandError, match="No storage"):
+        call_command("is_minio_available")

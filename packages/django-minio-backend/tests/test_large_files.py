@@ -1,0 +1,136 @@
+"""Files in parts, and how much memory a save and a read take."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from django.core.files.base import ContentFile
+from django_minio_backend.multipart import Parts
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def in_parts(make_storage, proxy):
+    """A storage that cuts files of 6 MiB or more into parts of 5 MiB."""
+
+    def make(**kwargs):
+        return make_storage(
+            MINIO_ENDPOINT=proxy.endpoint,
+            MINIO_CONDITIONAL_WRITES=True,
+            MINIO_MULTIPART_UPLOAD=True,
+            MINIO_MULTIPART_THRESHOLD=6 * MIB,
+            MINIO_MULTIPART_PART_SIZE=5 * MIB,
+            **kwargs,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_file_arrives_whole_in_parts(in_parts, proxy, parallel):
+    """Above the threshold a file is uploaded in parts, one after the other or several at a time."""
+    content = os.urandom(12 * MIB)
+    storage = in_parts(num_parallel_uploads=parallel, metadata={"author": "grace"})
+    name = storage.save("parts.bin", ContentFile(content))
+    assert storage.open(name).read() == content
+    assert storage.stat(name).metadata["x-amz-meta-author"] == "grace"
+    assert proxy.methods[:2] == ["HEAD", "POST"] and proxy.methods.count("PUT") == 3
+
+
+def test_a_taken_name_is_kept_in_parts_too(in_parts):
+    """A name that is taken before the upload, or becomes so during it, is left alone."""
+    storage = in_parts()
+    storage.save("taken", ContentFile(b"small"))
+    content = os.urandom(7 * MIB)
+    name = storage.save("taken", ContentFile(content))
+    assert name != "taken" and storage.open("taken").read() == b"small" and storage.open(name).read() == content
+
+
+def test_a_name_taken_during_the_upload_is_kept(in_parts, proxy, make_storage):
+    """If another save takes the name while parts are on their way, both files are kept."""
+    storage, other = in_parts(), make_storage()
+    content = os.urandom(7 * MIB)
+    done = []
+
+    def meanwhile(request):
+        if "partNumber=2" in request.path and not done:
+            done.append(other.save("contested", ContentFile(b"faster")))
+
+    proxy.fault = meanwhile
+    name = storage.save("contested", ContentFile(content))
+    assert done == ["contested"] and name != "contested"
+    assert other.open("contested").read() == b"faster" and other.open(name).read() == content
+
+
+def test_a_part_that_fails_is_sent_again(in_parts, proxy):
+    """One failing part does not start the upload over."""
+    failed = []
+
+    def fail_once(request):
+        if "partNumber=2" in request.path and not failed:
+            failed.append(True)
+            return "refuse 503"
+        return None
+
+    proxy.fault = fail_once
+    content = os.urandom(12 * MIB)
+    storage = in_parts(num_parallel_uploads=1)
+    assert storage.open(storage.save("f", ContentFile(content))).read() == content
+    assert proxy.methods.count("PUT") == 4
+
+
+def test_an_upload_that_fails_leaves_nothing(in_parts, proxy):
+    """When a part cannot be sent, the error arrives, the parts are removed, and the name stays free."""
+    proxy.fault = lambda request: "refuse 403" if "partNumber=2" in request.path else None
+    storage = in_parts(num_parallel_uploads=1)
+    with pytest.raises(Exception, match="AccessDenied"):
+        storage.save("f", ContentFile(os.urandom(7 * MIB)))
+    assert ("DELETE", None) in [(method, fault) for method, path, fault in proxy.requests if "uploadId" in path]
+    assert not storage.exists("f")
+
+
+def test_a_lost_last_answer_is_noticed(in_parts, proxy):
+    """If only the answer to the last request is lost, the file is found to be stored."""
+    lost = lambda request: "lose answer" if request.command == "POST" and "uploadId" in request.path else None  # noqa: E731
+    proxy.fault = lost
+    content = os.urandom(7 * MIB)
+    storage = in_parts()
+    assert storage.save("f", ContentFile(content)) == "f"
+    assert storage.listdir("") == ([], ["f"]) and storage.open("f").read() == content
+
+
+def test_parts_are_enlarged_for_very_large_files():
+    """S3 takes 10,000 parts at most: the size of a part grows with the file."""
+    parts = Parts(5 * MIB)
+    assert parts.fitted(100 * MIB) == 5 * MIB
+    assert -(-(10**12) // parts.fitted(10**12)) <= 10_000
+
+
+def test_memory_does_not_grow_with_the_file(server_options, s3_bucket):
+    """Saving and reading 150 MB from disk adds less than 24 MB to a process's peak memory."""
+    script = f"""
+        import resource, tempfile, os, django
+        from django.conf import settings
+        settings.configure()
+        django.setup()
+        from django.core.files.base import File
+        from django.core.files.base import ContentFile
+        from django_minio_backend import MinioBackend
+        storage = MinioBackend({s3_bucket!r}, MINIO_PRIVATE_BUCKETS=[{s3_bucket!r}], **{server_options!r})
+        storage.open(storage.save("warm", ContentFile(os.urandom(2_000_000)))).read(10)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with tempfile.TemporaryFile() as file:
+            for _ in range(150):
+                file.write(os.urandom(1_000_000))
+            name = storage.save("large", File(file, "large"))
+        size = sum(len(chunk) for chunk in storage.open(name).chunks())
+        print(size, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    size, grown = map(int, done.stdout.split())
+    assert size == 150_000_000
+    assert grown < 24, f"{grown} MB"

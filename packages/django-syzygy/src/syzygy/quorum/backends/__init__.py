@@ -1,0 +1,1 @@
+"""Where a quorum is kept: a cache, or PostgreSQL."""

@@ -1,0 +1,151 @@
+"""A small Django project on disk, its commands run as processes of their own."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SETTINGS = '''
+import json, os
+from syzygy import Stage
+SECRET_KEY = "project"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "syzygy", "shop"]
+DATABASES = {"default": json.loads(os.environ["PROJECT_DATABASE"])}
+CACHES = {"default": json.loads(os.environ["PROJECT_CACHE"])}
+globals().update(eval(os.environ["PROJECT_SETTINGS"]))
+'''
+
+LOCAL_CACHE = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+PATIENCE = 60  # seconds until a test gives up on an event
+
+
+def postgres_settings(url):
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": parts.username or "",
+        "PASSWORD": parts.password or "",
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or "",
+    }
+
+
+class Running:
+    """A started command whose output is read line by line."""
+
+    def __init__(self, argv, cwd, env):
+        self.process = subprocess.Popen(
+            argv, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.PIPE
+        )
+        self.output = ""
+        self._lines = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _next(self):
+        try:
+            line = self._lines.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise AssertionError(f"Nothing more was printed for {PATIENCE} seconds:\n{self.output}") from None
+        self.output += line or ""
+        return line
+
+    def expect(self, text):
+        """Wait for a line that holds `text`."""
+        while (line := self._next()) is not None:
+            if text in line:
+                return line
+        raise AssertionError(f"{text!r} was never printed:\n{self.output}")
+
+    def finish(self):
+        """Wait for the end and return the exit status."""
+        while self._next() is not None:
+            pass
+        return self.process.wait(PATIENCE)
+
+    def kill(self):
+        """Kill it, as a machine that disappears would."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+class Project:
+    """Write models and migrations, run commands."""
+
+    def __init__(self, folder: Path, database=None, cache=None, **settings):
+        self.folder = folder
+        self.database = database or {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3")}
+        self.cache = cache or LOCAL_CACHE
+        self.settings = settings
+        self.running = []
+        self.write("project_settings_module.py", SETTINGS)
+        self.write("shop/__init__.py", "")
+        self.write("shop/migrations/__init__.py", "")
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def models(self, text):
+        self.write("shop/models.py", "import datetime, uuid\nfrom django.db import models\nfrom django.utils import timezone\n" + text)
+
+    def migration(self, name, operations, dependencies=(), body="", prelude=""):
+        """Write a migration of `shop` with the operations given as source text."""
+        needs = [("shop", dependency) for dependency in dependencies]
+        self.write(
+            f"shop/migrations/{name}.py",
+            "from django.db import migrations, models\nfrom syzygy import Stage\nimport syzygy.operations\n"
+            f"{prelude}\nclass Migration(migrations.Migration):\n"
+            f"    {body or 'pass'}\n    dependencies = {needs!r}\n    operations = [{operations}]\n",
+        )
+
+    def migrations(self):
+        return sorted(path.stem for path in (self.folder / "shop/migrations").glob("0*.py"))
+
+    def source(self, name):
+        return (self.folder / f"shop/migrations/{name}.py").read_text()
+
+    @property
+    def environment(self):
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("COV_CORE")},
+            "DJANGO_SETTINGS_MODULE": "project_settings_module",
+            "PYTHONPATH": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PROJECT_DATABASE": json.dumps(self.database),
+            "PROJECT_CACHE": json.dumps(self.cache),
+            "PROJECT_SETTINGS": repr(self.settings),
+        }
+
+    def start(self, *arguments):
+        command = Running([sys.executable, "-m", "django", *arguments], self.folder, self.environment)
+        self.running.append(command)
+        return command
+
+    def run(self, *arguments, status=0):
+        """Run a command to its end and return its output."""
+        command = self.start(*arguments)
+        command.process.stdin.close()
+        assert command.finish() == status, command.output
+        return command.output
+
+    def close(self):
+        for command in self.running:
+            if command.process.poll() is None:
+                command.kill()
+            command.process.stdout.close()
+            command.process.stdin.close()

@@ -1,0 +1,207 @@
+"""`migrate --quorum` by real processes, on PostgreSQL and on the caches people use for it."""
+
+import pytest
+from project import Project, postgres_settings
+
+INITIAL = """migrations.CreateModel("Item", fields=[("id", models.BigAutoField(primary_key=True))])"""
+RECORDED = """migrations.RunSQL("INSERT INTO runs (id) VALUES (1)")"""
+CREATE_RUNS = """migrations.RunSQL("CREATE TABLE runs (id integer)")"""
+# The migration says that it began and waits for a word.
+GATED = """
+import sys
+def gate(apps, schema_editor):
+    print("The gate is reached", flush=True)
+    if sys.stdin.readline() != "go\\n":
+        raise RuntimeError("told to fail")
+"""
+
+
+@pytest.fixture(params=["postgres", "redis"])
+def quorum_project(request, tmp_path, postgres_database):
+    cache, backend = None, "syzygy.quorum.backends.postgres.PostgresQuorum"
+    if request.param == "redis":
+        cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": request.getfixturevalue("redis_url")}
+        backend = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "member_timeout": 2}
+    made = Project(tmp_path, postgres_settings(postgres_database), cache, MIGRATION_QUORUM_BACKEND=backend)
+    made.migration("0001_initial", f"{INITIAL}, {CREATE_RUNS}")
+    made.run("migrate", "-v0")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gated(quorum_project):
+    quorum_project.migration(
+        "0002_gated", f"migrations.RunPython(gate, gate), {RECORDED}", ["0001_initial"], prelude=GATED
+    )
+    return quorum_project
+
+
+def runs(project):
+    """How often the migration ran."""
+    return project.run("shell", "-v0", "-c", "from django.db import connection as c; k = c.cursor(); k.execute('select count(*) from runs'); print(k.fetchone()[0])").strip()
+
+
+def answer(process, word):
+    """Let the migration go on, if this is the process that runs it."""
+    process.process.stdin.write(f"{word}\n")
+    process.process.stdin.flush()
+
+
+def start(project, count, quorum, *options):
+    return [project.start("migrate", "--quorum", str(quorum), *options) for _ in range(count)]
+
+
+def start_followers(project, count, quorum, *options):
+    """Start processes and wait until each is a member."""
+    followers = start(project, count, quorum, *options)
+    for follower in followers:
+        follower.expect("Waiting for pre-migrate quorum")
+    return followers
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_applied_once(quorum_project, count):
+    """Of N processes one applies the migrations, and all end well."""
+    quorum_project.migration("0002_recorded", RECORDED, ["0001_initial"])
+    processes = start(quorum_project, count, count)
+    assert [process.finish() for process in processes] == [0] * count, [p.output for p in processes]
+    assert sorted("Applying shop.0002" in process.output for process in processes) == [False] * (count - 1) + [True]
+    assert runs(quorum_project) == "1"
+
+
+def test_before_and_after_a_deployment(quorum_project):
+    """Two processes meet for the stage before the deployment, and again for the one after it."""
+    quorum_project.migration("0002_recorded", RECORDED, ["0001_initial"])
+    quorum_project.migration("0003_later", RECORDED, ["0002_recorded"], body="stage = Stage.POST_DEPLOY")
+    for options, expected in ((["--pre-deploy"], "1"), ([], "2")):
+        processes = start(quorum_project, 2, 2, *options)
+        assert [process.finish() for process in processes] == [0, 0], [p.output for p in processes]
+        assert runs(quorum_project) == expected
+    assert quorum_project.run("migrate", "--quorum", "2").count("No migrations to apply") == 1
+
+
+def test_failing_leader(gated):
+    """A migration that fails makes the followers fail at once, and a later attempt starts clean."""
+    followers = start_followers(gated, 2, 3)
+    (leader,) = start(gated, 1, 3)
+    leader.expect("The gate is reached")
+    answer(leader, "fail")
+    assert leader.finish() == 1
+    assert "told to fail" in leader.output and "dissolving quorum" in leader.output
+    for follower in followers:
+        assert follower.finish() == 1
+        assert "Error encountered by remote party" in follower.output or "ended before it was done" in follower.output
+        assert "Traceback" not in follower.output
+    again = start(gated, 3, 3)
+    for process in again:
+        answer(process, "go")
+    assert [process.finish() for process in again] == [0, 0, 0], [p.output for p in again]
+    assert runs(gated) == "1"
+
+
+def test_killed_leader(gated):
+    """When the leader is killed the followers say so, and all can simply run again."""
+    followers = start_followers(gated, 1, 2)
+    (leader,) = start(gated, 1, 2)
+    leader.expect("The gate is reached")
+    followers[0].expect("Waiting for migrations to be applied")
+    leader.kill()
+    assert followers[0].finish() == 1
+    assert "ended before it was done" in followers[0].output
+    again = start(gated, 2, 2)
+    for process in again:
+        answer(process, "go")
+    assert [process.finish() for process in again] == [0, 0], [p.output for p in again]
+    assert runs(gated) == "1"
+
+
+def test_killed_waiter(gated):
+    """A process that is killed while it waits does not count: its successor takes its place."""
+    (killed,) = start_followers(gated, 1, 3)
+    killed.kill()
+    # On a cache the sign of life takes its time to fade; the quorum of the rest must not count it afterwards.
+    if gated.cache["BACKEND"].endswith("RedisCache"):
+        wait_for_silence(gated)
+    followers = start_followers(gated, 2, 3)
+    (leader,) = start(gated, 1, 3)
+    leader.expect("The gate is reached")
+    answer(leader, "go")
+    processes = [*followers, leader]
+    assert [process.finish() for process in processes] == [0, 0, 0], [p.output for p in processes]
+    assert "Applying shop.0002" in leader.output
+    assert runs(gated) == "1"
+
+
+def wait_for_silence(project):
+    """Return once the keys that are signs of life have expired, as Redis itself tells it."""
+    import redis
+
+    client = redis.Redis.from_url(project.cache["LOCATION"])
+    while keys := list(client.scan_iter("*alive*")):
+        client.execute_command("WAIT", 1, max(10, client.pttl(keys[0])))
+
+
+def test_more_processes_than_needed(gated):
+    """Processes beyond the quorum neither apply anything nor wait for nothing."""
+    followers = start_followers(gated, 1, 2)
+    (leader,) = start(gated, 1, 2)
+    leader.expect("The gate is reached")
+    late = start(gated, 2, 2)
+    for process in late:
+        process.expect("Waiting for migrations to be applied")
+    answer(leader, "go")
+    processes = [*followers, leader, *late]
+    assert [process.finish() for process in processes] == [0] * 4, [p.output for p in processes]
+    assert runs(gated) == "1"
+
+
+def test_follower_killed_during_the_migration(gated):
+    """The leader and the other followers end well without a follower that was killed."""
+    followers = start_followers(gated, 2, 3)
+    (leader,) = start(gated, 1, 3)
+    leader.expect("The gate is reached")
+    for follower in followers:
+        follower.expect("Waiting for migrations to be applied")
+    followers[0].kill()
+    answer(leader, "go")
+    assert [process.finish() for process in (followers[1], leader)] == [0, 0]
+    assert runs(gated) == "1"
+
+
+def test_lone_process_times_out(quorum_project):
+    """Alone a process gives up with an error that says what to do, and leaves nothing behind."""
+    quorum_project.migration("0002_recorded", RECORDED, ["0001_initial"])
+    for _ in range(2):
+        output = quorum_project.run("migrate", "--quorum", "2", "--quorum-timeout", "0", status=1)
+        assert "CommandError: No quorum of 2 processes within 0 seconds. 1 of them came." in output
+        assert "--quorum-timeout" in output
+    assert runs(quorum_project) == "0"
+
+
+def test_long_migration(gated):
+    """While the leader works its followers wait, however short the quorum's timeout."""
+    followers = start_followers(gated, 1, 2, "--quorum-timeout", "3")
+    (leader,) = start(gated, 1, 2, "--quorum-timeout", "3")
+    leader.expect("The gate is reached")
+    followers[0].expect("Waiting for migrations to be applied")
+    # Longer than the timeout: the follower is watched for an end that must not come.
+    with pytest.raises(Exception, match="timed out"):
+        followers[0].process.wait(6)
+    answer(leader, "go")
+    assert [process.finish() for process in (followers[0], leader)] == [0, 0]
+
+
+@pytest.mark.parametrize("option", ["--plan", "--check"])
+def test_looking_does_not_join(quorum_project, option):
+    """`--plan` and `--check` answer at once and are no members."""
+    quorum_project.migration("0002_recorded", RECORDED, ["0001_initial"])
+    output = quorum_project.run("migrate", option, "--quorum", "2", status=1 if option == "--check" else 0)
+    assert "quorum" not in output
+    output = quorum_project.run("migrate", "--quorum", "2", "--quorum-timeout", "0", status=1)
+    assert "1 of them came" in output
+
+
+def test_nothing_to_do(quorum_project):
+    """An empty plan needs no quorum."""
+    assert "No migrations to apply" in quorum_project.run("migrate", "--quorum", "5")

@@ -1,0 +1,106 @@
+"""Keys of encrypted events, and changing them."""
+
+import os
+
+import pytest
+from eventsourcing.cipher import AESCipher
+from eventsourcing.utils import Environment
+from pentad_config import ConfigError
+from school.applications import TrainingSchool
+
+from eventsourcing_django.cipher import KeyRingCipher
+
+OLD, NEW = AESCipher.create_key(16), AESCipher.create_key(32)
+
+
+def cipher(keys):
+    return KeyRingCipher(Environment("app", {"CIPHER_KEY": keys}))
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_the_format_is_that_of_aescipher(size):
+    """Each reads what the other has written."""
+    key = AESCipher.create_key(size)
+    theirs, ours = AESCipher(Environment("app", {"CIPHER_KEY": key})), cipher(key)
+    assert ours.decrypt(theirs.encrypt(b"a trick")) == b"a trick"
+    assert theirs.decrypt(ours.encrypt(b"a trick")) == b"a trick"
+
+
+def test_the_first_key_encrypts_and_all_decrypt():
+    """After a rotation old events are read, and new ones are written with the new key."""
+    before = cipher(OLD).encrypt(b"before")
+    ring = cipher(f"{NEW} {OLD}")
+    assert ring.decrypt(before) == b"before"
+    assert cipher(NEW).decrypt(ring.encrypt(b"after")) == b"after"
+    with pytest.raises(ValueError, match="no longer in CIPHER_KEY"):
+        cipher(NEW).decrypt(before)
+
+
+def test_keys_are_read_from_a_file_that_may_change(tmp_path):
+    """A key added to the file decrypts without a restart."""
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    ring = cipher(f"file:{keys}")
+    written = cipher(NEW).encrypt(b"by another process")
+    keys.write_text(f"{NEW}\n{OLD}\n")
+    earlier = keys.stat().st_mtime - 60
+    os.utime(keys, (earlier, earlier))  # not just now, when it might be half written
+    assert ring.decrypt(written) == b"by another process"
+
+
+def test_keys_are_read_from_the_environment(monkeypatch):
+    """Under another name, which the application's environment does not have to hold."""
+    monkeypatch.setenv("ES_KEYS", OLD)
+    assert cipher("env:ES_KEYS").decrypt(cipher(OLD).encrypt(b"a trick")) == b"a trick"
+
+
+def test_every_ciphertext_is_different():
+    """The nonce is never used twice."""
+    ring = cipher(OLD)
+    assert len({ring.encrypt(b"the same") for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-1], lambda text: text[:20], lambda text: b"x" + text[1:]])
+def test_damage_is_noticed(damage):
+    """Cut off, or changed."""
+    ring = cipher(OLD)
+    with pytest.raises(ValueError, match="damaged"):
+        ring.decrypt(damage(ring.encrypt(b"a trick")))
+
+
+def test_a_missing_key_is_an_error():
+    """The same kind of error that AESCipher gives."""
+    with pytest.raises(OSError, match="'CIPHER_KEY' not in env"):
+        KeyRingCipher(Environment("app", {}))
+
+
+@pytest.mark.parametrize("key", ["x" * 24, AESCipher.create_key(16)[:-4] + "!!!!"])
+def test_a_bad_key_is_an_error_that_does_not_show_it(key):
+    """It says which of the keys it is."""
+    with pytest.raises(ConfigError, match="CIPHER_KEY: key 2") as caught:
+        cipher(f"{OLD} {key}")
+    assert key not in str(caught.value)
+
+
+def test_keys_do_not_show():
+    """Neither in the cipher's representation nor in its attributes."""
+    ring = cipher(OLD)
+    assert OLD not in repr(ring)
+    assert OLD not in repr(vars(ring))
+
+
+def test_an_application_is_encrypted(alias):
+    """What is stored does not show what happened, and a rotated application reads it."""
+    env = {
+        "PERSISTENCE_MODULE": "eventsourcing_django",
+        "DJANGO_DB_ALIAS": alias,
+        "CIPHER_TOPIC": "eventsourcing_django.cipher:KeyRingCipher",
+        "COMPRESSOR_TOPIC": "eventsourcing.compressor:ZlibCompressor",
+    }
+    school = TrainingSchool(env=env | {"CIPHER_KEY": OLD})
+    school.register("Fido")
+    (stored,) = school.recorder.select_notifications(None, 10)
+    assert b"Fido" not in stored.state
+    rotated = TrainingSchool(env=env | {"CIPHER_KEY": f"{NEW}\n{OLD}"})
+    rotated.add_trick("Fido", "sit")
+    assert rotated.get_tricks("Fido") == ["sit"]

@@ -1,0 +1,74 @@
+"""The tables: those of eventsourcing-django, and what is added to them."""
+
+from io import StringIO
+
+import pytest
+from databases import on_database
+from django.core.management import call_command
+from django.db import connections
+
+NAMED_BY_UPSTREAM = {
+    "stored_events": {
+        "stored_events_application_name_origina_65aeaa8e_uniq",
+        "stored_events_application_name_id_5e4433c4_uniq",
+    },
+    "snapshots": {"snapshots_application_name_origina_c67229c9_uniq"},
+    "notification_tracking": {"notification_tracking_application_name_upstrea_ee5eed5e_uniq"},
+}
+
+
+@on_database("postgres")
+@pytest.mark.parametrize("table", NAMED_BY_UPSTREAM)
+def test_constraints_have_the_names_of_eventsourcing_django(table):
+    """Its migrations and ours find the same constraints."""
+    connection = connections["postgres"]
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, table)
+    unique = {name for name, about in constraints.items() if about["unique"] and not about["primary_key"]}
+    assert unique - {"notification_tracking_one_current_row"} == NAMED_BY_UPSTREAM[table]
+
+
+@on_database("postgres")
+def test_columns_are_those_of_eventsourcing_django():
+    """Names, types and nullability of every column, in their order."""
+    with connections["postgres"].cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable"
+            " FROM information_schema.columns"
+            " WHERE table_name IN ('stored_events', 'snapshots', 'notification_tracking')"
+            " ORDER BY table_name, ordinal_position"
+        )
+        columns = cursor.fetchall()
+    event = [
+        ("application_name", "character varying", 32, "NO"),
+        ("originator_id", "uuid", None, "NO"),
+        ("originator_version", "bigint", None, "NO"),
+        ("topic", "text", None, "NO"),
+        ("state", "bytea", None, "NO"),
+    ]
+    assert columns == [
+        ("notification_tracking", "uid", "bigint", None, "NO"),
+        ("notification_tracking", "application_name", "character varying", 32, "NO"),
+        ("notification_tracking", "upstream_application_name", "character varying", 32, "NO"),
+        ("notification_tracking", "notification_id", "bigint", None, "NO"),
+        ("notification_tracking", "is_current", "boolean", None, "YES"),
+        ("snapshots", "uid", "bigint", None, "NO"),
+        *[("snapshots", *column) for column in event],
+        ("stored_events", "id", "bigint", None, "NO"),
+        *[("stored_events", *column) for column in event],
+    ]
+
+
+@pytest.mark.django_db
+def test_models_need_no_further_migration():
+    """`makemigrations --check` has nothing to say."""
+    out = StringIO()
+    call_command("makemigrations", "eventsourcing_django", check=True, dry_run=True, stdout=out)
+    assert "No changes detected" in out.getvalue()
+
+
+@on_database("file")
+def test_the_added_migration_can_be_taken_back():
+    """An operator who goes back to eventsourcing-django finds its tables and the events in them."""
+    for target in ("0001", "0002"):
+        call_command("migrate", "eventsourcing_django", target, database="file", verbosity=0)
