@@ -9,17 +9,17 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SETTINGS = '''
+SETTINGS = """
 import json, os
 from syzygy import Stage
 SECRET_KEY = "project"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "syzygy", "shop"]
+INSTALLED_APPS = ["syzygy", "shop"]
 DATABASES = {"default": json.loads(os.environ["PROJECT_DATABASE"])}
 CACHES = {"default": json.loads(os.environ["PROJECT_CACHE"])}
 globals().update(eval(os.environ["PROJECT_SETTINGS"]))
-'''
+"""
 
 LOCAL_CACHE = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 PATIENCE = 60  # seconds until a test gives up on an event
@@ -100,7 +100,10 @@ class Project:
         path.write_text(text)
 
     def models(self, text):
-        self.write("shop/models.py", "import datetime, uuid\nfrom django.db import models\nfrom django.utils import timezone\n" + text)
+        self.write(
+            "shop/models.py",
+            "import datetime, uuid\nfrom django.db import models\nfrom django.utils import timezone\n" + text,
+        )
 
     def migration(self, name, operations, dependencies=(), body="", prelude=""):
         """Write a migration of `shop` with the operations given as source text."""

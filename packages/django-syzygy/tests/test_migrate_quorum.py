@@ -20,7 +20,10 @@ def gate(apps, schema_editor):
 def quorum_project(request, tmp_path, postgres_database):
     cache, backend = None, "syzygy.quorum.backends.postgres.PostgresQuorum"
     if request.param == "redis":
-        cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": request.getfixturevalue("redis_url")}
+        cache = {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": request.getfixturevalue("redis_url"),
+        }
         backend = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "member_timeout": 2}
     made = Project(tmp_path, postgres_settings(postgres_database), cache, MIGRATION_QUORUM_BACKEND=backend)
     made.migration("0001_initial", f"{INITIAL}, {CREATE_RUNS}")
@@ -39,7 +42,12 @@ def gated(quorum_project):
 
 def runs(project):
     """How often the migration ran."""
-    return project.run("shell", "-v0", "-c", "from django.db import connection as c; k = c.cursor(); k.execute('select count(*) from runs'); print(k.fetchone()[0])").strip()
+    return project.run(
+        "shell",
+        "-v0",
+        "-c",
+        "from django.db import connection as c; k = c.cursor(); k.execute('select count(*) from runs'); print(k.fetchone()[0])",
+    ).strip()
 
 
 def answer(process, word):
