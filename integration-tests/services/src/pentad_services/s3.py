@@ -188,15 +188,16 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
     ports = {name: free_port(10000) for name in ("master", "volume", "filer", "s3")}
     store = data / "store"
     store.mkdir(exist_ok=True)
-    # SIGTERM takes it more than ten seconds; data that nobody keeps needs no such care.
+    # SIGTERM takes it more than ten seconds, and nothing hangs on them: what was answered is in the
+    # system's files, which outlive a killed process.
     process = home.guard.spawn(
         [program.path, *_seaweedfs_flags(ports, store, configuration, data)], cwd=data, log=data / "seaweedfs.log",
         env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GLOG_logtostderr": "true"},
-        stop_signal=signal.SIGTERM, grace=30 if durable else 0,
+        stop_signal=signal.SIGTERM, grace=4 if durable else 0,
     )  # fmt: skip
     service = S3Service(
         f"s3: {program}, 127.0.0.1:{ports['s3']}", endpoint=f"127.0.0.1:{ports['s3']}", access_key=access, secret_key=secret,
-        _stop=lambda: (process.stop(grace=30 if durable else 0), home.close())[1],
+        _stop=lambda: (process.stop(grace=4 if durable else 0), home.close())[1],
     )  # fmt: skip
     try:
         wait_for(lambda: takes_objects(service), process, str(program))
