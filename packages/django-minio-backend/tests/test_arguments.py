@@ -7,6 +7,7 @@ import pytest
 import urllib3
 from django.db import models
 from django.db.migrations.writer import MigrationWriter
+
 from django_minio_backend import MinioBackend, MinioBackendStatic
 from pentad_config import Secret, SecretMisuse, override
 

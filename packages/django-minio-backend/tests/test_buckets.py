@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import call_command
+
 from django_minio_backend import MinioBackend
 from django_minio_backend.policies import public_read_policy, same_policy
 

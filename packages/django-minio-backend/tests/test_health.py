@@ -7,6 +7,7 @@ import time
 
 import pytest
 from django.core.management import CommandError, call_command
+
 from django_minio_backend.utils import MinioServerStatus
 
 

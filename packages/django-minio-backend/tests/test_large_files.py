@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 from django.core.files.base import ContentFile
+
 from django_minio_backend.multipart import Parts
 
 MIB = 1024 * 1024

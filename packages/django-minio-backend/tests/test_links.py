@@ -7,6 +7,7 @@ from urllib.request import urlopen
 import pytest
 from django.core.cache import cache
 from django.core.files.base import ContentFile
+
 from pentad_config import override
 
 
@@ -43,7 +44,7 @@ def test_a_link_can_make_the_answer_a_download(storage):
 
 def test_links_name_the_external_endpoint(make_storage, s3_service, anonymous):
     """Links are made and signed for the address browsers use; Django itself uses the internal one."""
-    host, port = s3_service.endpoint.split(":")
+    port = s3_service.endpoint.split(":")[1]
     outside = f"localhost:{port}"
     storage = make_storage(MINIO_EXTERNAL_ENDPOINT=outside, MINIO_EXTERNAL_ENDPOINT_USE_HTTPS=False)
     url = storage.url(storage.save("x", ContentFile(b"seen")))

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.core.checks import run_checks
+
 from django_minio_backend import MinioBackend, MinioBackendStatic
 from django_minio_backend.utils import (
     ConfigurationError,

@@ -23,7 +23,7 @@ class DjangoMinioBackendConfig(AppConfig):
         from django_minio_backend.initializing import initialize
 
         register(check_settings)
-        storages = configured_storages()
+        storages = configured_storages(subclasses=False)
         for storage in storages:
             storage.validate_settings()
         initialize([one for one in storages if one.options.get("MINIO_CONSISTENCY_CHECK_ON_START")])

@@ -36,6 +36,6 @@ def _removed_settings() -> list[CheckMessage]:
 def _unknown_settings() -> list[CheckMessage]:
     return [
         Warning(f"STORAGES[{storage.options.alias!r}]['OPTIONS']: {problem}", id=f"{OURS}W001")
-        for storage in configured_storages()
+        for storage in configured_storages(subclasses=False)
         for problem in storage.options.unknown()
     ]

@@ -21,13 +21,14 @@ def legacy_settings() -> bool:
     return bool(getattr(settings, "MINIO_ENDPOINT", None))
 
 
-def configured_storages() -> list[MinioBackend]:
-    """Return a storage for each entry of STORAGES that uses this package, subclasses included.
+def configured_storages(*, subclasses: bool = True) -> list[MinioBackend]:
+    """Return a storage for each entry of STORAGES that uses this package.
 
-    With global settings and no such entry it is the one storage that those settings describe. Raises
-    ConfigurationError if an entry cannot be used.
+    Without `subclasses` only our own two classes count: building somebody's subclass may send requests, as
+    Django's manifest storages do. With global settings and no entry it is the one storage that those settings
+    describe. Raises ConfigurationError if an entry cannot be used.
     """
-    found = [_built(alias, cls) for alias, cls in _entries()]
+    found = [_built(alias, cls) for alias, cls in _entries() if subclasses or cls in {MinioBackend, MinioBackendStatic}]
     return found or ([MinioBackend()] if legacy_settings() else [])
 
 
@@ -59,8 +60,3 @@ def _built(alias: str, cls: type[MinioBackend]) -> MinioBackend:
         )
     options.setdefault("storage_name", alias)
     return cls(**options)
-
-
-def is_static(storage: MinioBackend) -> bool:
-    """Tell whether a storage is for static files."""
-    return isinstance(storage, MinioBackendStatic)

@@ -49,60 +49,60 @@ class ObjectChanged(OSError):  # noqa: N818
 
 
 class ObjectNotFound(S3Error, FileNotFoundError):  # noqa: N818
-    """No object of this name: the SDK's error and Python's FileNotFoundError in one."""
+    """No object of this name, or no bucket: the SDK's error and Python's FileNotFoundError in one."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         vars(OSError)["errno"].__set__(self, errno.ENOENT)  # S3Error lets nothing be assigned
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored_not_found, (self.bucket_name, self.object_name)
+        names = ("code", "message", "resource", "request_id", "host_id", "bucket_name", "object_name")
+        return _restored_not_found, ({name: getattr(self, name) for name in names},)
 
 
 class LegacyObjectNotFound(S3Error, AttributeError):  # noqa: N818
     """What `stat()` of a missing object raises with the global settings of the 3.x releases."""
 
 
-def _restored_not_found(bucket: str, name: str) -> Any:
-    return not_found(bucket, name)
+def _restored_not_found(fields: dict[str, Any]) -> ObjectNotFound:
+    return ObjectNotFound(response=None, **fields)
 
 
 def not_found(bucket: str, name: str, response: Any = None, kind: type[Any] = ObjectNotFound) -> Any:
-    """Return the error for a missing object. S3Error's positional order differs by release: keywords only."""
+    """Return the error for a missing object."""
+    message = f"there is no object {name!r} in the bucket {bucket!r}"
+    return kind(code="NoSuchKey", message=message, **_fields(response, bucket, name))
+
+
+def _fields(response: Any, bucket: str, name: str) -> dict[str, Any]:
+    """Return the arguments of S3Error; as keywords, because their order differs by release of the SDK."""
     headers = getattr(response, "headers", {})
-    return kind(
-        code="NoSuchKey",
-        message=f"there is no object {name!r} in the bucket {bucket!r}",
-        resource=f"/{bucket}/{name}",
-        request_id=headers.get("x-amz-request-id"),
-        host_id=headers.get("x-amz-id-2"),
-        response=response,
-        bucket_name=bucket,
-        object_name=name,
-    )
+    return {
+        "resource": f"/{bucket}/{name}",
+        "request_id": headers.get("x-amz-request-id"),
+        "host_id": headers.get("x-amz-id-2"),
+        "response": response,
+        "bucket_name": bucket,
+        "object_name": name or None,
+    }
 
 
 def s3_error(response: Any, bucket: str, name: str = "") -> S3Error:
-    """Return the S3Error for an answer that is not a success. The body must have been read."""
+    """Return the S3Error for an answer that is not a success. The body must have been read.
+
+    A missing object, and any object of a missing bucket, is a FileNotFoundError too.
+    """
     code, message = _code_and_message(response)
+    kind: type[S3Error] = S3Error
     if code == "NoSuchKey" and name:
-        missing: S3Error = not_found(bucket, name, response)
-        return missing
+        kind, message = ObjectNotFound, f"there is no object {name!r} in the bucket {bucket!r}"
     if code == "NoSuchBucket":
+        kind = ObjectNotFound
         message = (
             f"the bucket {bucket!r} does not exist; declare it and run "
             "'python manage.py initialize_buckets', or set MINIO_BUCKET_CHECK_ON_SAVE"
         )
-    return S3Error(
-        code=code,
-        message=message,
-        resource=f"/{bucket}/{name}",
-        request_id=response.headers.get("x-amz-request-id"),
-        host_id=response.headers.get("x-amz-id-2"),
-        response=response,
-        bucket_name=bucket,
-        object_name=name or None,
-    )
+    return kind(code=code, message=message, **_fields(response, bucket, name))
 
 
 def _code_and_message(response: Any) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.storage import Storage
 
 from django_minio_backend.administration import Administration
-from django_minio_backend.errors import ObjectNotFound, s3_error
+from django_minio_backend.errors import s3_error
 from django_minio_backend.headers import upload_headers
 from django_minio_backend.multipart import Parts
 from django_minio_backend.naming import object_name
@@ -131,7 +131,7 @@ class Saving(Administration, Storage):
             raise ValueError("The name must be given to delete().")
         key = object_name(name)
         response = self._uploader().exchange("DELETE", self.bucket, key)
-        if response.status >= 300 and not isinstance(s3_error(response, self.bucket, key), ObjectNotFound):
+        if response.status >= 300 and s3_error(response, self.bucket, key).code != "NoSuchKey":
             self._uploader().fail(response, self.bucket, key)
 
     def _uploader(self) -> Uploader:
