@@ -5,10 +5,10 @@ import os
 import pytest
 from eventsourcing.cipher import AESCipher
 from eventsourcing.utils import Environment
-from pentad_config import ConfigError
 from school.applications import TrainingSchool
 
 from eventsourcing_django.cipher import KeyRingCipher
+from pentad_config import ConfigError
 
 OLD, NEW = AESCipher.create_key(16), AESCipher.create_key(32)
 

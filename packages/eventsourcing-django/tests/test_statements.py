@@ -46,9 +46,8 @@ def test_a_save_of_nothing_is_no_statement(recorder, counted):
 @pytest.mark.parametrize("number", [1, 100])
 def test_a_save_in_a_transaction_is_three_statements(recorder, counted, alias, number):
     """A savepoint around it keeps the caller's transaction usable if the save fails."""
-    with transaction.atomic(using=alias):
-        with counted() as statements:
-            recorder.insert_events(events(number))
+    with transaction.atomic(using=alias), counted() as statements:
+        recorder.insert_events(events(number))
     assert len(statements) == 3
 
 

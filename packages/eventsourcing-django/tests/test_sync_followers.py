@@ -15,6 +15,7 @@ from school.running import RUNNER
 
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 
+
 @pytest.fixture
 def env(alias):
     return {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": alias}

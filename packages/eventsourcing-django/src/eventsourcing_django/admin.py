@@ -38,7 +38,10 @@ class AggregateRecordAdmin(ReadOnlyAdmin):
     search_help_text = "the whole ID of an aggregate"
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "models.QuerySet[Any]", search_term: str
+        self,
+        request: HttpRequest,  # noqa: ARG002  # Django's signature
+        queryset: "models.QuerySet[Any]",
+        search_term: str,
     ) -> "tuple[models.QuerySet[Any], bool]":
         """Find an aggregate by its ID; what is not an ID finds nothing."""
         if not search_term:

@@ -20,5 +20,5 @@ class EventsourcingConfig(AppConfig):
         from eventsourcing_django.checks import check_recorder_databases
         from eventsourcing_django.factory import Factory
 
-        eventsourcing_django.Factory = Factory  # type: ignore[misc]
+        eventsourcing_django.Factory = Factory  # type: ignore[assignment,misc]
         checks.register(check_recorder_databases, checks.Tags.database)

@@ -6,3 +6,6 @@ class EventCounter(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     count = models.IntegerField(default=0)
+
+    def __str__(self):
+        return f"{self.name}: {self.count}"
