@@ -7,6 +7,7 @@ from portal.catalogue.datasets import curation_views, health, views
 urlpatterns = [
     path("catalogue/", views.catalogue, name="catalogue"),
     path("catalogue/health", health.health, name="health"),
+    path("catalogue/facts", health.facts, name="facts"),
     path("catalogue/new", curation_views.register, name="register"),
     path("catalogue/<uuid:dataset_id>/", views.dataset_page, name="dataset"),
     path("catalogue/<uuid:dataset_id>/download", views.download, name="download"),
@@ -15,3 +16,4 @@ urlpatterns = [
 ]
 handler404 = "portal.catalogue.datasets.pages.not_found"
 handler403 = "portal.catalogue.datasets.pages.forbidden"
+handler500 = "portal.catalogue.datasets.pages.broken"

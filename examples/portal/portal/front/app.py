@@ -86,8 +86,8 @@ def _add_routes(app: FastAPI) -> None:
 
 
 async def home(request: Request) -> Response:
-    """What the portal is, and the ways into it."""
-    return page(request, "home.html")
+    """What the portal is, and the ways into it; figures from the catalogue if it answers in time."""
+    return page(request, "home.html", facts=await request.app.state.board.facts())
 
 
 async def status_page(request: Request) -> Response:

@@ -47,7 +47,7 @@ class CatalogueProxy:
     def _onward(self, request: Request) -> httpx.Request:
         return self._client.build_request(
             request.method,
-            httpx.URL(path=request.url.path, query=request.url.query.encode()),
+            httpx.URL(path=request.url.path, query=request.url.query.encode() or None),
             headers=[*self._passed_headers(request), *self._identity_of(request)],
             content=request.stream() if _has_body(request) else None,
         )

@@ -51,6 +51,14 @@ class StatusBoard:
         )
         return list(await asyncio.gather(*(_measured(*row) for row in rows)))
 
+    async def facts(self) -> dict[str, Any] | None:
+        """The catalogue's figures for the front page; None while it does not answer."""
+        try:
+            response = await self._client.get("/catalogue/facts", timeout=_DEADLINE)
+        except httpx.TransportError:
+            return None
+        return dict(response.json()) if response.is_success else None
+
     async def _sessions(self) -> str:
         info = await self._redis.info("server")
         flavour = "Valkey" if info.get("server_name") == "valkey" else "Redis"
@@ -77,7 +85,7 @@ async def _told(answer: "asyncio.Future[dict[str, dict[str, Any]]]", part: str) 
 
 async def _slurm() -> str:
     process = await asyncio.create_subprocess_exec(
-        "sinfo", "-h", "-o", "%P %D %t", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        "sinfo", "-h", "-p", "cpu,gpu", "-o", "%P %D %t", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     output, errors = await process.communicate()
     if process.returncode != 0:

@@ -30,7 +30,9 @@ c.ConfigurableHTTPProxy.command = [str(_programs / "configurable-http-proxy"), "
 c.ConfigurableHTTPProxy.pid_file = str(_state / "proxy.pid")
 c.JupyterHub.cookie_secret_file = str(_state / "cookie_secret")
 c.JupyterHub.db_url = f"sqlite:///{_state / 'jupyterhub.sqlite'}"
-c.JupyterHub.template_vars = {"announcement": ""}
+c.JupyterHub.template_vars = {
+    "announcement": f'Part of <a href="{_portal.public_url}">Tern Point Data</a>. Stop your server when you are done.'
+}
 c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax", "secure": _portal.cookie_https_only}}
 
 # Jobs run as this system user on this machine's mock cluster: no sudo in front, every node is 127.0.0.1.
@@ -40,15 +42,16 @@ c.MOSlurmSpawner.state_exechost_exp = "127.0.0.1"
 c.MOSlurmSpawner.env_keep = ["PATH", "LANG", *(name for name in os.environ if name.startswith("MOCK_SLURM_"))]
 c.MOSlurmSpawner.start_timeout = 120
 c.MOSlurmSpawner.http_timeout = 120
-c.MOSlurmSpawner.args = ["--LanguageServerManager.autodetect=False"]  # looks for Node at every start
+c.MOSlurmSpawner.args = [
+    "--LanguageServerManager.autodetect=False",  # looks for Node at every start
+    # Jobs run as the one who started the demo; Jupyter asks for a word when that is root, as in a container.
+    *(["--allow-root"] if os.geteuid() == 0 else []),
+]
 c.PortalSpawner.notebooks_folder = str(_portal.folder / "notebooks")
+_environments = {
+    "portal": {"description": "JupyterLab of the portal", "path": f"{_programs}/", "add_to_path": True},
+}
 c.MOSlurmSpawner.partitions = {
-    "cpu": {
-        "description": "Processors",
-        "architecture": "x86-64",
-        "simple": True,
-        "jupyter_environments": {
-            "portal": {"description": "JupyterLab of the portal", "path": f"{_programs}/", "add_to_path": True},
-        },
-    },
+    "cpu": {"description": "Processors", "architecture": "x86-64", "jupyter_environments": _environments},
+    "gpu": {"description": "Graphics cards", "architecture": "x86-64", "jupyter_environments": _environments},
 }

@@ -6,10 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import Count, Sum
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from portal.catalogue.datasets.models import private_files
+from portal.catalogue.datasets.models import SearchEntry, private_files
 from portal.catalogue.datasets.pages import curation
 
 HEARTBEAT = "follower"
@@ -20,6 +21,15 @@ def health(request: HttpRequest) -> JsonResponse:
     """`{part: {works, detail}}` for the catalogue, its database, its files and its follower."""
     parts = {"catalogue": _catalogue, "database": _database, "files": _files, "follower": _follower}
     return JsonResponse({name: _asked(ask) for name, ask in parts.items()})
+
+
+@require_safe
+def facts(request: HttpRequest) -> JsonResponse:
+    """Figures for the front page: open data sets, their rows, and the newest of them."""
+    entries = SearchEntry.objects.filter(state="approved")
+    newest = entries.order_by("-registered_at").values("dataset_id", "title", "summary").first()
+    totals = entries.aggregate(datasets=Count("dataset_id"), rows=Sum("row_count", default=0))
+    return JsonResponse(totals | {"newest": newest})
 
 
 def _asked(ask: Callable[[], str]) -> dict[str, Any]:
@@ -37,7 +47,7 @@ def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         (version,) = cursor.fetchone()
-    return f"PostgreSQL {version}, {curation().recorder.max_notification_id() or 0} events"
+    return f"PostgreSQL {version.split()[0]}, {curation().recorder.max_notification_id() or 0} events"
 
 
 def _files() -> str:

@@ -73,3 +73,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for something this visitor may not do."""
     text = str(exception) or "You may not do this."
     return page(request, "message.html", status=403, title="Not allowed", text=text)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """The page for a failure of ours; the log has the reason."""
+    text = "The catalogue failed at this. It has been written down; try again in a moment."
+    return page(request, "message.html", status=500, title="Something broke", text=text)

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Final
 
 PREVIEW_ROWS: Final = 12
+BINS: Final = 12
 _MISSING: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "null"})
 _FEW: Final = 6
 
@@ -15,7 +17,9 @@ class NotTabularError(ValueError):
 
 
 def profile_csv(file: BinaryIO) -> dict[str, Any]:
-    """What a CSV file holds: `row_count`, `columns` (name, kind, values, missing) and `first_rows`.
+    """What a CSV file holds: `row_count`, `columns` (name, kind, range, bins, missing) and `first_rows`.
+
+    `bins` counts a numeric column's values in twelve equal steps from the smallest to the largest.
 
     Raises:
         NotTabularError: not UTF-8 text, no header, no row, or rows of different lengths.
@@ -59,7 +63,8 @@ def _check_lengths(rows: list[list[str]]) -> None:
 def _column(name: str, cells: list[str]) -> dict[str, Any]:
     values = [cell for cell in cells if cell not in _MISSING]
     kind, shown = _kind_and_range(values)
-    return {"name": name, "kind": kind, "values": shown, "missing": len(cells) - len(values)}
+    bins = _histogram(_as_numbers(values))
+    return {"name": name, "kind": kind, "range": shown, "bins": bins, "missing": len(cells) - len(values)}
 
 
 def _kind_and_range(values: list[str]) -> tuple[str, str]:
@@ -72,9 +77,19 @@ def _kind_and_range(values: list[str]) -> tuple[str, str]:
     return "text", f"{len(distinct)} different"
 
 
+def _histogram(numbers: list[float]) -> list[int]:
+    """How many numbers fall into each of equal steps; empty if there is no spread."""
+    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
+    if low == high:
+        return []
+    steps = [min(int((number - low) / (high - low) * BINS), BINS - 1) for number in numbers]
+    return [steps.count(step) for step in range(BINS)]
+
+
 def _as_numbers(values: Iterable[str]) -> list[float]:
-    """All values as numbers, or none if one of them is not."""
+    """All values as numbers, or none if one of them is not a finite number."""
     try:
-        return [float(value) for value in values]
+        numbers = [float(value) for value in values]
     except ValueError:
         return []
+    return numbers if all(math.isfinite(number) for number in numbers) else []
