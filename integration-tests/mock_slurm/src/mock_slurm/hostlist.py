@@ -45,7 +45,7 @@ def _split(host: str) -> tuple[str, int, int]:
     match = _NUMBERED.fullmatch(host)
     if match is None:
         return host, -1, 0
-    return match[1], int(match[2]), len(match[2]) if match[2].startswith("0") else 0
+    return match[1], int(match[2]), len(match[2]) if match[2].startswith("0") and len(match[2]) > 1 else 0
 
 
 def _render(prefix: str, width: int, numbers: list[int]) -> str:

@@ -119,6 +119,10 @@ class MockSlurm:
             self._process.wait(timeout=_START_SECONDS)
         self._process = None
         self._end_leftovers()
+        if self._link is not None:
+            self._link.unlink()
+            self._link.parent.rmdir()
+            self._link = None
 
     def shut_down(self) -> None:
         """Stop the controller alone, as a restart of slurmctld does: the jobs run on. `start()` finds them."""

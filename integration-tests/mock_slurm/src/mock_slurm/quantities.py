@@ -83,13 +83,11 @@ def parse_memory(text: str) -> int:
     return -int(-(int(match[1]) * _UNITS[match[2].upper() or "M"]) // 1)
 
 
-def mebibytes(size: int, *, fraction: bool = False) -> str:
-    """A size in MiB as Slurm prints it: `500M`, `125G`; `62.50G` where fractions are allowed."""
-    if size and size % 1024 == 0:
-        return f"{size // 1024}G"
-    if fraction and size >= 1024 and size * 100 % 1024 == 0:
-        return f"{size / 1024:.2f}G"
-    return f"{size}M"
+def mebibytes(size: int) -> str:
+    """A size in MiB as Slurm prints it: in GiB where that takes no more than a half (`125G`, `62.50G`), else `500M`."""
+    if size < 1024 or size % 512:
+        return f"{size}M"
+    return f"{size // 1024}G" if size % 1024 == 0 else f"{size / 1024:.2f}G"
 
 
 def parse_moment(text: str, now: float, minute_seconds: float = 60.0) -> float:

@@ -42,7 +42,13 @@ class Service:
         """Listen; the TCP address if a port was asked for (0 = any free one)."""
         path = self._state / "socket"
         path.unlink(missing_ok=True)
-        self._servers.append(await asyncio.start_unix_server(self._accept, path))
+        folder = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # A unix socket's address holds 108 bytes; by way of the folder's descriptor any folder will do.
+            server = await asyncio.start_unix_server(self._accept, f"/proc/self/fd/{folder}/socket")
+        finally:
+            os.close(folder)
+        self._servers.append(server)
         path.chmod(socket_mode)
         if port is None:
             return None

@@ -5,6 +5,7 @@ configuration as the mock's default; SLURM_CONTRACT_HAS lists what it has, such 
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,20 @@ def test_the_mock_answers_as_recorded(scenario, mock_cluster, tmp_path, monkeypa
     replay(scenario, shell_as(lambda _: [], mock_cluster.environ))
 
 
-@pytest.mark.skipif("SLURM_CONTRACT_REAL" not in os.environ, reason="set SLURM_CONTRACT_REAL=1 to ask the Slurm on PATH")
+@pytest.mark.skipif(
+    "SLURM_CONTRACT_REAL" not in os.environ, reason="set SLURM_CONTRACT_REAL=1 to ask the Slurm on PATH"
+)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_real_slurm_answers_as_recorded(scenario, tmp_path_factory, monkeypatch):
+def test_a_real_slurm_answers_as_recorded(scenario, monkeypatch):
     """The recordings are true: the Slurm on PATH gives the same answers."""
     missing = scenario.needs - set(os.environ.get("SLURM_CONTRACT_HAS", "").split())
     if missing:
         pytest.skip(f"this Slurm has no {', '.join(sorted(missing))} (SLURM_CONTRACT_HAS)")
-    folder = tmp_path_factory.mktemp("contract")
-    for parent in (folder, *list(folder.parents)[:2]):
-        parent.chmod(0o777)
-    monkeypatch.chdir(folder)
-    replay(scenario, shell_as(_as_user, {}))
+    # Not below pytest's own folder, which only its user may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        monkeypatch.chdir(folder)
+        replay(scenario, shell_as(_as_user, {}))
 
 
 def _as_user(user):

@@ -88,8 +88,7 @@ def gres_used(node: Node) -> str:
 def _indices(numbers: list[int]) -> str:
     if not numbers:
         return "N/A"
-    text = compress([f"x{number}" for number in numbers]).removeprefix("x")
-    return text.strip("[]")
+    return compress([f"gpu{number}" for number in numbers]).removeprefix("gpu").strip("[]")
 
 
 def _default_time(group: Group) -> str:

@@ -39,7 +39,9 @@ async def run(controller: Controller, call: Call) -> Reply:
         complaints = [f"scontrol: {line}" for line in error.lines]
         return Reply(1, err=lines(*complaints, 'Try "scontrol --help" for more information'))
     except _Problem as problem:
-        return Reply(1, err=lines(str(problem)))
+        # The real one writes "not found" where it would have written the description.
+        text = lines(str(problem))
+        return Reply(1, text) if text.endswith(" not found\n") else Reply(1, err=text)
 
 
 def _dispatch(controller: Controller, call: Call, given: Parsed) -> str:
@@ -84,7 +86,7 @@ def _blocks(controller: Controller, call: Call, given: Parsed, kind: str, name: 
         return _reservations(controller, name)
     if kind == "hostname":
         return lines(*expand(name))
-    raise _Problem(f"invalid entity:{kind} for keyword:show")
+    raise _Problem(f"invalid entity:{kind} for keyword:show ")
 
 
 def _job_blocks(controller: Controller, name: str) -> list[list[str]] | str:
@@ -147,15 +149,27 @@ def _change_jobs(controller: Controller, call: Call, verb: str, words: list[str]
     if not words:
         raise _Problem(f"too few arguments for keyword:{verb}")
     for word in ",".join(words).split(","):
-        job = _job(controller, word.removeprefix("JobId="), f"{_PREFIXES[verb]} error: ")
-        _permit(call, job, "", f" for job {job.id}")
-        if verb in {"suspend", "resume"} and not call.caller.privileged:
-            raise _Problem(f"{_DENIED} for job {job.id}")
-        _JOB_ACTIONS[verb](controller, call, job)
+        name = word.removeprefix("JobId=")
+        # Holding and releasing say twice what was wrong, the other verbs once.
+        twice = "\nslurm_suspend error: " if verb in {"hold", "uhold", "release"} else ""
+        found = controller.visible([int(name)] if name.isdigit() else [])
+        if not found:
+            raise _Problem(f"{_NO_JOB} for job {name}" + (twice and twice + _NO_JOB))
+        _permit_change(call, found[0], verb, twice)
+        _JOB_ACTIONS[verb](controller, call, found[0])
     return ""
 
 
+def _permit_change(call: Call, job: Job, verb: str, twice: str) -> None:
+    if call.caller.privileged or (job.uid == call.caller.uid and verb not in {"suspend", "resume"}):
+        return
+    denied = "Invalid user id" if twice else _DENIED
+    raise _Problem(f"{denied} for job {job.id}" + (twice and twice + denied))
+
+
 def _suspend(controller: Controller, _: Call, job: Job) -> None:
+    if job.state == "PENDING":
+        raise _Problem(f"Job is pending execution for job {job.id}")
     if job.state != "RUNNING" or job.completing:
         raise _Problem(
             f"Job/step already completing or completed for job {job.id}" if job.finished else _not_running(job)
@@ -181,7 +195,7 @@ def _hold(controller: Controller, call: Call, job: Job) -> None:
 
 def _release(controller: Controller, call: Call, job: Job) -> None:
     if job.held == "JobHeldAdmin" and not call.caller.privileged:
-        raise _Problem(f"{_DENIED} for job {job.id}")
+        raise _Problem(f"{_DENIED} for job {job.id}\nslurm_suspend error: {_DENIED}")
     controller.release(job)
 
 
@@ -211,7 +225,6 @@ _JOB_ACTIONS: dict[str, Callable[[Controller, Call, Job], None]] = {
     "suspend": _suspend,
     "resume": _resume,
 }
-_PREFIXES = dict.fromkeys(_JOB_ACTIONS, "slurm_update") | {"suspend": "slurm_suspend", "resume": "slurm_suspend"}
 
 
 # --- update -----------------------------------------------------------------------------------------------------
@@ -245,8 +258,7 @@ def _update_node(controller: Controller, call: Call, values: dict[str, str]) -> 
     if state not in marks:
         raise _Problem(f"Invalid input: State={values.get('state', '')}\nRequest aborted")
     if marks[state] and not values.get("reason"):
-        raise _Problem("You must specify a reason when DOWNING a node. Request denied" if marks[state] == "DOWN"
-                       else "You must specify a reason when DRAINING a node. Request denied")  # fmt: skip
+        raise _Problem("You must specify a reason when DOWNING or DRAINING a node. Request denied")
     for name in expand(values.get("nodename") or values.get("node") or ""):
         if name not in controller.nodes:
             raise _Problem("slurm_update error: Invalid node name specified")

@@ -25,7 +25,7 @@ def joined(blocks: list[list[str]], *, one_line: bool) -> str:
 
 def tres(cpus: int, memory: int, nodes: int | None, gpus: int) -> str:
     """Trackable resources: `cpu=4,mem=2000M,node=1,billing=4,gres/gpu=2`."""
-    parts = [f"cpu={cpus}", f"mem={mebibytes(memory, fraction=True)}"]
+    parts = [f"cpu={cpus}", f"mem={mebibytes(memory)}"]
     if nodes is not None:
         parts.append(f"node={nodes}")
     return ",".join([*parts, f"billing={cpus}", *([f"gres/gpu={gpus}"] if gpus else [])])
@@ -85,7 +85,7 @@ def _job_place(job: Job, view: JobView) -> list[str]:
     gpus = sum(request.gres_counts.values()) * view.node_count
     oversubscribe = "NO" if request.exclusive else "OK"
     return [
-        f"Partition={request.partition} AllocNode:Sid={os.uname().nodename}:0",
+        f"Partition={request.partition} AllocNode:Sid=localhost:0",
         f"ReqNodeList={compress(request.nodelist) or '(null)'} ExcNodeList={compress(request.exclude) or '(null)'}",
         f"NodeList={nodes}" + (f" SchedNodeList={compress(job.scheduled_nodes)}" if job.scheduled_nodes else ""),
         *([f"BatchHost={view.exec_host}"] if nodes else []),
@@ -127,6 +127,7 @@ def _job_files(job: Job) -> list[str]:
         f"StdOut={request.stdout}",
         "Power=",
         *([f"TresPerNode=gres:{request.gres}"] if request.gres else []),
+        "",
     ]
 
 
@@ -167,7 +168,7 @@ def _allocated(node: Node) -> str:
     if not node.cpus_allocated:
         return ""
     gpus = sum(len(taken) for kind, taken in node.gres_used().items() if kind.startswith("gpu"))
-    parts = [f"cpu={node.cpus_allocated}", f"mem={mebibytes(node.memory_allocated, fraction=True)}"]
+    parts = [f"cpu={node.cpus_allocated}", f"mem={mebibytes(node.memory_allocated)}"]
     return ",".join([*parts, *([f"gres/gpu={gpus}"] if gpus else [])])
 
 

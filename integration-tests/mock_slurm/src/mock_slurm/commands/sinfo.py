@@ -24,8 +24,8 @@ _FLAGS = (
 )  # fmt: skip
 _DEFAULT = "%#P %.5a %.10l %.6D %.6t %N"
 _LONG = "%#P %.5a %.10l %.10s %.4r %.8h %.10g %.6D %.11T %N"
-_BY_NODE = "%#N %.6D %#P %6t"
-_SUMMARY = "%#P %.5a %.10l %.16F  %N"
+_BY_NODE = "%9N %.6D %.9P %6t"
+_SUMMARY = "%#P %.5a %.10l %.16F %N"
 _REASONS = "%20E %9u %19H %N"
 
 
