@@ -50,8 +50,8 @@ class SessionHandler:
 
     It takes `(connection, session_id, store, serializer, lifetime)`, or with an encryptor
     `(connection, session_id, store, serializer, encryptor, lifetime)`. `rolling` is the expiry strategy if it
-    is known; `strict_ids` gives a new id to a session that the store does not know; `cookie` makes the handler
-    read the id from it when the id is first needed.
+    is known; `strict_ids` gives a new id to a session that the store does not know. With `cookie` the handler puts
+    itself and an unloaded session into the connection's scope, and reads the id when it is first needed.
     """
 
     @typing.overload
@@ -107,9 +107,13 @@ class SessionHandler:
         self._cookie_due = False  # the browser must be told something
         self._document: Document | None = None  # what the store holds under _record_id
         self._new_id: str | None = None
-        self._record_id: str | _InCookie | None = session_id if cookie is None else _IN_COOKIE
         self._renewed = False
+        self._record_id: str | _InCookie | None = session_id
         self._session: dict[str, typing.Any] | None = None
+        if cookie is not None:
+            self._record_id = _IN_COOKIE
+            self._session = connection.scope["session"] = LoadGuard()
+            connection.scope["session_handler"] = self
 
     # What other code asks
 
@@ -232,12 +236,6 @@ class SessionHandler:
             events.cookie_unsendable(_TOO_LATE)
 
     # Reading
-
-    def attach(self) -> None:
-        """Put this handler and an unloaded session into the connection's scope."""
-        self._session = LoadGuard()
-        self.connection.scope["session"] = self._session
-        self.connection.scope["session_handler"] = self
 
     def _stored_id(self) -> str | None:
         if isinstance(self._record_id, _InCookie):

@@ -98,7 +98,7 @@ class SessionMiddleware:
         await sender.handler.commit_late()
 
     def _handler(self, scope: Scope) -> SessionHandler:
-        handler = SessionHandler(
+        return SessionHandler(
             HTTPConnection(scope),
             None,
             self.store,
@@ -109,8 +109,6 @@ class SessionMiddleware:
             strict_ids=self.strict_ids,
             cookie=self.cookie,
         )
-        handler.attach()
-        return handler
 
 
 class _Sender:
