@@ -1,6 +1,7 @@
 """A hub, Slurm and a Jupyter server, all real processes."""
 
 import httpx
+import pytest
 
 
 def jobs(slurm):
@@ -46,3 +47,84 @@ def test_the_rest_api_starts_a_server_with_few_options(hub, visitor):
     assert answer.status_code in {201, 202}, answer.text
     hub.ready(visitor.name)
     assert status(hub, visitor.name).status_code == 200
+
+
+def test_a_link_that_could_run_code_only_fills_in_the_form(hub, visitor):
+    """A link with a path of its author shows the form and starts nothing."""
+    answer = visitor.spawn_page(partition="cpu", environment_path="/home/eve/bin")
+    assert answer.status_code == 200
+    assert 'value="/home/eve/bin"' in answer.text
+    assert "Nothing has been started yet" in answer.text
+    assert hub.server(visitor.name) is None
+
+
+def test_a_link_on_another_site_only_fills_in_the_form(hub, visitor):
+    """A browser that was sent by another site is asked first, also for plain resources."""
+    answer = visitor.get("/hub/spawn", params={"partition": "cpu"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert "Nothing has been started yet" in answer.text
+    assert hub.server(visitor.name) is None
+
+
+def test_a_page_reloaded_after_an_error_is_a_plain_form(visitor):
+    """A query that is not about options, like the _xsrf of a submitted form, neither starts nor complains."""
+    answer = visitor.spawn_page(_xsrf="x")
+    assert answer.status_code == 200
+    assert "spawn-error-msg" not in answer.text
+    assert "A link filled in" not in answer.text
+
+
+def test_a_refused_form_comes_back_filled_in(hub, visitor):
+    """A mistake is answered with 400, a sentence about it and the values that were typed."""
+    answer = visitor.submit(partition="cpu", nprocs="9999", reservation="", options="--nice=3")
+    assert answer.status_code == 400
+    assert "9999 CPUs were asked for" in answer.text
+    assert 'value="--nice=3"' in answer.text
+    assert hub.server(visitor.name) is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"partition": "restricted"},
+        {"partition": "cpu", "nprocs": 9999},
+        {"partition": "cpu", "reservation": "a b"},
+        {"partition": "cpu", "options": "--partition=long"},
+        {"partition": "cpu", "root_dir": "/x\ny"},
+        {"partition": ["cpu"]},
+        {"nprocs": 1},
+    ],
+)
+def test_the_rest_api_refuses_what_the_form_refuses(hub, visitor, options):
+    """Options from the REST API pass the same check: 400 and no job."""
+    answer = hub.api("POST", f"/users/{visitor.name}/server", json=options)
+    assert answer.status_code == 400, answer.text
+    assert hub.server(visitor.name) is None
+
+
+def test_a_script_is_not_taken_from_a_rest_request(hub, visitor, tmp_path, slurm):
+    """Keys of the server's own in a REST request change nothing; the server starts without them."""
+    marker = tmp_path / "marker"
+    injected = f"touch {marker}"
+    options = {"partition": "cpu", "prologue": injected, "cmd": injected, "srun": injected, "epilogue": injected}
+    answer = hub.api("POST", f"/users/{visitor.name}/server", json=options)
+    assert answer.status_code in {201, 202}
+    hub.ready(visitor.name)
+    assert not marker.exists()
+
+
+def test_slurms_own_sentence_explains_a_refused_job(visitor):
+    """When sbatch refuses, the user reads why."""
+    answer = visitor.submit(partition="cpu", environment_id="default", options="--constraint=nosuchfeature")
+    assert answer.status_code == 400
+    assert "Invalid feature specification" in answer.text
+
+
+def test_the_port_report_needs_a_servers_token(hub):
+    """Another token is no server's: 403 and nothing changes."""
+    assert hub.api("POST", "/batchspawner", json={"port": 8888}).status_code == 403
+
+
+def test_the_forms_assets_are_served(hub):
+    """Style sheet and script are static files of the hub."""
+    for name in ("option_form.css", "option_form.js"):
+        assert httpx.get(f"{hub.url}/hub/form/{name}").status_code == 200

@@ -30,7 +30,8 @@ class PortHandler(BatchSpawnerAPIHandler):  # type: ignore[misc]  # batchspawner
 
     def _spawner(self) -> Any:
         token = self.get_auth_token() or ""
-        for spawner in self.current_user.spawners.values():
+        # a service has tokens too, and no servers
+        for spawner in getattr(self.current_user, "spawners", {}).values():
             if spawner.api_token and hmac.compare_digest(spawner.api_token.encode(), token.encode()):
                 return spawner
         self.log.warning("Refused a port report of %s: no server has that token", self.current_user.name)

@@ -105,6 +105,16 @@ def _gres(options: UserOptions, limits: Limits) -> str:
     return limits.gpu.format(options.ngpus)
 
 
+def _without_replaced(raw: Mapping[str, Any], partitions: Mapping[str, Partition]) -> Mapping[str, Any]:
+    """Leave out path and modules beside a configured id: they are replaced, and stored ones may hold variables."""
+    name, identifier = raw.get("partition"), raw.get("environment_id")
+    if not (isinstance(name, str) and isinstance(identifier, str) and name in partitions):
+        return raw
+    if identifier not in partitions[name].environments:
+        return raw
+    return {key: value for key, value in raw.items() if key not in {"environment_path", "environment_modules"}}
+
+
 def resolve_job(
     raw: Mapping[str, Any],
     partitions: Mapping[str, Partition],
@@ -113,7 +123,7 @@ def resolve_job(
     allowed_options: Iterable[str],
 ) -> Job:
     """Check a request from anywhere; a `SpawnRefused` says what was wrong with it."""
-    options = parse_user_options(raw)
+    options = parse_user_options(_without_replaced(raw, partitions))
     partition = choose_partition(partitions, options.partition)
     _check_limits(options, partition.limits)
     environment = choose_environment(options, partition.environments)

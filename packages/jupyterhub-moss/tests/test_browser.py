@@ -1,0 +1,139 @@
+"""The page in Chromium."""
+
+import json
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_service):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, hub, visitor):
+    """Open the spawn page as the visitor; errors of scripts on the page fail the test."""
+    contexts, errors = [], []
+
+    def open_page(storage=None, query="", **options):
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        cookies = [{"name": c.name, "value": c.value, "url": hub.url + c.path} for c in visitor.cookies.jar]
+        context.add_cookies(cookies)
+        if storage:
+            context.add_init_script(
+                f"for (const [k, v] of Object.entries({json.dumps(storage)})) localStorage.setItem(k, v);"
+            )
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{hub.url}/hub/spawn{query}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def test_simple_choices_drive_the_fields_that_are_sent(open_page):
+    """Partition, CPUs, GPUs, time and interface of the Simple tab are written to the Advanced fields."""
+    page = open_page()
+    page.check("input[name=partition_simple][value=gpu]", force=True)
+    page.check("#fourCores", force=True)
+    page.locator("[id='2Gpu']").check(force=True)
+    page.select_option("#runtime_simple", "4:00:00")
+    page.uncheck("#jupyterlab_simple")
+    values = {name: page.input_value(f"#{name}") for name in ("partition", "nprocs", "ngpus", "runtime", "default_url")}
+    assert values == {
+        "partition": "gpu", "nprocs": "4", "ngpus": "2", "runtime": "4:00:00", "default_url": "/tree",
+    }  # fmt: skip
+
+
+def test_a_short_partition_offers_its_own_time(open_page):
+    """Where one hour is too long, the longest possible time is offered and asked for."""
+    page = open_page()
+    page.click("#advanced_tab_link")
+    page.select_option("#partition", "debug")
+    assert page.input_value("#runtime") == "0:05:00"
+    assert page.locator("#runtime_simple option").all_text_contents() == ["5 minutes"]
+
+
+def test_the_memory_field_counts_in_gigabytes(open_page):
+    """Numbers are sent with G, fractions in megabytes, nothing and zero as they are."""
+    page = open_page()
+    page.click("#advanced_tab_link")
+    for typed, sent in [("4", "4G"), ("0.5", "512M"), ("0", "0"), ("", "")]:
+        page.fill("#mem_input", typed)
+        assert page.input_value("#mem") == sent
+
+
+def test_tabs_work_with_the_keyboard(open_page):
+    """Arrow keys move between the tabs."""
+    page = open_page()
+    page.focus("#simple_tab_link")
+    page.keyboard.press("ArrowRight")
+    assert page.is_visible("#menu1")
+    assert not page.is_visible("#home")
+    assert page.get_attribute("#advanced_tab_link", "aria-selected") == "true"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{not json",
+        "null",
+        '"text"',
+        "[1, 2]",
+        '{"fields": {"partition": "gone"}, "tab": "advanced"}',
+        '{"fields": 7, "simple": null, "environment": {}}',
+        '{"fields": {"partition": "__proto__"}}',
+        '{"fields": {"partition": "cpu", "nprocs": "many", "ngpus": []}, "environment": "custom-9", "simple": 3}',
+    ],
+)
+def test_what_the_browser_remembers_cannot_break_the_page(open_page, form):
+    """Corrupt or stale storage leaves a form with a partition that exists."""
+    page = open_page({"form-config:v3": form, "custom-environment-config:v1": form})
+    assert page.input_value("#partition") in {"cpu", "gpu", "debug"}
+    page.check("input[name=partition_simple][value=gpu]", force=True)
+    assert page.input_value("#partition") == "gpu"
+
+
+def test_a_custom_environment_is_kept_and_can_be_removed(open_page):
+    """An added environment is chosen, sent with its path, stored, and gone after Remove."""
+    page = open_page()
+    page.click("#advanced_tab_link")
+    page.check("#environment_add_radio")
+    assert page.is_disabled("#environment_add_button")
+    page.fill("#environment_add_name", "Mine")
+    page.fill("#environment_add_path", "/my/env/bin")
+    page.click("#environment_add_button")
+    assert page.input_value("#environment_path") == "/my/env/bin"
+    assert page.locator("#environment_simple_custom option").all_text_contents() == ["Mine"]
+    page.reload()
+    page.click("#advanced_tab_link")
+    page.click("text=Remove")
+    assert page.locator("#jupyter_environments_custom input").count() == 0
+    assert page.evaluate("localStorage.getItem('custom-environment-config:v1')") == "{}"
+
+
+@pytest.mark.parametrize("tab", ["#simple_tab_link", "#advanced_tab_link"])
+def test_nothing_sticks_out_on_a_phone(open_page, tab):
+    """At 390 pixels the page does not scroll sideways."""
+    page = open_page(viewport={"width": 390, "height": 800})
+    page.click(tab)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_without_javascript_the_form_is_complete(open_page, hub, visitor):
+    """A browser without scripts shows the Advanced fields and can submit them."""
+    page = open_page(java_script_enabled=False)
+    assert not page.is_visible("#home")
+    page.fill("#nprocs", "9999")
+    page.click("button[type=submit]")
+    assert "9999 CPUs were asked for" in page.inner_text(".spawn-error-msg")
