@@ -1,12 +1,13 @@
 """What `makemigrations` writes for each kind of change."""
 
-import datetime
+import datetime as dt
 import uuid
 
 import pytest
 from django.apps import apps
 from django.core.management.color import color_style
 from django.db import migrations, models
+from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.questioner import InteractiveMigrationQuestioner, MigrationQuestioner
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.functions import Cast, Now
@@ -89,11 +90,11 @@ ADDED_WITH_DEFAULT = [
     (models.DateTimeField(default=timezone.now), Now()),
     (models.DateTimeField(auto_now_add=True, default=timezone.now), Now()),
     (models.DateField(auto_now=True), Cast(Now(), models.DateField())),
-    (models.DateField(default=datetime.date.today), Cast(Now(), models.DateField())),
+    (models.DateField(default=dt.date.today), Cast(Now(), models.DateField())),
     (models.TimeField(auto_now=True), Cast(Now(), models.TimeField())),
     (
-        models.DateTimeField(default=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)),
-        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+        models.DateTimeField(default=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
+        dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
     ),
     (models.ForeignKey("shop.Item", models.CASCADE, default=1), 1),
     (models.ForeignKey("shop.Item", models.CASCADE, default=answer), 42),
@@ -358,6 +359,18 @@ def test_apps_that_wait_for_each_other():
     assert [get_migration_stage(m) for m in changes["a"]] == [PRE, POST]
     assert [get_migration_stage(m) for m in changes["b"]] == [PRE, POST]
     assert ("b", changes["b"][0].name) in changes["a"][0].dependencies
+
+
+def test_removal_in_one_app_beside_a_reference_in_another():
+    """What is added before the deployment does not depend on another app's unrelated removal after it."""
+    before = [model("A", "a"), model("B", "b", old=models.IntegerField(null=True))]
+    after = [model("A", "a", b=models.ForeignKey("b.B", models.CASCADE, null=True)), model("B", "b")]
+    graph = MigrationGraph()
+    for label in ("a", "b"):
+        graph.add_node((label, "0001_initial"), None)
+    detector = MigrationAutodetector(state(*before), state(*after), MigrationQuestioner())
+    (migration,) = detector._detect_changes(graph=graph)["a"]
+    assert migration.dependencies == [("b", "0001_initial")]
 
 
 class Answers(InteractiveMigrationQuestioner):

@@ -84,6 +84,9 @@ def test_foreign_key_default_instance():
         class Meta:
             app_label = "shelf"
 
+        def __str__(self):
+            return str(self.code)
+
     author = Author(pk=3, code=8)
     by_key = models.ForeignKey("shelf.Author", models.CASCADE, default=author)
     assert get_pre_add_field_operation("Book", "author", by_key).field.db_default == 3

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from django.core.management.color import Style
 from django.db import models
-from django.db.migrations import operations
+from django.db.migrations import Migration, operations
 from django.db.migrations.autodetector import MigrationAutodetector as DjangoMigrationAutodetector
 from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.operations.base import Operation
@@ -23,7 +23,7 @@ from .operations import (
     get_pre_remove_field_operation,
 )
 from .operations.field_defaults import AnyField, get_database_default
-from .plan import partition_operations
+from .plan import get_operation_stage, partition_operations
 from .questions import StageQuestions
 
 __all__ = (
@@ -189,6 +189,7 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
             self._divide(app_label)
         super()._build_migration_list(graph)  # type: ignore[misc]
         self._drop_placeholders()
+        self._bring_dependencies_forward(graph)
 
     def _divide(self, app_label: str) -> None:
         generated = self.generated_operations[app_label]
@@ -215,6 +216,35 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
         for migration in (migration for app in self.migrations.values() for migration in app):
             migration.dependencies = [d for d in migration.dependencies if not d[0].startswith(STAGE_SPLIT)]
 
+    def _bring_dependencies_forward(self, graph: MigrationGraph | None) -> None:
+        """Let nothing before the deployment depend on what comes after it, unless it really does.
+
+        Django's builder makes a migration depend on the last one of another app, whichever it needs.
+        """
+        for migration in (migration for app in self.migrations.values() for migration in app):
+            if _is_after(migration):
+                continue
+            migration.dependencies = [
+                self._earliest(migration, dependency, graph) for dependency in migration.dependencies
+            ]
+
+    def _earliest(self, migration: Migration, dependency: Any, graph: MigrationGraph | None) -> Any:
+        candidates = {other.name: other for other in self.migrations.get(dependency[0], ())}
+        target = candidates.get(dependency[1])
+        if dependency[0] == migration.app_label or target is None or not _is_after(target):
+            return dependency
+        wanted = [
+            resolved
+            for operation in migration.operations
+            for resolved in (self._resolve_dependency(d)[0] for d in operation._auto_deps)  # type: ignore[attr-defined] # noqa: SLF001
+            if resolved.app_label == dependency[0]
+        ]
+        for other in reversed(candidates.values()):
+            if any(self.check_dependency(operation, d) for operation in other.operations for d in wanted):
+                return dependency[0], other.name
+        applied = graph.leaf_nodes(dependency[0]) if graph is not None else []
+        return applied[0] if applied else dependency
+
     def check_dependency(self, operation: Operation, dependency: Any) -> bool:
         """Tell whether `operation` is what `dependency` asks for."""
         if isinstance(dependency, (StageDependency, StagedOperationDependency)):
@@ -223,6 +253,11 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
             return False
         satisfied: bool = super().check_dependency(operation, dependency)
         return satisfied
+
+
+def _is_after(migration: Migration) -> bool:
+    """Whether everything in a migration waits for the deployment."""
+    return all(get_operation_stage(operation) is Stage.POST_DEPLOY for operation in migration.operations)
 
 
 def _column(field: AnyField, name: str) -> str | None:
