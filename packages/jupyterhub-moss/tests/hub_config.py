@@ -33,7 +33,8 @@ c.MOSlurmSpawner.environment = {
     "JUPYTER_NO_CONFIG": "1",
     "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp",
 }
-c.MOSlurmSpawner.args = ["--allow-root", "--ServerApp.ip=127.0.0.1"]
+c.MOSlurmSpawner.ip = "127.0.0.1"
+c.MOSlurmSpawner.args = ["--allow-root"]
 c.MOSlurmSpawner.partitions = settings["partitions"]
 c.MOSlurmSpawner.start_timeout = 60
 c.MOSlurmSpawner.slurm_info_max_age = 0

@@ -1,5 +1,8 @@
 """A hub, Slurm and a Jupyter server, all real processes."""
 
+import re
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -12,8 +15,18 @@ def status(hub, name):
     return httpx.get(f"{hub.url}/user/{name}/api/status", headers={"Authorization": f"token {hub.token}"})
 
 
+def listening_addresses(port):
+    """The addresses, in hexadecimal, on which this machine accepts connections to a port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {
+        address.split(":")[0]
+        for _, address, _, state, *_ in rows
+        if state == "0A" and int(address.split(":")[1], 16) == port
+    }
+
+
 def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub, visitor, slurm):
-    """The form starts a Slurm job; its server answers through the hub; stopping ends the job."""
+    """The form starts a Slurm job; its server listens where it should and answers through the hub; stopping ends the job."""
     before = set(jobs(slurm))
     answer = visitor.submit(
         partition="cpu", nprocs="2", runtime="0:30:00", mem="1G", environment_id="default", output="true"
@@ -24,6 +37,8 @@ def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub,
     assert job.endswith("RUNNING")
     assert status(hub, visitor.name).status_code == 200
     assert slurm("squeue", "-h", "-j", job.split()[0], "-o", "%P %C %l").split() == ["cpu", "2", "30:00"]
+    (log,) = Path(hub.settings["home"]).glob(f"slurm-{job.split()[0]}.out")
+    assert listening_addresses(int(re.search(r"http://\S+?:(\d+)/user", log.read_text())[1])) == {"0100007F"}
     assert hub.api("DELETE", f"/users/{visitor.name}/server").status_code in {202, 204}
     hub.gone(visitor.name)
     assert not set(jobs(slurm)) - before

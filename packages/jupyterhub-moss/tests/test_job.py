@@ -127,7 +127,7 @@ def test_a_forms_first_values_count():
     "options",
     ["--partition=long", "-p long", "-plong", "--part=long", "--time=9", "-t9", "--gres=gpu:9", "-G 4", "--mem 0",
      "-A other", "--account=x", "--qos=big", "--wrap=id", "-N2", "-n 4", "--nodes=2", "--uid=0", "--output=/x", "script.sh",
-     "--comment='a b'", "--comment=a\"", "--nice", "--constraint=a#b", "--", "-"],
+     "--comment='a b'", '--comment=a"', "--nice", "--constraint=a#b", "--", "-"],
 )  # fmt: skip
 def test_options_that_could_overrule_the_form_are_refused(options):
     """Managed, abbreviated, unlisted and unquotable options do not pass."""

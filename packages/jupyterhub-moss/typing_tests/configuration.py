@@ -20,8 +20,16 @@ class SiteSpawner(MOSlurmSpawner):
 def texts() -> list[str]:
     """Every text that the package exports."""
     template, count = parse_gpu_resource("gpu:V100:2")
-    return [STATIC_FORM_PATH, STATIC_FORM_REGEX, version, template, count, local_path("form"), file_hash(__file__),
-            create_prologue("", "", "/env/bin", "")]
+    return [
+        STATIC_FORM_PATH,
+        STATIC_FORM_REGEX,
+        version,
+        template,
+        count,
+        local_path("form"),
+        file_hash(__file__),
+        create_prologue("", "", "/env/bin", ""),
+    ]
 
 
 longest: timedelta = parse_timelimit("1:00:00")

@@ -36,6 +36,7 @@ class MOSlurmSpawner(AccountSpawner):
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
         apply_user_options: Any
         default_url: str
+        ip: str
         notebook_dir: str
         user_options: dict[str, Any]
 
@@ -113,6 +114,8 @@ class MOSlurmSpawner(AccountSpawner):
         self.options_form = self.create_options_form
         # a start replaces both with the user's choice; one without a choice gets the configured values again
         self._configured_pages = (self.default_url, self.notebook_dir)
+        # batchspawner's start() resets it to its own default, all interfaces
+        self._configured_ip = self.ip
         # the trait exists since JupyterHub 5.3; start() makes the same check whether or not this ran
         if self.has_trait("apply_user_options") and not self.apply_user_options:
             self.apply_user_options = self.check_user_options
@@ -253,6 +256,7 @@ class MOSlurmSpawner(AccountSpawner):
 
     async def submit_batch_script(self) -> str:
         """Hand the job script to sbatch and keep the job's id; `SubmissionError` has Slurm's own sentence."""
+        self.ip = self._configured_ip
         environment = self.get_env()
         self.req_keepvars = ",".join(environment)
         subvars = self.get_req_subvars()
