@@ -1,9 +1,9 @@
-"""Recorded conversations with Slurm, replayed against any Slurm.
+r"""Recorded conversations with Slurm, replayed against any Slurm.
 
 A scenario is a text file::
 
     ## a job that succeeds
-    $ [alice] printf '#!/bin/bash\\nsleep 1\\n' | sbatch --parsable
+    $ [alice] printf '#!/bin/bash\nsleep 1\n' | sbatch --parsable
     rc=0
     out| <A>
     @ wait A COMPLETED
