@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a program in an image, no part of a package
 """Runs the mock Slurm in a container: ``entry.py serve``; ``entry.py healthy`` exits 0 while its controller answers.
 
 The controller listens on the loopback address alone, where a published port does not arrive, so connections
@@ -38,15 +39,20 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+def keep_token(token: str) -> None:
+    """Put the token where the controller looks for it."""
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    (STATE / "token").touch(mode=0o600)
+    (STATE / "token").write_text(token)
+
+
 async def serve() -> int:
     """Run the controller and the relay until SIGTERM; returns the controller's exit code."""
     token = os.environ.pop("MOCK_SLURM_TOKEN", "")
     if not token:
         sys.stderr.write("mock-slurm: set MOCK_SLURM_TOKEN to the token that callers give\n")
         return 2
-    STATE.mkdir(mode=0o700, exist_ok=True)
-    (STATE / "token").touch(mode=0o600)
-    (STATE / "token").write_text(token)
+    keep_token(token)
     command = [sys.executable, "-m", "mock_slurm", "serve", "--state", str(STATE), "--port", str(INNER), "--end-jobs"]
     controller = await asyncio.create_subprocess_exec(*command, cwd="/opt/pentad")
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, controller.terminate)
@@ -58,7 +64,9 @@ async def serve() -> int:
 def healthy() -> int:
     """0 while the controller answers on its socket."""
     environment = {**os.environ, "MOCK_SLURM_ADDRESS": str(STATE / "socket")}
-    return subprocess.run([STATE / "bin" / "squeue", "-h"], env=environment, stdout=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(
+        [STATE / "bin" / "squeue", "-h"], env=environment, stdout=subprocess.DEVNULL, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -57,10 +57,18 @@ def test_postgres_service_does_not_drop_its_own_database(postgres_service):
 def test_s3_bucket_takes_objects_and_goes_with_them(s3_service, s3_bucket):
     """`s3_bucket` takes objects of any name, and dropping it removes them."""
     client = Minio(
-        s3_service.endpoint, s3_service.access_key, s3_service.secret_key, secure=s3_service.secure, region=s3_service.region
+        s3_service.endpoint,
+        s3_service.access_key,
+        s3_service.secret_key,
+        secure=s3_service.secure,
+        region=s3_service.region,
     )
     for key in ("a b.txt", "ü/+#?&=.txt", "deep/er/x"):
         client.put_object(s3_bucket, key, io.BytesIO(b"x"), 1)
-    assert sorted(o.object_name for o in client.list_objects(s3_bucket, recursive=True)) == ["a b.txt", "deep/er/x", "ü/+#?&=.txt"]
+    assert sorted(o.object_name for o in client.list_objects(s3_bucket, recursive=True)) == [
+        "a b.txt",
+        "deep/er/x",
+        "ü/+#?&=.txt",
+    ]
     s3_service.drop_bucket(s3_bucket)
     assert not client.bucket_exists(s3_bucket)

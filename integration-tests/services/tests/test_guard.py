@@ -91,7 +91,11 @@ def test_leaving_the_block_ends_the_tree(tree):
 
 
 @linux
-@pytest.mark.parametrize("victims", [("owner",), ("watcher",), ("keeper",), ("owner", "keeper"), ("owner", "watcher"), ("watcher", "keeper")], ids="+".join)
+@pytest.mark.parametrize(
+    "victims",
+    [("owner",), ("watcher",), ("keeper",), ("owner", "keeper"), ("owner", "watcher"), ("watcher", "keeper")],
+    ids="+".join,
+)
 def test_killing_any_of_the_three_ends_the_tree(tree, victims):
     """SIGKILL of owner, watcher or keeper, or of any two of them, leaves no guarded process and no folder."""
     mark, process, told = tree()
@@ -207,7 +211,9 @@ def test_stopping_a_process_ends_its_children():
 def test_a_process_that_ignores_its_stop_signal_is_killed():
     """After its grace a process that ignores SIGTERM gets SIGKILL."""
     with ProcessGuard() as guard:
-        process = guard.spawn(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1000; done"], stdout=subprocess.PIPE)
+        process = guard.spawn(
+            ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1000; done"], stdout=subprocess.PIPE
+        )
         process.stdout.readline()
         process.stdout.close()
         assert process.stop(grace=0.2) == -signal.SIGKILL
@@ -263,5 +269,7 @@ def test_large_environments_and_arguments_arrive():
     """Arguments and variables of hundreds of kilobytes reach the program whole."""
     with ProcessGuard() as guard:
         big = "x" * 100_000
-        process = guard.spawn(["sh", "-c", 'test ${#BIG} = 100000 && test ${#1} = 100000', "sh", big], env={**os.environ, "BIG": big})
+        process = guard.spawn(
+            ["sh", "-c", "test ${#BIG} = 100000 && test ${#1} = 100000", "sh", big], env={**os.environ, "BIG": big}
+        )
         assert process.wait(10) == 0

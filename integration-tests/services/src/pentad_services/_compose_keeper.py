@@ -22,7 +22,9 @@ def main(service: str, compose: list[str]) -> None:
             signal.pause()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        log = subprocess.run([*compose, "logs", "--tail", "40", "--no-color", service], capture_output=True, check=False)
+        log = subprocess.run(
+            [*compose, "logs", "--tail", "40", "--no-color", service], capture_output=True, check=False
+        )
         subprocess.run([*compose, "down", "--volumes", "--timeout", "1"], check=False)
         # Last, so that the end of this program's log is what the container said.
         sys.stderr.buffer.write(log.stdout + log.stderr)

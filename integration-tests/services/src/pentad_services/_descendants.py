@@ -23,13 +23,13 @@ def adopt_orphans() -> bool:
     """Make this process the new parent of descendants that lose theirs. False where the system cannot."""
     if not sys.platform.startswith("linux"):
         return False
-    return ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 def _table() -> dict[int, tuple[int, str]]:
     """Every process of this machine: its parent's id and its state letter."""
     found: dict[int, tuple[int, str]] = {}
-    for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208 - fast path
+    for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if entry.isdigit():
             # A process may end between the listing and the read.
             with contextlib.suppress(OSError):

@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pentad_services.errors import StartFailed, Unavailable
 from pentad_services.guard import GuardedProcess
+
+T = TypeVar("T")
 
 # Below the range that the kernel gives to outgoing connections (32768 and up on Linux), and such
 # that port + 10000 stays below it too: SeaweedFS puts its second ports there.
@@ -50,7 +53,9 @@ class Search:
 
     def unavailable(self) -> Unavailable:
         """The error that says what was tried and what would help."""
-        return Unavailable(f"{self.service}: not available here. Tried: {'; '.join(self.tried)}. To get it: {self.remedy}.")
+        return Unavailable(
+            f"{self.service}: not available here. Tried: {'; '.join(self.tried)}. To get it: {self.remedy}."
+        )
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -104,6 +109,18 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+class PortTakenError(Exception):
+    """Somebody else took the port between its choice and the server's start."""
+
+
+def on_free_ports(service: str, attempt: Callable[[], T]) -> T:
+    """Run `attempt`, again with other ports when it raises `PortTakenError`, three times at most."""
+    for _ in range(3):
+        with contextlib.suppress(PortTakenError):
+            return attempt()
+    raise StartFailed(f"{service}: three free ports in a row were taken by others while it started")
 
 
 def wait_for(sign: Callable[[], bool], process: GuardedProcess, what: str, *, timeout: float = 60.0) -> None:

@@ -100,6 +100,7 @@ class _Kept:
     process: subprocess.Popen[bytes]
     stop_signal: int
     grace: float
+    leavings: list[str]
 
 
 class Keeper:
@@ -115,7 +116,8 @@ class Keeper:
 
     def run(self) -> None:
         while not self._watch.ended() and os.getppid() == self._watcher:
-            ready = select.select([self._channel, self._signals, *self._watch.files()], [], [], _POLL * 5)[0]
+            files: list[Any] = [self._channel, self._signals, *self._watch.files()]
+            ready = select.select(files, [], [], _POLL * 5)[0]
             if self._signals in ready and signal.SIGTERM in _drain(self._signals):
                 break
             self._report(reap())
@@ -152,7 +154,7 @@ class Keeper:
         except (OSError, ValueError, subprocess.SubprocessError) as problem:
             number = getattr(problem, "errno", None)
             return {"failed": str(problem), "errno": number, "ticket": message["ticket"]}
-        self._kept[process.pid] = _Kept(process, message["stop_signal"], message["grace"])
+        self._kept[process.pid] = _Kept(process, message["stop_signal"], message["grace"], message["leavings"])
         return {"spawned": process.pid, "ticket": message["ticket"]}
 
     def _report(self, ended: list[tuple[int, int]]) -> None:
@@ -160,6 +162,8 @@ class Keeper:
             kept = self._kept.pop(pid, None)
             if kept:
                 kept.process.returncode = code  # tells Popen that this child needs no wait of its own
+                for path in kept.leavings:
+                    Path(path).unlink(missing_ok=True)
                 self._answer({"ended": pid, "code": code})
 
     def _answer(self, message: dict[str, Any]) -> None:

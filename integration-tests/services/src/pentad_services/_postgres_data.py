@@ -73,10 +73,28 @@ def _initialise(program: Path, data: Path, account: Account, guard: ProcessGuard
     if account.user:
         for path in filter(None, (data, secret)):
             shutil.chown(path, account.user)
-        os.chmod(guard.folder, 0o711)  # noqa: PTH101, S103 - lets that user pass through, not look
-    command = [*account.prefix, program.with_name("initdb"), "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale", *options]
+        os.chmod(guard.folder, 0o711)  # noqa: S103 - lets that user pass through, not look
+    command: list[str | os.PathLike[str]] = [
+        *account.prefix,
+        program.with_name("initdb"),
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-E",
+        "UTF8",
+        "--no-locale",
+        *options,
+    ]
     log = data.with_name(data.name + ".initdb.log")
-    process = guard.spawn(command, log=log, cwd="/", user=account.user, env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}, grace=0)
+    process = guard.spawn(
+        command,
+        log=log,
+        cwd="/",
+        user=account.user,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        grace=0,
+    )
     if process.wait(120) != 0:
         raise StartFailed(f"postgres: initdb ended with code {process.returncode}. Its log ends:\n{process.tail()}")
 

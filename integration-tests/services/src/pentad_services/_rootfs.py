@@ -16,10 +16,10 @@ _FOLDERS = ("bin", "etc", "opt", "proc", "root", "run", "sys", "usr/bin", "usr/l
 
 
 class RootFs:
-    """Writes into `stream`; close() ends the archive. Everything belongs to root unless said otherwise."""
+    """Writes into `stream`; close() ends the archive. Everything belongs to root."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self._tar = tarfile.open(fileobj=stream, mode="w|")
+        self._tar = tarfile.open(fileobj=stream, mode="w|")  # noqa: SIM115 - close() ends it
         self._done: set[str] = set()
         for folder in _FOLDERS:
             self.folder(folder)
@@ -29,11 +29,11 @@ class RootFs:
         """Finish the archive."""
         self._tar.close()
 
-    def folder(self, target: str, mode: int = 0o755, owner: int = 0) -> None:
+    def folder(self, target: str, mode: int = 0o755) -> None:
         """An empty folder, with the folders above it."""
         for part in [*reversed(PurePosixPath(target).parents)][1:]:
             self.folder(str(part))
-        self._entry(target, tarfile.DIRTYPE, mode, owner=owner)
+        self._entry(target, tarfile.DIRTYPE, mode)
 
     def text(self, target: str, content: str, mode: int = 0o644) -> None:
         """A file with this text."""
@@ -79,19 +79,19 @@ class RootFs:
             entry.size = len(data)
             self._tar.addfile(entry, io.BytesIO(data))
 
-    def _entry(self, target: str, kind: bytes, mode: int, to: str = "", owner: int = 0) -> None:
-        entry = self._header(target, kind, mode, owner)
+    def _entry(self, target: str, kind: bytes, mode: int, to: str = "") -> None:
+        entry = self._header(target, kind, mode)
         if entry:
             entry.linkname = to
             self._tar.addfile(entry)
 
-    def _header(self, target: str, kind: bytes, mode: int, owner: int = 0) -> tarfile.TarInfo | None:
+    def _header(self, target: str, kind: bytes, mode: int) -> tarfile.TarInfo | None:
         name = str(PurePosixPath(target))
         if name in self._done or name == ".":
             return None
         self._done.add(name)
         entry = tarfile.TarInfo(name)
-        entry.type, entry.mode, entry.uid, entry.gid = kind, mode, owner, owner
+        entry.type, entry.mode = kind, mode
         return entry
 
 

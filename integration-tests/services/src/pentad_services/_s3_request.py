@@ -32,7 +32,9 @@ class S3Request:
         kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
         connection = kind(self.endpoint, timeout=20)
         try:
-            connection.request(method, f"{target}?{text}" if text else target, headers=self._headers(method, target, text))
+            connection.request(
+                method, f"{target}?{text}" if text else target, headers=self._headers(method, target, text)
+            )
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -45,10 +47,11 @@ class S3Request:
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
         canonical = hashlib.sha256(f"{method}\n{target}\n{query}\n{lines}\n{names}\n{_EMPTY}".encode()).hexdigest()
         scope = f"{now[:8]}/{self.region}/s3/aws4_request"
-        signature = hmac.new(self._key(now[:8]), f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{canonical}".encode(), hashlib.sha256)
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature.hexdigest()}"
+        signature = hmac.new(
+            self._key(now[:8]), f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{canonical}".encode(), hashlib.sha256
         )
+        credential = f"AWS4-HMAC-SHA256 Credential={self.access_key}/{scope}"
+        headers["authorization"] = f"{credential}, SignedHeaders={names}, Signature={signature.hexdigest()}"
         return headers
 
     def _key(self, day: str) -> bytes:

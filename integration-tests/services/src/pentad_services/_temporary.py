@@ -36,7 +36,11 @@ def make_folder(base: Path | None) -> tuple[Path, int]:
 def _remove_abandoned(place: Path) -> None:
     for folder in place.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # someone else's, or gone meanwhile
-            if folder.stat().st_uid == os.geteuid() and time.time() - folder.stat().st_mtime > _YOUNG and _is_abandoned(folder):
+            if (
+                folder.stat().st_uid == os.geteuid()
+                and time.time() - folder.stat().st_mtime > _YOUNG
+                and _is_abandoned(folder)
+            ):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -30,7 +30,12 @@ class BrowserService(Service):
     launch_args: list[str] = field(default_factory=list)
 
 
-def find_browser(folder: Path | None = None, docker: bool = False, *, guard: ProcessGuard | None = None) -> BrowserService:  # noqa: ARG001
+def find_browser(
+    folder: Path | None = None,  # noqa: ARG001 - the services have one signature
+    docker: bool = False,  # noqa: ARG001
+    *,
+    guard: ProcessGuard | None = None,  # noqa: ARG001
+) -> BrowserService:
     """Find Chromium. The parameters are those of the other services and change nothing here.
 
     Raises Unavailable when there is none, StartFailed when PENTAD_TEST_BROWSER does not name one.
@@ -64,4 +69,6 @@ def _from_playwright() -> list[tuple[Path, str]]:
 def _found(path: Path, version: str, origin: str) -> BrowserService:
     # Its sandbox refuses root; /dev/shm is too small in containers. --headless is playwright's own default.
     arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    return BrowserService(f"browser: chromium {version} ({origin}), {path}", executable=str(path), launch_args=arguments)
+    return BrowserService(
+        f"browser: chromium {version} ({origin}), {path}", executable=str(path), launch_args=arguments
+    )

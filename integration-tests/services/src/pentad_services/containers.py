@@ -92,7 +92,9 @@ def _up(name: str, guard: ProcessGuard | None, variables: dict[str, str]) -> _Co
         )  # fmt: skip
     try:
         wait_for(lambda: b"ready" in ready.read_bytes(), process, f"{name} in a container", timeout=_UP_SECONDS)
-        image = subprocess.run([*command, "images", "--quiet", name], env=environment, capture_output=True, text=True, check=True)
+        image = subprocess.run(
+            [*command, "images", "--quiet", name], env=environment, capture_output=True, text=True, check=True
+        )
         return _Container(command, process, home, name, _named(image.stdout.strip()))
     except BaseException:
         process.stop(grace=_STOP_SECONDS)
@@ -103,7 +105,9 @@ def _up(name: str, guard: ProcessGuard | None, variables: dict[str, str]) -> _Co
 def _named(image: str) -> str:
     """An image's first tag."""
     form = "{{if .RepoTags}}{{index .RepoTags 0}}{{else}}{{.Id}}{{end}}"
-    told = subprocess.run(["docker", "image", "inspect", "--format", form, image], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["docker", "image", "inspect", "--format", form, image], capture_output=True, text=True, check=False
+    )
     return told.stdout.strip() or image
 
 
@@ -126,35 +130,35 @@ def start_postgres(guard: ProcessGuard | None) -> PostgresService:
 
 def start_s3(guard: ProcessGuard | None) -> S3Service:
     """The S3 server in a container, with generated credentials."""
-    from pentad_services.s3 import takes_objects  # noqa: PLC0415 - beside its use
+    from pentad_services.s3 import takes_objects
 
     access, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
     container = _up("s3", guard, {"PENTAD_S3_ACCESS_KEY": access, "PENTAD_S3_SECRET_KEY": secret})
     address = container.published(8333)
-    service = S3Service(container.line(address), endpoint=address, access_key=access, secret_key=secret, _stop=container.stop)
+    service = S3Service(
+        container.line(address), endpoint=address, access_key=access, secret_key=secret, _stop=container.stop
+    )
     wait_for(lambda: takes_objects(service), container.process, "the S3 server in a container")
     return service
 
 
 def start_slurm(guard: ProcessGuard | None) -> SlurmService:
     """The mock Slurm in a container; its commands run here and reach it over TCP, with a generated token."""
-    install = import_module("mock_slurm").install
     home = Home.of(guard)
     base = home.guard.folder / f"slurm-{secrets.token_hex(4)}"
     shared, token = base / "shared", secrets.token_urlsafe(24)
     shared.mkdir(parents=True)
-    variables = {
-        "MOCK_SLURM_TOKEN": token, "PENTAD_SLURM_SHARED": str(shared), "PENTAD_SLURM_USER": f"{os.getuid()}:{os.getgid()}",
-    }  # fmt: skip
-    container = _up("mock-slurm", home.guard, variables)
-    container.home = home
-    address = container.published(6817)
-    programs = install(base / "bin")
+    owner = f"{os.getuid()}:{os.getgid()}"
+    variables = {"MOCK_SLURM_TOKEN": token, "PENTAD_SLURM_SHARED": str(shared), "PENTAD_SLURM_USER": owner}
+    with home.closed_on_failure():
+        container = _up("mock-slurm", home.guard, variables)
+        address = container.published(6817)
+    container.home = home  # the guard may be ours: it goes with the service
+    programs = import_module("mock_slurm").install(base / "bin")
     environ = {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "MOCK_SLURM_ADDRESS": address, "MOCK_SLURM_TOKEN": token,
-    }  # fmt: skip
-    return SlurmService(
-        container.line(address).replace("mock-slurm:", "slurm:", 1), bin_dir=programs, environ=environ, kind="mock",
-        shared=shared, _stop=container.stop,
-    )  # fmt: skip
+        "MOCK_SLURM_ADDRESS": address,
+        "MOCK_SLURM_TOKEN": token,
+    }
+    line = container.line(address).replace("mock-slurm:", "slurm:", 1)
+    return SlurmService(line, bin_dir=programs, environ=environ, kind="mock", shared=shared, _stop=container.stop)

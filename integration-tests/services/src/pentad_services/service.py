@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ class Service:
 
     line: str
     """One line that says what this is: ``redis: valkey 9.1.2 (wheel), 127.0.0.1:41233``."""
-    _stop: Callable[[], None] = field(default=lambda: None, repr=False, kw_only=True)
+    _stop: Callable[[], object] = field(default=lambda: None, repr=False, kw_only=True)
     _stopped: bool = field(default=False, repr=False, init=False)
 
     def stop(self) -> None:
@@ -30,7 +31,9 @@ class Service:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -45,6 +48,15 @@ class Home:
     def of(cls, guard: ProcessGuard | None) -> Self:
         """Use `guard`, or make one that ends with the service."""
         return cls(guard or ProcessGuard(), own=guard is None)
+
+    @contextlib.contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Close it when the block, which starts the service, fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the guard if it is the service's own."""

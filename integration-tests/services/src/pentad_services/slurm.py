@@ -39,7 +39,11 @@ class SlurmService(Service):
 
 
 def start_slurm(
-    folder: Path | None = None, docker: bool = False, *, guard: ProcessGuard | None = None, config: dict[str, Any] | Path | None = None
+    folder: Path | None = None,
+    docker: bool = False,
+    *,
+    guard: ProcessGuard | None = None,
+    config: dict[str, Any] | Path | None = None,
 ) -> SlurmService:
     """Find Slurm, or start the mock.
 
@@ -54,7 +58,7 @@ def start_slurm(
     if given := environment("PENTAD_TEST_SLURM"):
         return _given(Path(given))
     if config is None and asked_for_docker(docker):
-        from pentad_services import containers  # noqa: PLC0415 - only needed with docker
+        from pentad_services import containers
 
         return containers.start_slurm(guard)
     if config is None and folder is None and (found := shutil.which("sinfo")) and _works(Path(found).parent) is None:
@@ -82,9 +86,13 @@ def _works(folder: Path) -> str | None:
 
 
 def _real(folder: Path, origin: str) -> SlurmService:
-    printed = subprocess.run([folder / "sinfo", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    printed = subprocess.run(
+        [folder / "sinfo", "--version"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     environ = {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    return SlurmService(f"slurm: {printed or 'slurm'} ({origin}), {folder}", bin_dir=folder, environ=environ, kind="real")
+    return SlurmService(
+        f"slurm: {printed or 'slurm'} ({origin}), {folder}", bin_dir=folder, environ=environ, kind="real"
+    )
 
 
 def _mock(folder: Path | None, guard: ProcessGuard | None, config: dict[str, Any] | Path | None) -> SlurmService:
@@ -99,11 +107,8 @@ def _mock(folder: Path | None, guard: ProcessGuard | None, config: dict[str, Any
     home = Home.of(guard)
     state = folder or home.guard.folder / f"slurm-{secrets.token_hex(4)}"
     cluster = make(state, config, spawn=home.guard.spawn)
-    try:
+    with home.closed_on_failure():
         cluster.start()
-    except BaseException:
-        home.close()
-        raise
 
     def stop() -> None:
         cluster.stop()
