@@ -46,9 +46,8 @@ class CurationSteps:
         """Ada signs in: the session is in Redis, under an id made at sign-in, in a well-kept cookie."""
         self.ada.get("/sign-in")
         before = self.ada.session_id
-        wrong = self.ada.submit("/sign-in", name="check-ada", password="not this", status=401)
-        require(not self.redis.get(f"{SESSION_PREFIX}nobody"), "Redis has a session nobody made")
-        require("Set-Cookie" not in wrong.headers or "visitor" not in wrong.text, "a wrong password opened a session")
+        self.ada.submit("/sign-in", name="check-ada", password="not this", status=401)  # noqa: S106 - meant to be wrong
+        self.ada.get("/catalogue/new", status=302)
         response = self.ada.sign_in("check-ada", self._password("check-ada", "Check Ada", "researcher"))
         require(self.ada.session_id not in {"", before}, "the session id did not change at sign-in")
         require(self._stored(self.ada.session_id), "the session is not in Redis under its key")
@@ -66,7 +65,8 @@ class CurationSteps:
         stored = self._s3().get_object(self.settings.private_bucket, self.file_key)
         with stored:
             require(stored.read() == self.content, "the object differs from the file")
-        return f"{len(self.content)} bytes, sha256 {hashlib.sha256(self.content).hexdigest()[:12]}, event {len(state)} bytes"
+        digest = hashlib.sha256(self.content).hexdigest()
+        return f"{len(self.content)} bytes, sha256 {digest[:12]}, event of {len(state)} bytes"
 
     def private_object(self) -> str:
         """A stranger gets 403; Ada's link opens the bytes, and nothing once it is altered."""

@@ -45,9 +45,9 @@ class NotebookSteps:
     def answer(self) -> str:
         """The server answers over HTTP, and a kernel computes over a websocket."""
         poll_until(self._is_ready, 90, "the notebook server")
-        status = expect_status(self.client.get(f"{self.hub}/user/{_USER}/api/status", follow_redirects=True), 200)
         lab = expect_status(self.client.get(f"{self.hub}/user/{_USER}/lab", follow_redirects=True), 200)
         require("jupyter-config-data" in lab.text, "this is not JupyterLab")
+        status = expect_status(self.client.get(f"{self.hub}/user/{_USER}/api/status"), 200)
         kernel = self._post(f"/user/{_USER}/api/kernels", {"name": "python3"})
         said = self._execute(kernel["id"], "print(6 * 7)")
         require(said.strip() == "42", f"the kernel said {said!r}")

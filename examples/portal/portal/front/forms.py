@@ -10,7 +10,7 @@ from fastapi import Form, HTTPException, Request
 from portal.identity import Visitor
 from portal.settings import site_settings
 
-FORM_TOKEN: Final = "form_token"  # the name of a form field, not a credential
+FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a form field
 
 
 def form_token(session: dict[str, Any]) -> str:

@@ -5,8 +5,9 @@ Where everybody has a system account this file is not needed; `MOSlurmSpawner` i
 
 from pathlib import Path
 
-from jupyterhub_moss import MOSlurmSpawner
 from traitlets import Unicode, default
+
+from jupyterhub_moss import MOSlurmSpawner
 
 
 class PortalSpawner(MOSlurmSpawner):

@@ -16,7 +16,8 @@ def environment(*, static_url: str, **options: Any) -> Environment:
     """
     options["loader"] = FileSystemLoader(TEMPLATES)
     options["undefined"] = StrictUndefined
-    jinja = Environment(**(options | {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}))
+    options |= {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
+    jinja = Environment(**options)  # noqa: S701 - autoescape is on, one line above
     jinja.globals["static"] = static_url.__add__
     jinja.filters["filesize"] = filesize
     jinja.filters["day"] = day

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.cache import cache
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs `sync_followers` whenever there are new events."""
 
+    requires_system_checks: ClassVar[list[str]] = []  # `check` and `migrate` run them; this starts with the portal
     help = "Feed the search projection from the curation's events, until stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -56,4 +57,4 @@ def _follow_release() -> None:
         and release_in_service(catalogue_settings().folder) != settings.CATALOGUE_RELEASE
     ):
         _log.info("another release is in service; starting anew")
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program, no shell

@@ -19,7 +19,7 @@ from portal.catalogue.datasets.wake_up import wake_followers
 
 LAST_MIGRATION_OF_RELEASE_1: Final = "0001_initial"
 
-_TITLE: Final = "Palmer Archipelago penguins: raw field records, 2007–2009"
+_TITLE: Final = "Palmer Archipelago penguins: raw field records, 2007 to 2009"
 _SUMMARY: Final = (
     "Nesting observations of Adélie, chinstrap and gentoo penguins around Palmer Station, Antarctica: species, "
     "island, clutch completion, egg date, bill and flipper size, body mass, sex and blood isotope ratios. "

@@ -1,0 +1,121 @@
+"""The reference portal as a whole: its scripted visit, its end, and its end by force."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).resolve().parents[1] / "examples" / "portal" / "demo.py"
+MARKER = "PENTAD_PORTAL_TEST"
+STEPS = 14
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
+
+
+@contextmanager
+def portal(*arguments: str, mark: str) -> Iterator[subprocess.Popen]:
+    """A running demo whose processes all carry `mark` in their environment."""
+    process = subprocess.Popen(
+        [sys.executable, str(DEMO), *arguments],
+        env=os.environ | {MARKER: mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(30)
+        if process.stdout:
+            process.stdout.close()
+
+
+def read_until(process: subprocess.Popen, found: Callable[[str], bool]) -> list[str]:
+    """The demo's lines up to the first one that fits."""
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if found(line):
+            return lines
+    raise AssertionError("the demo ended early:\n" + "".join(lines))
+
+
+def marked_processes(mark: str) -> dict[int, str]:
+    """Every process of this machine that was started under this mark, by its id."""
+    wanted = f"{MARKER}={mark}".encode()
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def assert_none_left(mark: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while left := marked_processes(mark):
+        assert time.monotonic() < deadline, f"still running: {left}"
+        time.sleep(0.1)
+
+
+def test_the_scripted_visit_holds_in_every_step_and_leaves_no_process():
+    """`demo.py --check` prints an ok line for each of its steps, exits 0, and nothing goes on running."""
+    mark = f"check-{os.getpid()}"
+    with portal("--check", mark=mark) as process:
+        output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    assert len(re.findall(r"^ok      ", output, re.MULTILINE)) == STEPS, output
+    assert "FAILED" not in output
+    assert_none_left(mark)
+
+
+def test_a_second_start_with_the_same_data_finds_it_and_plays_the_visit_again(tmp_path):
+    """With --data, the second visit passes on the data of the first, where the rollout is over."""
+    for run in (1, 2):
+        mark = f"data-{os.getpid()}-{run}"
+        with portal("--check", "--data", str(tmp_path), mark=mark) as process:
+            output, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, output
+        assert_none_left(mark)
+    assert "nothing left to apply" in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_portal_within_seconds_with_exit_code_0(number):
+    """Ctrl-C and SIGTERM stop a running portal: exit code 0, no traceback, no process left."""
+    mark = f"signal-{os.getpid()}-{number}"
+    with portal(mark=mark) as process:
+        read_until(process, lambda line: "Ctrl-C stops everything" in line)
+        process.send_signal(number)
+        began = time.monotonic()
+        output, _ = process.communicate(timeout=60)
+        assert time.monotonic() - began < 20
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert_none_left(mark)
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_killing_the_launcher_at_any_moment_leaves_no_process(attempt):
+    """kill -9 at a random moment of the start or of the visit ends every process of the portal."""
+    mark = f"kill-{os.getpid()}-{attempt}"
+    moment = random.uniform(0.2, 25)
+    with portal("--check", mark=mark) as process:
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.wait(30)
+        assert_none_left(mark)
