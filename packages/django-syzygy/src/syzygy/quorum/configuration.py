@@ -77,6 +77,8 @@ def _build(declaration: _Declaration) -> QuorumBase:
         signature(backend_class).bind(**options)
     except TypeError as error:
         raise ImproperlyConfigured(f"The quorum backend {path!r} refuses its options: {error}.") from None
+    except ValueError:
+        pass  # A signature that cannot be known says nothing; the call below does.
     return _construct(backend_class, path, options)
 
 

@@ -1,0 +1,207 @@
+"""What every quorum backend does, over each of them in this process."""
+
+import os
+import shutil
+import socket
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.cache import caches
+from django.db import connections
+from django.test import override_settings
+from project import postgres_settings
+
+from syzygy.quorum import QuorumDisolved, QuorumDissolved
+from syzygy.quorum.backends.cache import CacheQuorum
+from syzygy.quorum.backends.postgres import PostgresQuorum
+
+
+@pytest.fixture(scope="session")
+def memcached(process_guard, tmp_path_factory):
+    """A memcached on a free port, from `PENTAD_TEST_MEMCACHED` or PATH."""
+    program = os.environ.get("PENTAD_TEST_MEMCACHED") or shutil.which("memcached")
+    if program is None:
+        pytest.skip("memcached is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    argv = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "16", "-u", "nobody"]
+    process = process_guard.spawn(argv, log=tmp_path_factory.mktemp("memcached") / "log")
+    for _ in range(600):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        threading.Event().wait(0.05)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
+
+
+def cache_settings(request, kind):
+    backends = "django.core.cache.backends"
+    if kind == "locmem":
+        return {"BACKEND": f"{backends}.locmem.LocMemCache", "LOCATION": uuid.uuid4().hex}
+    if kind == "redis":
+        return {"BACKEND": f"{backends}.redis.RedisCache", "LOCATION": request.getfixturevalue("redis_url")}
+    return {
+        "BACKEND": f"{backends}.memcached.PyMemcacheCache",
+        "LOCATION": request.getfixturevalue("memcached"),
+        "KEY_PREFIX": uuid.uuid4().hex,
+    }
+
+
+@pytest.fixture(params=["locmem", "redis", "memcached", "postgres"])
+def backends(request, django_db_blocker):
+    """Make backends that share one storage, as processes on several hosts do."""
+    made = []
+
+    def make(backend_class, **options):
+        made.append(backend_class(**options))
+        return made[-1]
+
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_database")
+        connections.settings["quorum"] = {**connections.settings["default"], **postgres_settings(url)}
+        with django_db_blocker.unblock():
+            yield lambda: make(PostgresQuorum, alias="quorum")
+            for backend in made:
+                backend.close()
+            connections["quorum"].close()
+        del connections["quorum"], connections.settings["quorum"]
+        return
+    with override_settings(CACHES={"default": cache_settings(request, request.param)}):
+        yield lambda: make(CacheQuorum, member_timeout=2)
+        for backend in made:
+            backend.close()
+        caches["default"].close()
+
+
+@pytest.mark.parametrize("quorum", [1, 2, 3, 5])
+def test_the_last_to_join_leads(backends, quorum):
+    """Exactly the member with which the quorum is attained is told so; the others learn it by asking."""
+    members = [backends() for _ in range(quorum)]
+    for member in members[:-1]:
+        assert member.join("space", quorum) is False
+        assert member.poll("space", quorum) is False
+    assert members[-1].join("space", quorum) is True
+    for member in members[:-1]:
+        assert member.poll("space", quorum) is True
+
+
+def test_used_again_when_all_know(backends):
+    """A namespace is free for the next quorum as soon as everybody has asked."""
+    one, two = backends(), backends()
+    for _ in range(3):
+        assert one.join("space", 2) is False
+        assert two.join("space", 2) is True
+        assert one.poll("space", 2) is True
+
+
+def test_severed(backends):
+    """After somebody severs the quorum each member that asks is told so, and then the namespace is free."""
+    one, two, three = backends(), backends(), backends()
+    for _ in range(2):
+        assert one.join("space", 3) is False
+        assert two.join("space", 3) is False
+        three.sever("space", 3)
+        for member in (one, two):
+            with pytest.raises(QuorumDissolved):
+                member.poll("space", 3)
+    assert QuorumDisolved is QuorumDissolved
+
+
+def test_severed_before_joining(backends):
+    """Who joins a severed quorum does not lead, and learns of it by asking."""
+    one, two = backends(), backends()
+    two.sever("space", 2)
+    assert one.join("space", 2) is False
+    with pytest.raises(QuorumDissolved):
+        one.poll("space", 2)
+    assert one.join("space", 2) is False
+    assert two.join("space", 2) is True
+
+
+def test_namespaces_are_apart(backends):
+    """Members of one namespace do not count in another."""
+    one, two = backends(), backends()
+    assert one.join("space", 2) is False
+    assert two.join("other", 2) is False
+    assert one.poll("space", 2) is False
+
+
+def test_leaving(backends):
+    """A member that left does not count."""
+    one, two, three = backends(), backends(), backends()
+    assert one.join("space", 2) is False
+    one.leave("space", 2)
+    assert two.join("space", 2) is False
+    assert two.others_waiting("space", 2) == 0
+    assert three.join("space", 2) is True
+
+
+def test_gone(backends):
+    """A member whose process is gone does not count."""
+    one, two, three = backends(), backends(), backends()
+    assert one.join("space", 2) is False
+    one.close()
+    assert two.join("space", 2) is False
+    assert three.join("space", 2) is True
+
+
+def test_leader_alive(backends):
+    """Members can tell whether the one that leads still works."""
+    one, two = backends(), backends()
+    assert one.join("pre:space", 2) is False
+    assert one.leader_alive("pre:space", 2) is None
+    assert two.join("pre:space", 2) is True
+    assert one.poll("pre:space", 2) is True
+    assert one.leader_alive("pre:space", 2) is True
+    two.close()
+    assert one.leader_alive("pre:space", 2) is False
+
+
+def test_one_leader_at_a_time(backends):
+    """While a leader works, more processes than the quorum asks for only become followers."""
+    one, two, *late = (backends() for _ in range(4))
+    one.join("pre:space", 2)
+    assert two.join("pre:space", 2) is True
+    assert one.poll("pre:space", 2) is True
+    for process in late:
+        assert process.join("pre:space", 2) is False
+        assert process.poll("pre:space", 2) is True
+    two.leave("pre:space", 2)
+    assert one.join("pre:space", 2) is False
+    assert late[0].join("pre:space", 2) is True
+
+
+def test_stale_outcome_is_forgotten(backends):
+    """What a failed run left unread in the second namespace is no news to the next run."""
+    one, two, three = backends(), backends(), backends()
+    two.sever("post:space", 3)
+    for member in (one, two):
+        assert member.join("pre:space", 3) is False
+    assert three.join("pre:space", 3) is True
+    assert one.join("post:space", 3) is False
+    assert one.poll("post:space", 3) is False
+
+
+@pytest.mark.parametrize("quorum", [2, 8])
+def test_threads(backends, quorum):
+    """Threads that share one backend are members each; exactly one leads and all the others learn of it."""
+    backend = backends()
+    barrier = threading.Barrier(quorum)
+
+    def take_part():
+        barrier.wait(60)
+        if backend.join("space", quorum):
+            return "leads"
+        while not backend.poll("space", quorum):
+            pass
+        return "follows"
+
+    with ThreadPoolExecutor(quorum) as pool:
+        parts = [future.result(60) for future in [pool.submit(take_part) for _ in range(quorum)]]
+    assert sorted(parts) == ["follows"] * (quorum - 1) + ["leads"]

@@ -1,0 +1,103 @@
+"""The system checks."""
+
+import sys
+
+import pytest
+from django.apps import AppConfig
+from django.core import checks
+from django.test import override_settings
+
+from syzygy import Stage
+from syzygy.checks import check_migrations, check_stage_settings
+
+MIXED = """
+from django.db import migrations, models
+class Migration(migrations.Migration):
+    {attribute}
+    operations = [
+        migrations.AddField("m", "other_field", models.IntegerField(null=True)),
+        migrations.RemoveField("m", "field"),
+    ]
+"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """An app whose migrations are written by the test."""
+    name = f"checked_{tmp_path.name}".replace("-", "_")
+    folder = tmp_path / name / "migrations"
+    folder.mkdir(parents=True)
+    (tmp_path / name / "__init__.py").write_text("")
+    (folder / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = AppConfig.create(name)
+    config.migrations = folder
+    monkeypatch.setattr(
+        "syzygy.checks.MigrationLoader.migrations_module", staticmethod(lambda label: (f"{name}.migrations", False))
+    )
+    yield config
+    for module in [module for module in sys.modules if module.startswith(name)]:
+        del sys.modules[module]
+
+
+def found(app):
+    return check_migrations(app_configs=[app])
+
+
+def test_ambiguous_migration(app):
+    """A file that mixes stages is an error with the documented identity."""
+    (app.migrations / "0001_mixed.py").write_text(MIXED.format(attribute="pass"))
+    (error,) = found(app)
+    assert isinstance(error, checks.Error)
+    assert error.id == "migrations.0001"
+    assert error.obj == (app.label, "0001_mixed")
+    assert f"{app.label}.0001_mixed" in error.msg
+    assert "MIGRATION_STAGES_OVERRIDE" in error.hint
+    assert "MIGRATION_STAGES_FALLBACK" in error.hint
+
+
+def test_explicit_stage(app):
+    """A stage on the class settles it, one that is no stage is an error too."""
+    (app.migrations / "0001_staged.py").write_text(MIXED.format(attribute="stage = 'pre_deploy'"))
+    assert found(app) == []
+    (app.migrations / "0002_wrong.py").write_text(MIXED.format(attribute="stage = 'soon'"))
+    (error,) = found(app)
+    assert "'soon'" in error.msg
+
+
+def test_files_that_are_no_migrations(app):
+    """Files without a migration, private ones and broken ones are left to Django."""
+    (app.migrations / "0001_other.py").write_text("")
+    (app.migrations / "_private.py").write_text(MIXED.format(attribute="pass"))
+    (app.migrations / "0002_broken.py").write_text("import no_such_module")
+    assert found(app) == []
+
+
+def test_namespace_package(app):
+    """A migrations folder without __init__ is not a migrations package."""
+    (app.migrations / "0001_mixed.py").write_text(MIXED.format(attribute="pass"))
+    (app.migrations / "__init__.py").unlink()
+    assert found(app) == []
+
+
+def test_app_without_migrations(app):
+    """No package, no message."""
+    for path in app.migrations.iterdir():
+        path.unlink()
+    app.migrations.rmdir()
+    assert found(app) == []
+
+
+def test_registered():
+    """`manage.py check --tag migrations` runs it over all apps; Django's own apps pass."""
+    assert checks.run_checks(tags=["migrations"]) == []
+
+
+def test_misspelt_settings():
+    """A setting for something that does not exist is a warning that suggests what does."""
+    stages = {"atuh": Stage.PRE_DEPLOY, "auth.0001_inital": Stage.PRE_DEPLOY, "auth.0001_initial": Stage.PRE_DEPLOY}
+    with override_settings(MIGRATION_STAGES_OVERRIDE=stages):
+        label, name = check_stage_settings()
+    assert label.hint == "Did you mean 'auth'?"
+    assert name.hint == "Did you mean '0001_initial'?"
+    assert {label.id, name.id} == {"migrations.W0002"}

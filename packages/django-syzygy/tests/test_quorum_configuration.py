@@ -1,0 +1,106 @@
+"""The `MIGRATION_QUORUM_BACKEND` setting."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from pentad_config import Secret
+from syzygy.quorum import get_backend, join_quorum, poll_quorum, sever_quorum
+from syzygy.quorum.backends.base import QuorumBase
+from syzygy.quorum.backends.cache import CacheQuorum
+
+CACHE = "syzygy.quorum.backends.cache.CacheQuorum"
+LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+
+
+class Picky(QuorumBase):
+    """A backend as somebody else writes one: three methods, and options it dislikes."""
+
+    def __init__(self, password="", hosts=()):
+        if password == "hunter22":
+            raise ValueError(f"bad password {password}")
+        self.hosts = hosts
+
+    def join(self, namespace, quorum):
+        return True
+
+    def poll(self, namespace, quorum):
+        return True
+
+    def sever(self, namespace, quorum):
+        pass
+
+
+PICKY = f"{__name__}.Picky"
+
+
+def configured(value):
+    return override_settings(MIGRATION_QUORUM_BACKEND=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "MIGRATION_QUORUM_BACKEND"),
+        (5, "MIGRATION_QUORUM_BACKEND.*import path"),
+        ({"alias": "default"}, "MIGRATION_QUORUM_BACKEND.*'backend'"),
+        ("no.such.Backend", "'no.such.Backend'.*cannot be imported"),
+        ({"backend": CACHE, "alias": "nowhere"}, "no cache 'nowhere'"),
+        ({"backend": CACHE, "member_timeout": 0}, "member_timeout"),
+        ({"backend": CACHE, "aliass": "default"}, "aliass"),
+        ("syzygy.quorum.backends.postgres.PostgresQuorum", "not PostgreSQL"),
+        ("django.core.cache.caches.__class__", "cannot be imported"),
+        ("collections.OrderedDict", "not a subclass"),
+    ],
+)
+def test_wrong(value, words):
+    """What is wrong with the setting is said by name."""
+    with configured(value), pytest.raises(ImproperlyConfigured, match=words):
+        get_backend()
+
+
+def test_option_values_are_not_shown(monkeypatch):
+    """An error names the options, never their values, also not through its cause."""
+    monkeypatch.setitem(__import__("sys").modules, "picky_backend", __import__("types").SimpleNamespace(Picky=Picky))
+    with (
+        configured({"backend": "picky_backend.Picky", "password": "hunter22"}),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        get_backend()
+    assert "'password'" in str(caught.value)
+    assert "hunter22" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_built_once_for_a_setting(monkeypatch):
+    """The backend is the same until the setting changes; options may be lists and secrets."""
+    monkeypatch.setitem(__import__("sys").modules, "picky_backend", __import__("types").SimpleNamespace(Picky=Picky))
+    options = {"backend": "picky_backend.Picky", "password": Secret("s3cret-value", name="quorum"), "hosts": ["a", "b"]}
+    with configured(options):
+        first = get_backend()
+        assert get_backend() is first
+        assert join_quorum("space", 2) is True
+        assert poll_quorum("space", 2) is True
+        assert sever_quorum("space", 2) is None
+        assert first.leader_alive("space", 2) is None
+    with configured({**options, "hosts": ["c"]}):
+        assert get_backend() is not first
+
+
+def test_cache_is_the_documented_one():
+    """The path alone, or with options beside it, makes a cache quorum."""
+    with override_settings(CACHES={"default": LOCAL, "quorum": LOCAL}):
+        with configured(CACHE):
+            assert isinstance(get_backend(), CacheQuorum)
+        with configured({"backend": CACHE, "alias": "quorum", "timeout": 60, "version": 2}):
+            assert get_backend().alias == "quorum"
+
+
+def test_cache_that_keeps_nothing():
+    """A dummy cache is refused instead of being waited for."""
+    from syzygy.quorum import QuorumError
+
+    dummy = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    with override_settings(CACHES=dummy), pytest.raises(QuorumError, match="does not keep"):
+        CacheQuorum().join("space", 2)
