@@ -203,10 +203,27 @@ async def test_store_error_while_saving(make_site):
             self.attempts += 1
             raise ConnectionError
 
+    class AnsweringErrors:
+        """Turns errors into answers further in than the session's middleware."""
+
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            try:
+                await self.app(scope, receive, send)
+            except ConnectionError:
+                await Response(status_code=503)(scope, receive, send)
+
     store = Failing()
-    async with make_site(store).visitor(raise_app_exceptions=False) as visitor:
-        assert (await visitor.get("/update?a=1")).status_code == 500
+    async with make_site(store, inside=[Middleware(AnsweringErrors)]).visitor() as visitor:
+        answer = await visitor.get("/update?a=1")
+    assert answer.status_code == 503
+    assert "set-cookie" not in answer.headers
     assert store.attempts == 1
+    async with make_site(store).visitor() as visitor:
+        with pytest.raises(ConnectionError):
+            await visitor.get("/update?a=1")
 
 
 async def test_unchanged_session_needs_no_store(make_site):
