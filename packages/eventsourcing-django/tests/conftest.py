@@ -18,7 +18,8 @@ def django_db_modify_db_settings(request):
         service = request.getfixturevalue("postgres_service")
     except pytest.skip.Exception:
         return
-    database = from_url(service.url) | {"TEST": {"NAME": f"eventsourcing_django_{secrets.token_hex(4)}"}}
+    own = {"NAME": f"eventsourcing_django_{secrets.token_hex(4)}", "DEPENDENCIES": []}
+    database = from_url(service.url) | {"TEST": own}
     settings.DATABASES["postgres"] = database
     connections.settings = connections.configure_settings(settings.DATABASES)
 

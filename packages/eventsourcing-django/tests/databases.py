@@ -1,8 +1,15 @@
-"""The databases that contract tests run on."""
+"""The databases that contract tests run on.
+
+MariaDB or MySQL joins in if its address is given: PENTAD_TEST_MARIADB_URL=mysql://user:password@127.0.0.1:3306/name.
+"""
+
+import os
 
 import pytest
 
 ALIASES = ["default", "file", "postgres"]
+if os.environ.get("PENTAD_TEST_MARIADB_URL"):
+    ALIASES.append("mariadb")
 
 
 def on_database(alias):

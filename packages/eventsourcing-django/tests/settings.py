@@ -68,6 +68,8 @@ else:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": _FILE,
             "OPTIONS": {"timeout": 30},
-            "TEST": {"NAME": _FILE},
+            "TEST": {"NAME": _FILE, "DEPENDENCIES": []},
         },
     }
+    if os.environ.get("PENTAD_TEST_MARIADB_URL"):
+        DATABASES["mariadb"] = from_url(os.environ["PENTAD_TEST_MARIADB_URL"]) | {"TEST": {"DEPENDENCIES": []}}

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
-from databases import on_database
+from databases import ALIASES, on_database
 from django.db import connections, transaction
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
@@ -17,7 +17,7 @@ WRITERS = 6
 SAVES = 60
 
 concurrent = pytest.mark.parametrize(
-    "alias", [pytest.param(alias, marks=on_database(alias)) for alias in ("file", "postgres")]
+    "alias", [pytest.param(alias, marks=on_database(alias)) for alias in ALIASES if alias != "default"]
 )
 
 

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from databases import on_database
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 from eventsourcing.persistence import StoredEvent, Tracking
@@ -14,6 +15,12 @@ from eventsourcing_django.recorders import DjangoProcessRecorder
 def events(number):
     originator_id = uuid4()
     return [StoredEvent(originator_id, version, "topic", b"state") for version in range(1, number + 1)]
+
+
+@pytest.fixture(params=[pytest.param(alias, marks=on_database(alias)) for alias in ("default", "file", "postgres")])
+def alias(request):
+    """The databases for which these numbers are promised."""
+    return request.param
 
 
 @pytest.fixture
