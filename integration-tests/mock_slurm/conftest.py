@@ -1,3 +1,5 @@
+"""The README's examples are executed."""
+
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 

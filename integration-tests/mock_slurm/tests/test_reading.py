@@ -38,14 +38,24 @@ def test_host_lists_are_written_as_slurm_writes_them():
 
 @pytest.mark.parametrize(
     ("text", "minutes"),
-    [("5", 5), ("5:30", 6), ("1:00:00", 60), ("1-0", 1440), ("1-12:30", 2190), ("0:00:01", 1), ("infinite", UNLIMITED)],
+    [
+        ("5", 5),
+        ("5:30", 6),
+        ("1:00:00", 60),
+        ("1-0", 1440),
+        ("1-12:30", 2190),
+        ("0:00:01", 1),
+        ("1-", 1440),
+        ("0", UNLIMITED),
+        ("infinite", UNLIMITED),
+    ],
 )
 def test_time_limits_are_read_as_slurm_reads_them(text, minutes):
     """One field is minutes, two are minutes and seconds; after days they are hours; seconds are rounded up."""
     assert parse_minutes(text) == minutes
 
 
-@pytest.mark.parametrize("text", ["", "xyz", "1:2:3:4", "-5", "1-", "1:"])
+@pytest.mark.parametrize("text", ["", "xyz", "1:2:3:4", "-5", "x-1", "1:"])
 def test_times_that_are_none_are_refused(text):
     """Anything else is an error, not a guess."""
     with pytest.raises(InvalidQuantityError):

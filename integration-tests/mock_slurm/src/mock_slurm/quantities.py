@@ -33,16 +33,16 @@ class InvalidQuantityError(ValueError):
 
 
 def parse_minutes(text: str) -> int:
-    """Whole minutes (rounded up) of `M`, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`; `UNLIMITED` for no limit."""
+    """Whole minutes (rounded up) of `M`, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`; `UNLIMITED` for none and 0."""
     if text.strip().upper() in {"INFINITE", "UNLIMITED", "-1"}:
         return UNLIMITED
     days, dash, clock = text.strip().rpartition("-")
-    fields = clock.split(":")
-    if not all(field.isdigit() for field in [*fields, days or "0"]) or len(fields) > 3:
+    fields = (clock or ("0" if days else "")).split(":")
+    if not all(field.isdigit() for field in [*fields, days if dash else "0"]) or len(fields) > 3:
         raise InvalidQuantityError(text)
     hours, mins, secs = _clock_fields([int(field) for field in fields], with_days=bool(dash))
     seconds = int(days or 0) * 86400 + hours * 3600 + mins * 60 + secs
-    return -(-seconds // 60)
+    return -(-seconds // 60) or UNLIMITED
 
 
 def _clock_fields(fields: list[int], *, with_days: bool) -> tuple[int, int, int]:

@@ -79,7 +79,7 @@ def _blocks(controller: Controller, call: Call, given: Parsed, kind: str, name: 
     if kind in {"job", "jobid"}:
         return _job_blocks(controller, name)
     if kind in {"node", "nodename"}:
-        return _node_blocks(controller, name, detail="details" in given)
+        return _node_blocks(controller, call, name, detail="details" in given)
     if kind in {"partition", "partitionname"}:
         return _partition_blocks(controller, call, name, everything="all" in given)
     if kind in {"reservation", "res"}:
@@ -104,12 +104,21 @@ def _job(controller: Controller, text: str, prefix: str) -> Job:
     return found[0]
 
 
-def _node_blocks(controller: Controller, name: str, *, detail: bool) -> list[list[str]]:
+def _node_blocks(controller: Controller, call: Call, name: str, *, detail: bool) -> list[list[str]]:
     names = expand(name) if name else list(controller.nodes)
     for each in names:
         if each not in controller.nodes:
             raise _Problem(f"Node {each} not found")
-    return [describe_node(controller.nodes[each], controller, detail=detail) for each in names]
+    shown = {key: part for key, part in controller.config.partitions.items() if not hidden(controller, call, key)}
+    return [
+        describe_node(
+            controller.nodes[each],
+            controller,
+            [key for key, part in shown.items() if each in part.nodes],
+            detail=detail,
+        )
+        for each in names
+    ]
 
 
 def _partition_blocks(controller: Controller, call: Call, name: str, *, everything: bool) -> list[list[str]]:

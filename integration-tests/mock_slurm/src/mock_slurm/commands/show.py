@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from mock_slurm.commands.jobfields import JobView
 from mock_slurm.commands.nodefields import gres_used
@@ -131,11 +132,10 @@ def _job_files(job: Job) -> list[str]:
     ]
 
 
-def describe_node(node: Node, controller: Controller, *, detail: bool) -> list[str]:
-    """Lines about a node."""
+def describe_node(node: Node, controller: Controller, partitions: Sequence[str], *, detail: bool) -> list[str]:
+    """Lines about a node; `partitions` are those that the caller may see."""
     spec, busy = node.spec, node.cpus_allocated
     features = ",".join(spec.features) or "(null)"
-    partitions = ",".join(name for name, part in controller.config.partitions.items() if spec.name in part.nodes)
     started = timestamp(controller.booted)
     release = os.uname()
     return [
@@ -146,13 +146,13 @@ def describe_node(node: Node, controller: Controller, *, detail: bool) -> list[s
         f"Gres={spec.gres or '(null)'}",
         *(["GresDrain=N/A", f"GresUsed={gres_used(node)}"] if detail else []),
         f"NodeAddr=127.0.0.1 NodeHostName={release.nodename} Port=6818 Version={controller.config.version}",
-        f"OS={release.sysname} {release.release} ",
+        f"OS={release.sysname} {release.release} {release.version} ",
         (
             f"RealMemory={spec.memory} AllocMem={node.memory_allocated} FreeMem={spec.memory - node.memory_allocated}"
             f" Sockets={spec.sockets} Boards=1"
         ),
         f"State={_node_state(node)} ThreadsPerCore={spec.threads_per_core} TmpDisk=0 Weight=1 Owner=N/A MCS_label=N/A",
-        f"Partitions={partitions} ",
+        f"Partitions={','.join(partitions)} ",
         f"BootTime={started} SlurmdStartTime={started}",
         f"LastBusyTime={started}",
         f"CfgTRES={tres(spec.cpus, spec.memory, None, sum(spec.gres_counts.values()))}",

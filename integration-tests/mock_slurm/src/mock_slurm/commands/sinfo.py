@@ -26,6 +26,7 @@ _DEFAULT = "%#P %.5a %.10l %.6D %.6t %N"
 _LONG = "%#P %.5a %.10l %.10s %.4r %.8h %.10g %.6D %.11T %N"
 _BY_NODE = "%9N %.6D %.9P %6t"
 _SUMMARY = "%#P %.5a %.10l %.16F %N"
+_CONFLICT = "sinfo: error: Conflicting options, -a and -p, specified. Please choose one or the other.\n"
 _REASONS = "%20E %9u %19H %N"
 
 
@@ -39,6 +40,8 @@ async def run(controller: Controller, call: Call) -> Reply:
         )
     if "version" in given:
         return Reply(0, f"slurm-wlm {controller.config.version}\n")
+    if "all" in given and "partition" in given:
+        return Reply(1, err=_CONFLICT)
     try:
         layout = _layout(given, call)
     except KeyError as error:
