@@ -30,12 +30,12 @@ def owner(end_with_parent):
         process = guard.spawn(["sh", "-c", TREE], stdout=subprocess.PIPE, grace=0.2)
         assert process.stdout.readline() == b"ready\n"
         other = guard.spawn(["sleep", "1003"], grace=0.2)
-        # A fork that outlives the owner holds copies of its descriptors, and must not keep the tree alive.
         watcher = guard._watcher.pid
         with open(f"/proc/{watcher}/task/{watcher}/children") as children:
             keeper = int(children.read().split()[0])
         told = {"owner": os.getpid(), "watcher": watcher, "keeper": keeper, "child": process.pid, "other": other.pid}
-        print(json.dumps({**told, "folder": str(guard.folder)}), flush=True)
+        sys.stdout.write(json.dumps({**told, "folder": str(guard.folder)}) + "\n")
+        sys.stdout.flush()
         if sys.stdin.readline():  # a line: leave in the ordinary way; end of file: wait for the kill
             return
         threading.Event().wait()

@@ -39,7 +39,8 @@ def start_engine(guard: ProcessGuard, folder: Path | None = None) -> EngineServi
     host = f"unix://{home}/docker.sock"
     argv: list[str | os.PathLike[str]] = [
         program, "--host", host, "--data-root", home / "data", "--exec-root", home / "exec",
-        "--pidfile", home / "docker.pid", "--ip", "127.0.0.1", "--bridge", "none", "--iptables=false", "--ip6tables=false",
+        "--pidfile", home / "docker.pid", "--ip", "127.0.0.1", "--bridge", "none",
+        "--iptables=false", "--ip6tables=false",
     ]  # fmt: skip
     process = guard.spawn(argv, log=home / "dockerd.log", cwd=home, grace=30)
     wait_for(lambda: _answers(host), process, "dockerd", timeout=60)

