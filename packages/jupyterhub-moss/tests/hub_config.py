@@ -16,6 +16,8 @@ c.JupyterHub.bind_url = f"http://127.0.0.1:{settings['port']}/"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings['hub_port']}/"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings['api_port']}"
 c.ConfigurableHTTPProxy.command = [str(bin_dir / "configurable-http-proxy"), "--proxy-timeout=0"]
+# the REST API waits for the end of a start, so that its answer says how that went
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 90}
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
@@ -36,7 +38,8 @@ c.MOSlurmSpawner.environment = {
 c.MOSlurmSpawner.ip = "127.0.0.1"
 c.MOSlurmSpawner.args = ["--allow-root"]
 c.MOSlurmSpawner.partitions = settings["partitions"]
-c.MOSlurmSpawner.start_timeout = 60
+c.MOSlurmSpawner.start_timeout = 120
+c.MOSlurmSpawner.http_timeout = 60
 c.MOSlurmSpawner.slurm_info_max_age = 0
 c.MOSlurmSpawner.poll_interval = 2
 for name, value in settings.get("spawner", {}).items():

@@ -50,7 +50,7 @@ class Hub:
         else:
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(argv, env=self.environ, cwd=self.folder, stdout=log, stderr=log)
-        self.wait_for(self._answers, "the hub answers", 60)
+        self.wait_for(self._answers, "the hub answers")
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -67,7 +67,7 @@ class Hub:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, condition, what, seconds=60):
+    def wait_for(self, condition, what, seconds=120):
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:
@@ -77,7 +77,7 @@ class Hub:
 
     def api(self, method, path, **kwargs):
         headers = {"Authorization": f"token {self.token}", **kwargs.pop("headers", {})}
-        return httpx.request(method, f"{self.url}/hub/api{path}", headers=headers, timeout=60, **kwargs)
+        return httpx.request(method, f"{self.url}/hub/api{path}", headers=headers, timeout=120, **kwargs)
 
     def server(self, user):
         """The model of a user's default server; None when there is none."""

@@ -127,11 +127,13 @@ def test_a_script_is_not_taken_from_a_rest_request(hub, visitor, tmp_path, slurm
     assert not marker.exists()
 
 
-def test_slurms_own_sentence_explains_a_refused_job(visitor):
-    """When sbatch refuses, the user reads why."""
-    answer = visitor.submit(partition="cpu", environment_id="default", options="--constraint=nosuchfeature")
+def test_slurms_own_sentence_explains_a_refused_job(hub, visitor):
+    """When sbatch refuses, the answer says why in Slurm's words."""
+    answer = hub.api(
+        "POST", f"/users/{visitor.name}/server", json={"partition": "cpu", "options": "--constraint=nosuchfeature"}
+    )
     assert answer.status_code == 400
-    assert "Invalid feature specification" in answer.text
+    assert "Invalid feature specification" in answer.json()["message"]
 
 
 def test_the_port_report_needs_a_servers_token(hub):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from django_minio_backend import epoch
 from django_minio_backend.arguments import UPLOAD_OPTIONS, ConstructorArguments, refuse_unknown
 from django_minio_backend.connection import Connection, Endpoint, connection_for
 from django_minio_backend.errors import ConfigurationError
@@ -33,6 +34,7 @@ class ConfiguredStorage(ConstructorArguments):
         if kwargs.get("http_client") is not None:
             given["MINIO_HTTP_CLIENT"] = kwargs["http_client"]
         self.options = Options(given, storage_name)
+        self._kept: tuple[object, Connection] | None = None
         self.replace_existing = bool(kwargs.get("replace_existing", False))
         self._upload_options: dict[str, Any] = {name: kwargs[name] for name in UPLOAD_OPTIONS if name in kwargs}
         self.bucket: str = str(bucket_name or self._default_bucket())
@@ -101,7 +103,10 @@ class ConfiguredStorage(ConstructorArguments):
     @property
     def connection(self) -> Connection:
         """This process's shared connection to the server."""
-        return connection_for(self.options)
+        now = epoch.current()
+        if self._kept is None or self._kept[0] is not now:
+            self._kept = (now, connection_for(self.options))
+        return self._kept[1]
 
     @property
     def client(self) -> Minio:

@@ -12,6 +12,7 @@ import urllib3
 from minio import Minio
 from minio.credentials.providers import Provider
 
+from django_minio_backend import epoch
 from django_minio_backend.credentials import held, provider_of
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.options import SECRETS
@@ -157,6 +158,7 @@ def _forget_after_fork() -> None:
     """
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
+    epoch.renew()
     _abandoned.extend(_connections.values())
     for connection in _connections.values():
         pool = connection.pool

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
+from django_minio_backend import epoch
 from django_minio_backend.errors import ConfigurationError, PrivatePublicMixedError
 
 if TYPE_CHECKING:
@@ -76,9 +77,23 @@ class Options:
 
     given: Mapping[str, Any] = field(repr=False)
     alias: str = "default"
+    _memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def get(self, name: str) -> Any:
-        """Return the setting as it was written, by the order of precedence."""
+        """Return the setting as it was written, by the order of precedence. Credentials are never remembered."""
+        now = epoch.current()
+        if self._memo.get("epoch") is not now:
+            self._memo.clear()
+            self._memo["epoch"] = now
+        value = self._memo.get(name, _MISSING)
+        if value is not _MISSING:
+            return value
+        value = self._look_up(name)
+        if name not in SECRETS:
+            self._memo[name] = value
+        return value
+
+    def _look_up(self, name: str) -> Any:
         for candidate in filter(None, (name, _OLD_NAMES.get(name))):
             for source in (self.given, self._entry):
                 if candidate in source:

@@ -50,7 +50,7 @@ class Signer:
         now = datetime.now(UTC)
         credentials = self._provider.retrieve()
         signed = {key.lower(): " ".join(value.split()) for key, value in extra.items()}
-        signed |= {"host": host, "x-amz-content-sha256": sha256, "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}"}
+        signed |= {"host": host, "x-amz-content-sha256": sha256, "x-amz-date": _stamp(now)}
         if credentials.session_token:
             signed["x-amz-security-token"] = credentials.session_token
         names = ";".join(sorted(signed))
@@ -66,17 +66,19 @@ class Signer:
         """Return the query string of a link that is valid for `expires` seconds from now."""
         now = datetime.now(UTC)
         credentials = self._provider.retrieve()
-        pairs = [
-            *extra,
-            ("X-Amz-Algorithm", _ALGORITHM),
-            ("X-Amz-Credential", f"{credentials.access_key}/{_scope(now, region)}"),
-            ("X-Amz-Date", f"{now:%Y%m%dT%H%M%SZ}"),
-            ("X-Amz-Expires", str(expires)),
-            ("X-Amz-SignedHeaders", "host"),
+        scope = quote(f"{credentials.access_key}/{_scope(now, region)}", safe=_UNRESERVED)
+        fields = [  # already encoded, and in the order the signature wants
+            f"X-Amz-Algorithm={_ALGORITHM}",
+            f"X-Amz-Credential={scope}",
+            f"X-Amz-Date={_stamp(now)}",
+            f"X-Amz-Expires={expires}",
+            "X-Amz-SignedHeaders=host",
         ]
         if credentials.session_token:
-            pairs.append(("X-Amz-Security-Token", credentials.session_token))
-        query = canonical_query(pairs)
+            fields.insert(4, f"X-Amz-Security-Token={quote(credentials.session_token, safe=_UNRESERVED)}")
+        query = "&".join(fields)
+        if more := canonical_query(extra):
+            query = "&".join(sorted([*fields, *more.split("&")]))
         request = _canonical_request(method, path, query, {"host": host}, "host", "UNSIGNED-PAYLOAD")
         return f"{query}&X-Amz-Signature={self._signature(credentials, now, region, request)}"
 
@@ -87,8 +89,8 @@ class Signer:
 
     def _signature(self, credentials: Credentials, now: datetime, region: str, request: str) -> str:
         digest = hashlib.sha256(request.encode()).hexdigest()
-        text = f"{_ALGORITHM}\n{now:%Y%m%dT%H%M%SZ}\n{_scope(now, region)}\n{digest}"
-        return _hmac(self._key(credentials, f"{now:%Y%m%d}", region), text).hex()
+        text = f"{_ALGORITHM}\n{_stamp(now)}\n{_scope(now, region)}\n{digest}"
+        return _hmac(self._key(credentials, _day(now), region), text).hex()
 
     def _key(self, credentials: Credentials, day: str, region: str) -> bytes:
         kept = self._day_key
@@ -107,7 +109,15 @@ def _canonical_request(method: str, path: str, query: str, headers: Mapping[str,
 
 
 def _scope(now: datetime, region: str) -> str:
-    return f"{now:%Y%m%d}/{region}/s3/aws4_request"
+    return f"{_day(now)}/{region}/s3/aws4_request"
+
+
+def _day(now: datetime) -> str:
+    return f"{now.year:04}{now.month:02}{now.day:02}"  # several times faster than strftime
+
+
+def _stamp(now: datetime) -> str:
+    return f"{_day(now)}T{now.hour:02}{now.minute:02}{now.second:02}Z"
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -275,10 +275,10 @@ def test_listdir_separates_folders_and_files(storage):
 def test_times_are_aware_with_use_tz(storage, settings):
     """With USE_TZ the modification time is aware and in UTC."""
     settings.USE_TZ = True
-    before = dt.dt.now(dt.UTC) - dt.timedelta(seconds=2)
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2)
     modified = storage.get_modified_time(storage.save("t", ContentFile(b"x")))
     assert modified.utcoffset() == dt.timedelta(0)
-    assert before <= modified <= dt.dt.now(dt.UTC) + dt.timedelta(seconds=2)
+    assert before <= modified <= dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
 
 
 def test_times_are_local_without_use_tz(storage, settings):
@@ -286,7 +286,7 @@ def test_times_are_local_without_use_tz(storage, settings):
     settings.USE_TZ = False
     settings.TIME_ZONE = "Asia/Tokyo"
     modified = storage.get_modified_time(storage.save("t", ContentFile(b"x")))
-    now = dt.dt.now()
+    now = dt.datetime.now()  # noqa: DTZ005  the naive local time is the point
     assert modified.tzinfo is None
     assert abs(now - modified) < dt.timedelta(seconds=5)
 
