@@ -26,6 +26,8 @@ PYTHONS: list[str] = MATRIX["pythons"]
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
+# Whatever the sessions start ends with nox, also when nox itself is killed.
+os.environ["PENTAD_END_WITH_PARENT"] = "1"
 nox.options.sessions = ["lint", "types", "tests", "integration", "docs", "wheels"]
 # A missing interpreter is a skip, not a download that may fail; say --download-python auto to have them fetched.
 nox.options.download_python = "never"
@@ -115,9 +117,13 @@ def matrix(session: nox.Session, package: str, pins: str) -> None:
 
 @nox.session(default=False)
 def docker(session: nox.Session) -> None:
-    """Run the service-backed tests against containers of compose.yaml; `-- --local-images` builds the images first."""
+    """Run the service-backed tests against containers of compose.yaml; `-- --local-images` makes the images first."""
     _install(session, "integration", PACKAGES)
-    session.run("python", "-m", "pentad_services.docker_session", *session.posargs)
+    folders = ["integration-tests/services/tests/test_fixtures.py", *sorted(ROOT.glob("packages/*/tests/contract"))]
+    inside = ["python", "integration-tests/run_pytest_in.py", *(os.path.relpath(folder, ROOT) for folder in folders)]
+    if "--local-images" in session.posargs:
+        inside = ["python", "-m", "pentad_services.images", "run", *inside]
+    session.run(*inside, env={"PENTAD_TEST_DOCKER": "1"})
 
 
 @nox.session(default=False)
@@ -125,7 +131,7 @@ def slurm(session: nox.Session) -> None:
     """Run the Slurm contract against a real slurmctld, where Debian's packages are installed."""
     _install(session, "integration", PACKAGES)
     with session.chdir("integration-tests/mock_slurm"):
-        session.run("python", "-m", "pytest", "tests/contract", "--slurm=real", *session.posargs)
+        session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", "tests/contract")
 
 
 @nox.session
@@ -238,7 +244,11 @@ def lock(session: nox.Session) -> None:
     own = "pyproject.toml"
     _compile(session, "portal", [*every, "--all-extras", *_services(), "--group", f"{own}:portal"])
     everything = [*every, "--all-extras", *_services(), *grouped, *tools]
-    _compile(session, "integration", [*everything, "--group", f"{own}:portal", "--group", f"{own}:browser"])
+    _compile(
+        session,
+        "integration",
+        [*everything, *(part for name in ("portal", "browser", "docker") for part in ("--group", f"{own}:{name}"))],
+    )
     for name in ("lint", "types"):
         _compile(session, name, [*every, "--all-extras", *_services(), "--group", f"{own}:{name}"])
     _compile(session, "docs", [*everything, "--group", f"{own}:docs"])
