@@ -1,10 +1,11 @@
 """Names from outside, whatever they hold."""
 
 from django.core.exceptions import SuspiciousFileOperation
-from django_minio_backend.naming import object_name, prefix_of
-from django_minio_backend.signing import quote_path
 from hypothesis import given
 from hypothesis import strategies as st
+
+from django_minio_backend.naming import object_name, prefix_of
+from django_minio_backend.signing import quote_path
 
 pieces = st.sampled_from(["a", "..", ".", "/", "\\", "//", "b.txt", " ", "%2e%2e", "ü", "\0", "~"])
 names = st.lists(pieces, min_size=1, max_size=8).map("".join) | st.text(min_size=1, max_size=30)
