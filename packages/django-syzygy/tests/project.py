@@ -22,7 +22,7 @@ globals().update(eval(os.environ["PROJECT_SETTINGS"]))
 """
 
 LOCAL_CACHE = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-PATIENCE = 40  # seconds until a test gives up on an event
+PATIENCE = 240  # seconds until a test gives up on an event; a busy machine starts Django in twenty
 
 
 def postgres_settings(url):
