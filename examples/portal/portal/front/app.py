@@ -107,10 +107,11 @@ async def status_json(request: Request) -> Response:
 async def catalogue(request: Request) -> Response:
     """Everything below /catalogue/ is the Django project's."""
     try:
-        return await request.app.state.proxy(request)
+        response: Response = await request.app.state.proxy(request)
     except httpx.TransportError:
         title, text = "The catalogue is away", "It did not answer just now. Try again in a moment."
         return page(request, "message.html", status=502, title=title, text=text)
+    return response
 
 
 async def _explain(request: Request, error: Exception) -> Response:

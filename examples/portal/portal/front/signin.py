@@ -29,7 +29,8 @@ class SignInLimit:
         """Count one try for this name; False once there were too many."""
         key = f"portal.tries.{name}"
         async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.set(key, 0, ex=self.SECONDS, nx=True).incr(key)
+            pipeline.set(key, 0, ex=self.SECONDS, nx=True)
+            pipeline.incr(key)
             _, tries = await pipeline.execute()
         return int(tries) <= self.TRIES
 

@@ -9,7 +9,7 @@ from portal.hub.authenticator import PortalAuthenticator
 from portal.hub.spawner import PortalSpawner
 from portal.settings import shared_settings
 
-c = get_config()  # noqa: F821 - JupyterHub defines it for its configuration file
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub defines it for this file
 
 _portal = shared_settings()
 _state = _portal.folder / "hub"
@@ -44,6 +44,8 @@ c.MOSlurmSpawner.start_timeout = 120
 c.MOSlurmSpawner.http_timeout = 120
 c.MOSlurmSpawner.args = [
     "--LanguageServerManager.autodetect=False",  # looks for Node at every start
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # the portal asks nobody outside
+    "--LabApp.news_url=None",
     # Jobs run as the one who started the demo; Jupyter asks for a word when that is root, as in a container.
     *(["--allow-root"] if os.geteuid() == 0 else []),
 ]

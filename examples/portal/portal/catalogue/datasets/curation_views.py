@@ -59,7 +59,7 @@ def approve(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     return _step(request, dataset_id, curation().approve, by=visitor.name if visitor else "")
 
 
-def deposit(title: str, file: UploadedFile, profile: dict[str, Any], by: str) -> UUID:
+def deposit(title: str, file: "UploadedFile[Any]", profile: dict[str, Any], by: str) -> UUID:
     """Store the file and register the data set: the file's row and the event commit together, or neither."""
     digest = _sha256(file)
     with transaction.atomic():
@@ -78,7 +78,7 @@ def deposit(title: str, file: UploadedFile, profile: dict[str, Any], by: str) ->
     return dataset_id
 
 
-def _sha256(file: UploadedFile) -> str:
+def _sha256(file: "UploadedFile[Any]") -> str:
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)

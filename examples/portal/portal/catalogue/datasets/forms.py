@@ -1,6 +1,6 @@
 """The forms of the curation."""
 
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from django import forms
 from django.conf import settings
@@ -23,13 +23,13 @@ class RegisterForm(forms.Form):
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
     )
 
-    def clean_file(self) -> UploadedFile:
+    def clean_file(self) -> "UploadedFile[Any]":
         """Refuse what is too large or not a table; keep the table's profile."""
-        file: UploadedFile = self.cleaned_data["file"]
+        file: UploadedFile[Any] = self.cleaned_data["file"]
         if (file.size or 0) > settings.DATASET_MAX_BYTES:
             raise forms.ValidationError("The file is larger than 50 MB.")
         try:
-            self.profile: dict[str, Any] = profile_csv(file.file)
+            self.profile: dict[str, Any] = profile_csv(cast("IO[bytes]", file.file))
         except NotTabularError as error:
             raise forms.ValidationError(str(error)) from error
         file.seek(0)

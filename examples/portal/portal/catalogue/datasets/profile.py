@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 PREVIEW_ROWS: Final = 12
 BINS: Final = 12
@@ -16,7 +16,7 @@ class NotTabularError(ValueError):
     """The file is not a CSV file with a header row."""
 
 
-def profile_csv(file: BinaryIO) -> dict[str, Any]:
+def profile_csv(file: IO[bytes]) -> dict[str, Any]:
     """What a CSV file holds: `row_count`, `columns` (name, kind, range, bins, missing) and `first_rows`.
 
     `bins` counts a numeric column's values in twelve equal steps from the smallest to the largest.
@@ -38,7 +38,7 @@ def preview_csv(profile: dict[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
-def _read(file: BinaryIO) -> tuple[list[str], list[list[str]]]:
+def _read(file: IO[bytes]) -> tuple[list[str], list[list[str]]]:
     try:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         rows = [row for row in csv.reader(text, strict=True) if row]

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs `sync_followers` whenever there are new events."""
 
-    requires_system_checks: ClassVar[list[str]] = []  # `check` and `migrate` run them; this starts with the portal
+    requires_system_checks: tuple[str, ...] = ()  # `check` and `migrate` run them; this starts with the portal
     help = "Feed the search projection from the curation's events, until stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
