@@ -119,3 +119,18 @@ def test_killing_the_launcher_at_any_moment_leaves_no_process(attempt):
             process.kill()
         process.wait(30)
         assert_none_left(mark)
+
+
+@pytest.mark.parametrize("moment", ["redis:", "s3:", "front door:"])
+def test_ctrl_c_during_the_start_stops_it_within_seconds_with_exit_code_0(moment):
+    """A portal that is still starting stops as quickly as one that is up."""
+    mark = f"early-{os.getpid()}-{moment}"
+    with portal(mark=mark) as process:
+        read_until(process, lambda line: moment in line)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        output, _ = process.communicate(timeout=60)
+        assert time.monotonic() - began < 20
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert_none_left(mark)

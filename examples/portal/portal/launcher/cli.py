@@ -52,9 +52,10 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
         print(f"  {time.monotonic() - began:5.1f} s  {line}", flush=True)
 
     state = _state_folder(guard, options.data)
-    stack = Stack(guard, state, say)
+    data = options.data.resolve() if options.data else None
+    stack = Stack(guard, state, data, say)
     print("Starting the portal (Ctrl-C stops it)", flush=True)
-    stack.start(options.data.resolve() if options.data else None)
+    stack.start()
     try:
         if options.check:
             from portal.check.visit import play_visit

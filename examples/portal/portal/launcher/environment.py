@@ -73,8 +73,9 @@ class Environments:
     Credentials are named by file (`..._FILE`), so that no process shows them in its environment.
     """
 
-    def __init__(self, state: Path, addresses: Addresses) -> None:
+    def __init__(self, state: Path, addresses: Addresses, bucket_prefix: str) -> None:
         self._state = state
+        self._bucket_prefix = bucket_prefix
         self._addresses = addresses
         self._files = SecretFiles(state / "secrets")
 
@@ -92,6 +93,7 @@ class Environments:
             "PORTAL_CATALOGUE_URL": self._addresses.catalogue_url,
             "PORTAL_S3_ENDPOINT": s3.endpoint,
             "PORTAL_S3_SECURE": "yes" if s3.secure else "no",
+            "PORTAL_BUCKET_PREFIX": self._bucket_prefix,
         }
 
     def of_catalogue(self, redis: RedisService, slurm: SlurmService, s3: S3Service, database: str) -> Environment:

@@ -43,21 +43,24 @@ class Stack:
     `settings` what it says.
     """
 
-    def __init__(self, guard: ProcessGuard, state: Path, say: Say) -> None:
+    def __init__(self, guard: ProcessGuard, state: Path, data: Path | None, say: Say) -> None:
         os.environ[RUN_MARKER] = secrets.token_hex(8)  # everything that is started inherits it
         self._guard = guard
+        self._data = data
         self._say = say
         self.state = state
         self.logs = state / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.addresses = Addresses(*free_ports(5))
-        self._environments = Environments(state, self.addresses)
+        # A server that was found, not started, may hold another run's data: a temporary run has names of its own.
+        self._name = "tern-point" if data else f"tern-point-{secrets.token_hex(4)}"
+        self._environments = Environments(state, self.addresses, bucket_prefix=self._name)
         self._parts = parts(self.addresses, state)
         self.services = Services()
         self.running: dict[str, RunningPart] = {}
         self.environment: Environment = {}
 
-    def start(self, data: Path | None) -> None:
+    def start(self) -> None:
         """Start services and processes, each as soon as what it needs is there.
 
         The hub takes longest to start and needs only Redis and Slurm, so it does not wait for the others.
@@ -68,14 +71,21 @@ class Stack:
         """
         if not (self.state / "release").exists():
             put_in_service(self.state, FIRST_RELEASE)
-        folder = data / "services" if data else None
         with ThreadPoolExecutor(max_workers=8) as pool:
-            stores = pool.submit(self._start_services, ["s3", "postgres"], folder)
-            self._start_services(["redis", "slurm"], folder)
-            hub = pool.submit(self._start_part, "notebook hub", self._environments.of_hub(*self._redis_and_slurm()))
-            stores.result()
-            site = [pool.submit(self._start_part, *part) for part in self._site()]
-            _raise_first([*site, hub])
+            try:
+                self._start_in(pool)
+            except BaseException:
+                self._guard.close()  # ends what has started, and with it what the pool's threads wait for
+                raise
+
+    def _start_in(self, pool: ThreadPoolExecutor) -> None:
+        folder = self._data / "services" if self._data else None
+        stores = pool.submit(self._start_services, ["s3", "postgres"], folder)
+        self._start_services(["redis", "slurm"], folder)
+        hub = pool.submit(self._start_part, "notebook hub", self._environments.of_hub(*self._redis_and_slurm()))
+        stores.result()
+        site = [pool.submit(self._start_part, *part) for part in self._site()]
+        _raise_first([*site, hub])
 
     def _start_services(self, names: list[str], folder: Path | None) -> None:
         self.services.update(start_all(names, self._say, folder=folder, guard=self._guard))
@@ -86,7 +96,7 @@ class Stack:
     def _site(self) -> list[tuple[str, Environment]]:
         """The parts that show and feed pages, with their environments."""
         s3 = cast("S3Service", self.services["s3"])
-        database = portal_database(cast("PostgresService", self.services["postgres"]))
+        database = portal_database(cast("PostgresService", self.services["postgres"]), self._name)
         front = self._environments.of_front_door(*self._redis_and_slurm(), s3)
         self.environment = self._environments.of_catalogue(*self._redis_and_slurm(), s3, database)
         self.settings = CatalogueSettings.load(environ=self.environment)

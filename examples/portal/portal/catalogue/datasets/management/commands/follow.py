@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from portal.catalogue.datasets.health import HEARTBEAT
 from portal.catalogue.datasets.search_feed import SearchFeed, fill_in_licences, get_runner
@@ -37,10 +37,20 @@ class Command(BaseCommand):
         if filled:
             _log.info("filled in the licence of %d entries from their events", filled)
         for _ in wake_ups(every=2.0):
-            call_command("sync_followers", SearchFeed.name, verbosity=0)
-            _beat()
-            (catalogue_settings().folder / "follower.ready").touch()
+            if _synchronised():
+                _beat()
+                (catalogue_settings().folder / "follower.ready").touch()
             _follow_release()
+
+
+def _synchronised() -> bool:
+    """Read the new events; after a failure, which is logged, the next wake-up tries again."""
+    try:
+        call_command("sync_followers", SearchFeed.name, verbosity=0)
+    except CommandError:
+        _log.exception("the search could not be brought up to date")
+        return False
+    return True
 
 
 def _beat() -> None:
