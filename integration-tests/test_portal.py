@@ -134,3 +134,16 @@ def test_ctrl_c_during_the_start_stops_it_within_seconds_with_exit_code_0(moment
     assert process.returncode == 0, output
     assert "Traceback" not in output
     assert_none_left(mark)
+
+
+def test_a_part_that_ends_by_itself_ends_the_demo_with_its_name_and_exit_code_1():
+    """When a process of the portal dies, the demo says which one, stops the others and exits 1."""
+    mark = f"part-{os.getpid()}"
+    with portal(mark=mark) as process:
+        lines = read_until(process, lambda line: "Ctrl-C stops everything" in line)
+        pid = next(int(found[1]) for line in lines if (found := re.search(r"^follower .*?(\d+)\s*$", line)))
+        os.kill(pid, signal.SIGKILL)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    assert "the follower ended with status -9" in output
+    assert_none_left(mark)

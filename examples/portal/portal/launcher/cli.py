@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\nStopped.", flush=True)
         return 0
     except (PartFailedError, StartFailed, Unavailable, ConfigError) as error:
-        print(f"\nThe portal could not be started: {error}", file=sys.stderr, flush=True)
+        print(f"\nThe portal stopped: {error}", file=sys.stderr, flush=True)
         return 1
 
 
