@@ -94,7 +94,7 @@ def test_minio_credentials_follow_a_rotation_as_one_pair(tmp_path):
     provider._pair._ttl = 0
     first = provider.retrieve()
     assert (first.access_key, first.secret_key, provider.generation) == ("ak-one", "sk-one", 1)
-    assert provider.retrieve() is first
+    assert provider.retrieve() == first
     for name in ("ak", "sk"):
         (tmp_path / name).write_text(f"{name}-two")
         os.utime(tmp_path / name, (2, 2))

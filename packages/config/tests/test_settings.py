@@ -107,7 +107,10 @@ def test_settings_do_not_change_and_do_not_show_secrets():
 def test_a_secret_that_cannot_be_read_is_a_problem_at_load(tmp_path):
     """Beside all the others, not at the first request."""
     found = problems({"MINIO_SECRET_KEY_FILE": str(tmp_path / "no"), "MINIO_PARTS": "x"})
-    assert found == [f"secret_key: {tmp_path}/no does not exist.", "parts: env MINIO_PARTS is not a whole number."]
+    assert found == [
+        f"secret_key: {tmp_path}/no (named by MINIO_SECRET_KEY_FILE) does not exist.",
+        "parts: env MINIO_PARTS is not a whole number.",
+    ]
 
 
 def test_an_environment_variable_is_followed(monkeypatch):

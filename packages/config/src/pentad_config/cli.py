@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from pentad_config.errors import ConfigError
 from pentad_config.fields import Field
 from pentad_config.ringfile import add, promote, prune
 from pentad_config.secret import Secret
-from pentad_config.settings import Settings
+from pentad_config.settings import Settings, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,14 +110,19 @@ def _explain(options: argparse.Namespace) -> None:
 
 def _print_notes(loaded: Settings) -> None:
     for field in type(loaded).describe():
-        content = getattr(loaded, field.name)
-        path = (content.ref or "").removeprefix("file:") if isinstance(content, Secret) else ""
-        if path.startswith("/") and os.stat(path).st_mode & 0o004:
-            mode = os.stat(path).st_mode & 0o7777
-            print(
-                f"note  {field.name}: readable by every user ({mode:04o}); Kubernetes and Docker mount secrets like "
-                "this, on a shared host use 0600"
-            )
+        for secret in secrets_of(getattr(loaded, field.name)):
+            mode = _mode(secret)
+            if mode & stat.S_IROTH:
+                print(
+                    f"note  {field.name}: readable by every user ({mode:04o}); Kubernetes and Docker mount secrets "
+                    "like this, on a shared host use 0600"
+                )
+
+
+def _mode(secret: Secret) -> int:
+    """Return the permissions of the secret's file, or 0 if it has none."""
+    kind, _, path = (secret.ref or "").partition(":")
+    return stat.S_IMODE(os.stat(path).st_mode) if kind == "file" else 0
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:

@@ -15,7 +15,7 @@ from pentad_config.conflicts import conflicts
 from pentad_config.errors import SecretMisuse
 from pentad_config.marker import marker
 from pentad_config.redaction import redact
-from pentad_config.sources import live
+from pentad_config.sources import live_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -217,7 +217,7 @@ def _check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 def _check_sources(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     return [
         checks.Warning(f"A secret serves its last good value: {source.problem}", id="pentad_config.W001")
-        for source in tuple(live)
+        for source in live_sources()
         if source.problem is not None
     ]
 

@@ -48,3 +48,10 @@ class ConfigError(ValueError):
 
 class SecretMisuse(TypeError):  # noqa: N818  the name is the field's: it is a misuse, reported as a TypeError
     """A secret, or the marker that stands for one, was about to be used in a way that would expose it."""
+
+
+def warn(message: str) -> None:
+    """Say in the log what does not stop the process."""
+    from logging import getLogger
+
+    getLogger("pentad_config").warning("%s", message)

@@ -21,8 +21,10 @@ class Field:
         "default",
         "doc",
         "env",
+        "holds",
         "kind",
         "name",
+        "optional",
         "parse",
         "secret",
         "variables",
@@ -47,16 +49,26 @@ class Field:
         self.secret = bool(secret)
         self.name = ""
         self.kind: Any = str
+        #: `Secret` or `KeyRing` if the setting is one, also an optional one; else None.
+        self.holds: type | None = None
+        self.optional = False
         #: Turns what was found into the declared type; set when the class's annotations are resolved.
         self.convert: Callable[[Any, str], Any] = lambda value, name: value  # noqa: ARG005
         #: The variables that are looked at, each with the one that names a file instead.
         self.variables: tuple[tuple[str, str], ...] = ()
 
-    def resolve(self, name: str, kind: Any, convert: Callable[[Any, str], Any], *, secret: bool) -> None:
+    def resolve(
+        self, name: str, kind: Any, convert: Callable[[Any, str], Any], *, holds: type | None, optional: bool
+    ) -> None:
         """Complete the declaration with what the class's annotations say."""
         self.name, self.kind, self.convert = name, kind, convert
-        self.secret = self.secret or secret
+        self.holds, self.optional = holds, optional
+        self.secret = self.secret or holds is not None
         self.variables = tuple((variable, f"{variable}_FILE") for variable in (self.env, *self.aliases))
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        """Return the loaded value: it is kept where `vars()` of the settings does not show it."""
+        return self if instance is None else instance._values[self.name].content  # noqa: SLF001
 
     @property
     def required(self) -> bool:

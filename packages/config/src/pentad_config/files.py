@@ -7,8 +7,8 @@ import stat
 import time
 from _thread import allocate_lock
 
-from pentad_config.errors import ConfigError, Problem
-from pentad_config.sources import Source
+from pentad_config.errors import ConfigError, Problem, SecretMisuse, warn
+from pentad_config.sources import Source, live_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class FileSource(Source):
     `problem` says why. Only when there is no good value yet is the problem raised.
     """
 
-    __slots__ = ("_binary", "_due", "_limit", "_lock", "_ttl", "generation", "path")
+    __slots__ = ("_binary", "_due", "_limit", "_ttl", "generation", "lock", "path")
 
     def __init__(self, path: str, name: str, *, ttl: float, limit: int, binary: bool) -> None:
         super().__init__(name)
@@ -45,7 +45,7 @@ class FileSource(Source):
         self._limit = limit
         self._binary = binary
         self._due = 0.0
-        self._lock = allocate_lock()
+        self.lock = allocate_lock()
 
     @property
     def ref(self) -> str:  # type: ignore[override]
@@ -65,26 +65,46 @@ class FileSource(Source):
         if self.recent and not force and now < self._due:
             return self.recent[0]
         self._due = now + self._ttl
-        try:
-            if not self.recent or signature(os.stat(self.path)) != self.generation:
-                self._adopt()
-            else:
-                self.problem = None
-        except (OSError, ConfigError) as error:
-            problem = self._explained(error)
-            if not self.recent:
-                raise problem from None
-            self.problem = problem
+        problems = self._look()
+        if problems and not self.recent:
+            # A new error, raised here: the frames in which it was found hold the file's content.
+            raise ConfigError(problems)
+        self._note(problems)
         return self.recent[0]
 
+    def _look(self) -> list[Problem]:
+        """Adopt the file if it changed; return what is wrong with it."""
+        found: list[Problem] = []
+        for _ in range(2):  # twice: a folder that is swapped may be gone between resolving its link and opening
+            try:
+                if not self.recent or signature(os.stat(self.path)) != self.generation:
+                    self._adopt()
+            except (OSError, ValueError, SecretMisuse) as error:
+                if isinstance(error, SecretMisuse) and not self.recent:
+                    raise
+                found = self._explained(error)
+                if not isinstance(error, FileNotFoundError):
+                    break
+            else:
+                return []
+        return found
+
+    def _note(self, problems: list[Problem]) -> None:
+        """Keep the problem, and say it once in the log."""
+        if not problems:
+            self.problem = None
+        elif self.problem is None or self.problem.problems != problems:
+            self.problem = ConfigError(problems)
+            warn(f"{problems[0]} The last good value is still used.")
+
     def _adopt(self) -> None:
-        with self._lock:
+        with self.lock:
             for _ in range(_TRIES):
                 found = self._read_settled()
                 if found is not None:
                     raw, generation = found
                     self.remember(self._cleaned(raw))
-                    self.generation, self.problem = generation, None
+                    self.generation = generation
                     return
                 if self.recent:
                     self._due = 0.0  # still being written: serve the last good value and look again at once
@@ -147,16 +167,20 @@ class FileSource(Source):
             )
         return text
 
-    def _explained(self, error: OSError | ConfigError) -> ConfigError:
+    def _explained(self, error: Exception) -> list[Problem]:
         if isinstance(error, ConfigError):
-            return error
+            return error.problems
+        if isinstance(error, SecretMisuse):
+            return [Problem(self.name, str(error).removeprefix(f"{self.name}: "))]
         if isinstance(error, FileNotFoundError):
-            return self._problem("does not exist.")
+            return [self._problem("does not exist.")]
         if isinstance(error, PermissionError):
-            return self._problem(f"cannot be read by uid {os.geteuid()}{self._ownership()}. Change its owner or mode.")
+            who = f"uid {os.geteuid()}{self._ownership()}"
+            return [self._problem(f"cannot be read by {who}. Change its owner or mode.")]
         if isinstance(error, IsADirectoryError):
-            return self._problem("is a directory; a regular file is needed.")
-        return self._problem(f"cannot be read: {error.strerror or type(error).__name__}.")
+            return [self._problem("is a directory; a regular file is needed.")]
+        reason = getattr(error, "strerror", None) or "its name is not usable"
+        return [self._problem(f"cannot be read: {reason}.")]
 
     def _ownership(self) -> str:
         try:
@@ -165,8 +189,18 @@ class FileSource(Source):
             return ""
         return f" (file is {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid})"
 
-    def _problem(self, what: str) -> ConfigError:
-        return ConfigError([Problem(self.name, f"{self.path} {what}")])
+    def _problem(self, what: str) -> Problem:
+        return Problem(self.name, f"{self.path or 'file: without a path'} {what}")
 
     def _refuse(self, what: str) -> NoReturn:
-        raise self._problem(what)
+        raise ConfigError([self._problem(what)])
+
+
+def _fresh_locks() -> None:
+    """Give the child of a fork its own locks: another thread may have held one, and does not exist there."""
+    for source in live_sources():
+        if isinstance(source, FileSource):
+            source.lock = allocate_lock()
+
+
+os.register_at_fork(after_in_child=_fresh_locks)

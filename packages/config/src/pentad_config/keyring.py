@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pentad_config.errors import ConfigError, Problem
+from _thread import _local
+
+from pentad_config.errors import ConfigError, Problem, warn
 from pentad_config.files import FileSource
 from pentad_config.secret import Secret, reveal
 
@@ -14,6 +16,22 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+class _State:
+    """One version of a ring. Replaced as a whole, so that threads never see parts of two."""
+
+    __slots__ = ("keys", "memo", "primary", "texts", "version")
+
+    def __init__(self, texts: tuple[str, ...], keys: tuple[str, ...], primary: str, version: int) -> None:
+        self.texts = texts
+        self.keys = keys
+        self.primary = primary
+        self.version = version
+        self.memo: dict[Hashable, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<version {self.version}>"
+
+
 class KeyRing:
     """Keys of which the first signs or encrypts and every one verifies or decrypts.
 
@@ -21,8 +39,10 @@ class KeyRing:
     newest first. Keys in a file may change at any time: every use sees the current ones. For `settle` seconds
     after the file was written the key that signed before keeps signing, so that other nodes can learn the new
     one first; choose more than the lag between nodes plus the file's `ttl`. Keys shorter than `min_length`
-    characters are refused.
+    characters are refused: at the start by ConfigError, later by keeping the keys there were (`problem`).
     """
+
+    __slots__ = ("__weakref__", "_problem", "_seen", "_sources", "_state", "min_length", "name", "settle")
 
     def __init__(
         self,
@@ -36,53 +56,56 @@ class KeyRing:
         self.settle = settle
         self.min_length = min_length
         self._sources = _sources(source, self.name)
-        self._texts: tuple[str, ...] = ()
-        self._keys: tuple[str, ...] = ()
-        self._primary = ""
-        self._version = 0
-        self._memo: dict[Hashable, Any] = {}
-        self._sync()
+        self._problem: ConfigError | None = None
+        self._state: _State | None = None
+        self._seen = _local()
+        self._current()
 
     @property
     def primary(self) -> str:
         """The key that signs now."""
-        self._sync()
-        return self._primary
+        return self._current().primary
 
     @property
     def version(self) -> int:
         """A number that moves whenever the keys or the signing key change."""
-        self._sync()
-        return self._version
+        return self._current().version
+
+    @property
+    def problem(self) -> Exception | None:
+        """Why older keys than the source's are still used, or None if all is well."""
+        return self._problem or next((source.problem for source in self._sources if source.problem), None)
 
     def newest_first(self) -> list[str]:
         """Return the keys with the signing key first: the order of Django and of MultiFernet."""
-        self._sync()
-        return [self._primary, *(key for key in self._keys if key != self._primary)]
+        state = self._current()
+        return [state.primary, *(key for key in state.keys if key != state.primary)]
 
     def oldest_first(self) -> list[str]:
         """Return the keys with the signing key last: the order of itsdangerous."""
         return self.newest_first()[::-1]
 
     def refresh(self) -> bool:
-        """Look at the source now; True if the ring changed. Call it once when a signature does not verify."""
-        before = self._version
+        """Look at the source now; True if the ring changed since this thread used it last.
+
+        Call it once when a signature does not verify, and try again if it is True.
+        """
+        before = getattr(self._seen, "state", self._state)
         for source in self._sources:
             source._source.read(force=True)  # noqa: SLF001
-        self._sync()
-        return self._version != before
+        return self._current() is not before
 
     def derived(self, tag: Hashable, build: Callable[[KeyRing], T]) -> T:
         """Return `build(self)`, made once for each version of the ring: a signer, a MultiFernet."""
-        self._sync()
-        memo = self._memo
+        memo = self._current().memo
         try:
             return memo[tag]  # type: ignore[no-any-return]
         except KeyError:
             return memo.setdefault(tag, build(self))  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"<KeyRing {self.name}: {len(self._keys)} keys, version {self._version}>"
+        state = self._state
+        return f"<KeyRing {self.name}: {len(state.keys)} keys, version {state.version}>" if state else "<KeyRing>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._sources, self.settle, self.min_length, self.name)
@@ -93,33 +116,57 @@ class KeyRing:
     def __deepcopy__(self, memo: dict[int, Any]) -> KeyRing:
         return self
 
-    def _sync(self) -> None:
-        texts = tuple(source.text() for source in self._sources)
-        keys = self._keys if texts == self._texts else self._parsed(texts)
-        primary = keys[1] if len(keys) > 1 and self._settling() else keys[0]
-        if keys != self._keys or primary != self._primary:
-            self._keys, self._primary, self._memo = keys, primary, {}
-            self._version += 1
-        self._texts = texts
+    def _current(self) -> _State:
+        state = self._state
+        texts = tuple([source.text() for source in self._sources])
+        if state is not None and texts == state.texts and not self.settle:
+            self._seen.state = state
+            return state
+        keys = state.keys if state is not None and texts == state.texts else self._adopted(texts)
+        primary = self._signing(keys)
+        if state is None or keys != state.keys or primary != state.primary:
+            state = _State(texts, keys, primary, state.version + 1 if state is not None else 1)
+        state.texts = texts  # others than before if they were refused or say the same: not parsed again
+        self._state = self._seen.state = state
+        return state
+
+    def _adopted(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the keys in `texts`, or those there were if these cannot be used."""
+        keys, problems = self._parsed(texts)
+        if not problems:
+            self._problem = None
+            return keys
+        del keys, texts  # a traceback with local variables would show them
+        if self._state is None:
+            raise ConfigError(problems)
+        self._problem = ConfigError(problems)
+        warn(f"{problems[0]} The keys there were are still used.")
+        return self._state.keys
+
+    def _parsed(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], list[Problem]]:
+        keys = tuple(dict.fromkeys(key for text in texts for key in text.split()))
+        if not keys:
+            return keys, [Problem(self.name, f"no keys in {self._where()}.")]
+        return keys, [
+            Problem(self.name, f"key {place} has {len(key)} characters, {self.min_length} needed.")
+            for place, key in enumerate(keys, 1)
+            if len(key) < self.min_length
+        ]
+
+    def _signing(self, keys: tuple[str, ...]) -> str:
+        """Return the first key, or the one before it while the file is young."""
+        if len(keys) == 1 or not self._settling():
+            return keys[0]
+        # Every node knows what this process signed with. One that starts now goes by the order, newest first,
+        # and by the file's own time, so that it agrees with the others in the middle of a rotation.
+        before = self._state.primary if self._state is not None else None
+        return before if before in keys else keys[1]
 
     def _settling(self) -> bool:
-        # Judged by the file's own time, so that a process started in the middle of a rotation agrees.
         if not self.settle:
             return False
         ages = [s.age for s in self._sources if isinstance(s._source, FileSource)]  # noqa: SLF001
         return any(age is not None and age < self.settle for age in ages)
-
-    def _parsed(self, texts: tuple[str, ...]) -> tuple[str, ...]:
-        keys = tuple(dict.fromkeys(key for text in texts for key in text.split()))
-        if not keys:
-            raise ConfigError([Problem(self.name, f"no keys in {self._where()}.")])
-        short = [(place, len(key)) for place, key in enumerate(keys, 1) if len(key) < self.min_length]
-        if short:
-            raise ConfigError(
-                Problem(self.name, f"key {place} has {length} characters, {self.min_length} needed.")
-                for place, length in short
-            )
-        return keys
 
     def _where(self) -> str:
         return ", ".join(source.ref.partition(":")[2] if source.ref else "the given text" for source in self._sources)

@@ -6,7 +6,6 @@ import os
 
 from pentad_config.errors import ConfigError, Problem
 from pentad_config.fields import REQUIRED, Field
-from pentad_config.keyring import KeyRing
 from pentad_config.secret import Secret
 
 TYPE_CHECKING = False
@@ -25,6 +24,34 @@ class Value:
         self.source = source
         self.shadowed = shadowed
         self.is_default = is_default
+
+
+class _File:
+    """A file that may hold a setting's value; read only if no source of higher rank has one."""
+
+    __slots__ = ("path", "variable")
+
+    def __init__(self, path: str, variable: str = "") -> None:
+        self.path = path
+        self.variable = variable
+
+    def __str__(self) -> str:
+        return f"file {self.path} ({self.variable})" if self.variable else f"file {self.path}"
+
+    def content(self, field: Field) -> Any:
+        """Return a Secret that follows the file, or the text of a setting that is none."""
+        if not self.path:
+            raise ConfigError([Problem(field.name, f"env {self.variable} is empty. Set it, or unset it.")])
+        secret = Secret.at(f"file:{self.path}", name=field.name)
+        try:
+            text = secret.reveal()
+        except ConfigError as error:
+            raise ConfigError(self._named(problem) for problem in error.problems) from None
+        return secret if field.holds else text
+
+    def _named(self, problem: Problem) -> Problem:
+        named = f"{self.path} (named by {self.variable})" if self.variable else self.path
+        return Problem(problem.setting, named + problem.message.removeprefix(self.path))
 
 
 class Lookup:
@@ -48,7 +75,8 @@ class Lookup:
         found = [*self._from_arguments(field), *self._from_environment(field), *self._from_folders(field)]
         if found:
             content, source = found[0]
-            return Value(content, source, tuple(source for _, source in found[1:]))
+            hidden = tuple([source for _, source in found[1:]])
+            return Value(content.content(field) if isinstance(content, _File) else content, source, hidden)
         if field.default is REQUIRED:
             raise ConfigError([Problem(field.name, _how_to_set(field))])
         default = field.default() if callable(field.default) else field.default
@@ -69,12 +97,13 @@ class Lookup:
                     raise ConfigError([Problem(field.name, f"both {name} and {file} are set. Unset one.")])
                 found.append((self._variable(field, name), f"env {name}"))
             elif file in self.environ:
-                found.append(_from_file(field, self.environ[file], f"file {self.environ[file]} ({file})"))
+                named = _File(self.environ[file], file)
+                found.append((named, str(named)))
         return found
 
     def _variable(self, field: Field, name: str) -> Any:
         text = self.environ[name]
-        if field.kind not in (Secret, KeyRing):
+        if field.holds is None or (field.optional and not text):
             return text
         if not text:
             raise ConfigError([Problem(field.name, f"env {name} is empty. Set it, or unset it.")])
@@ -85,26 +114,19 @@ class Lookup:
         if not self.folders:
             return []
         paths = [os.path.join(folder, field.env.lower()) for folder in self.folders]
-        return [_from_file(field, path, f"file {path}") for path in paths if os.path.exists(path)]
+        return [(_File(path), f"file {path}") for path in paths if os.path.exists(path)]
 
     def unknown_given(self, fields: Iterable[Field]) -> list[Problem]:
         """Return a problem for each keyword argument that is no setting."""
         names = [field.name for field in fields]
         return [_unknown(name, names) for name in self.given if name not in names]
 
-    def unknown_names(self, fields: Iterable[Field], prefix: str) -> list[Problem]:
-        """Return problems for unknown arguments and for variables that look like a misspelt setting."""
-        fields = list(fields)
-        problems = self.unknown_given(fields)
+    def misspelt(self, fields: Iterable[Field], prefix: str) -> list[Problem]:
+        """Return a problem for each variable that looks like a misspelt setting."""
         known = [name for field in fields for name in (field.env, *field.aliases)]
         allowed = {*known, *(f"{name}_FILE" for name in known)}
         strays = [name for name in self.environ if prefix and name.startswith(prefix) and name not in allowed]
-        return problems + [_unknown(name, sorted(allowed)) for name in strays if _closest(name, allowed)]
-
-
-def _from_file(field: Field, path: str, source: str) -> tuple[Any, str]:
-    secret = Secret.at(f"file:{path}", name=field.name)
-    return (secret if field.kind in (Secret, KeyRing) else secret.reveal()), source
+        return [_unknown(name, sorted(allowed)) for name in strays if _closest(name, allowed)]
 
 
 def _how_to_set(field: Field) -> str:

@@ -13,6 +13,13 @@ from pentad_config.together import Together
 __all__ = ["SecretProvider"]
 
 
+class _Credentials(Credentials):  # type: ignore[misc, unused-ignore]
+    """minio's credentials without its repr, which shows the keys to every traceback with local variables."""
+
+    def __repr__(self) -> str:
+        return "<Credentials: redacted>"
+
+
 class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
     """Give minio the current access key and secret key, always of one generation.
 
@@ -22,7 +29,6 @@ class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
     def __init__(self, access_key: Secret, secret_key: Secret, session_token: Secret | None = None) -> None:
         secrets = (access_key, secret_key) if session_token is None else (access_key, secret_key, session_token)
         self._pair = Together(*secrets)
-        self._made: tuple[int, Credentials] | None = None
 
     @property
     def generation(self) -> int:
@@ -32,13 +38,7 @@ class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
 
     def retrieve(self) -> Credentials:
         """Return the credentials to sign with now."""
-        access_key, secret_key, *token = (_text(value) for value in self._pair.reveal())
-        if self._made is None or self._made[0] != self._pair.generation:
-            self._made = (
-                self._pair.generation,
-                Credentials(access_key, secret_key, session_token=token[0] if token else None),
-            )
-        return self._made[1]
+        return _Credentials(*(_text(value) for value in self._pair.reveal()))
 
     def __repr__(self) -> str:
         return f"<SecretProvider {self._pair!r}>"
@@ -48,4 +48,4 @@ class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
 
 
 def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode()
+    return value if isinstance(value, str) else Secret(value, name="minio key").text()

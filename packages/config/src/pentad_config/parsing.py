@@ -16,13 +16,22 @@ _YES = frozenset(("1", "true", "yes", "on", "y", "t"))
 _NO = frozenset(("0", "false", "no", "off", "n", "f", ""))
 
 
+_NONE = "None; give it a value or leave it out"
+
+
 class NotParsable(ValueError):  # noqa: N818  it is caught by its one caller and never leaves the package
     """The text does not fit the type; the message completes the sentence "SOURCE is ...", without the value."""
 
 
-def is_secret_type(kind: Any) -> bool:
-    """Tell whether values of this type must never be shown."""
-    return kind in (Secret, KeyRing)
+def secret_type(kind: Any) -> type | None:
+    """Return `Secret` or `KeyRing` if values of this type, or of this optional type, are one."""
+    options = kind.__args__ if _is_union(kind) else (kind,)
+    return next((option for option in options if option in (Secret, KeyRing)), None)
+
+
+def is_optional(kind: Any) -> bool:
+    """Tell whether None is a value of this type."""
+    return _is_union(kind) and type(None) in kind.__args__
 
 
 def converter(kind: Any) -> Convert:
@@ -38,15 +47,23 @@ def converter(kind: Any) -> Convert:
     if kind is Secret:
         return _secret
     if kind is KeyRing:
-        return lambda value, name: value if isinstance(value, KeyRing) else KeyRing(value, name=name)
+        return _ring
     from_text = _of_text(kind)
     return lambda value, name: from_text(value, name) if isinstance(value, str) else _check_type(kind, value)
 
 
 def _secret(value: Any, name: str) -> Secret:
+    if value is None:
+        raise NotParsable(_NONE)
     if isinstance(value, Secret):
         return value
     return Secret.at(value, name=name) if isinstance(value, str) else Secret(value, name=name)
+
+
+def _ring(value: Any, name: str) -> KeyRing:
+    if value is None:
+        raise NotParsable(_NONE)
+    return value if isinstance(value, KeyRing) else KeyRing(value, name=name)
 
 
 def _of_union(options: tuple[Any, ...]) -> Convert:
@@ -89,6 +106,8 @@ def _construct(kind: Any, text: str) -> Any:
 
 
 def _check_type(kind: Any, value: Any) -> Any:
+    if value is None:
+        raise NotParsable(_NONE)
     origin = getattr(kind, "__origin__", kind)
     if not isinstance(origin, type) or isinstance(value, origin):
         return value

@@ -24,7 +24,7 @@ def add(path: str) -> int:
     A file that does not exist is made with mode 0600 and one key.
     """
     keys = [*_read(path, missing_ok=True), secrets.token_urlsafe(48)]
-    _write(path, keys)
+    _write(path, keys, same_time=True)
     return len(keys)
 
 
@@ -40,7 +40,7 @@ def prune(path: str, keep: int) -> int:
     if keep < 1:
         raise ConfigError([Problem(path, f"a ring needs at least 1 key, not {keep}.")])
     keys = _read(path)[:keep]
-    _write(path, keys)
+    _write(path, keys, same_time=True)
     return len(keys)
 
 
@@ -59,8 +59,11 @@ def _read(path: str, *, missing_ok: bool = False) -> list[str]:
     return keys
 
 
-def _write(path: str, keys: Sequence[str]) -> None:
-    """Write a new file beside the old one and rename it over, with the old one's mode and owner."""
+def _write(path: str, keys: Sequence[str], *, same_time: bool = False) -> None:
+    """Write a new file beside the old one and rename it over, with the old one's mode and owner.
+
+    `same_time` keeps its time as well: a ring's `settle` counts from when the signing key changed.
+    """
     real = os.path.realpath(path)
     try:
         before: os.stat_result | None = os.stat(real)
@@ -76,6 +79,8 @@ def _write(path: str, keys: Sequence[str]) -> None:
                     os.fchown(descriptor, before.st_uid, before.st_gid)
             file.flush()
             os.fsync(descriptor)
+        if before is not None and same_time:
+            os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
         os.replace(temporary, real)
     except OSError as error:
         os.unlink(temporary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pentad_config.errors import SecretMisuse
+from pentad_config.errors import ConfigError, Problem, SecretMisuse
 from pentad_config.files import FileSource
 from pentad_config.marker import Tripwire, marker, refuse_marker
 from pentad_config.sources import CallableSource, EnvSource, LiteralSource, Source
@@ -31,7 +31,9 @@ class Secret:
         elif callable(value):
             self._source = CallableSource(value, name)
         else:
-            raise SecretMisuse(f"{name}: text, bytes or a callable is needed, not {type(value).__name__}.")
+            found = type(value).__name__
+            del value  # a traceback with local variables would show it
+            raise SecretMisuse(f"{name}: text, bytes or a callable is needed, not {found}.")
         self.name = name
         self._limits: tuple[float, int, bool] = (1.0, 65536, False)
 
@@ -45,6 +47,8 @@ class Secret:
         looked at no more often than every `ttl` seconds and may hold up to `limit` bytes; `binary` gives
         bytes. Nothing is read before the first `reveal()`.
         """
+        if not isinstance(ref, str):
+            raise SecretMisuse(f"{name or 'secret'}: a reference is text, not {type(ref).__name__}.")
         kind, colon, rest = ref.partition(":")
         if colon and kind == "env":
             default = rest
@@ -80,14 +84,14 @@ class Secret:
         return self._source.read()
 
     def text(self) -> str:
-        """Return the value as text, decoding bytes as UTF-8."""
+        """Return the value as text, decoding bytes as UTF-8. Raises ConfigError if they are something else."""
         value = self.reveal()
-        return value if isinstance(value, str) else value.decode()
+        return value if isinstance(value, str) else _converted(bytes.decode, value, self.name)
 
     def data(self) -> bytes:
-        """Return the value as bytes, encoding text as UTF-8."""
+        """Return the value as bytes, encoding text as UTF-8. Raises ConfigError if it cannot be encoded."""
         value = self.reveal()
-        return value if isinstance(value, bytes) else value.encode()
+        return value if isinstance(value, bytes) else _converted(str.encode, value, self.name)
 
     def matches(self, other: object) -> bool:
         """Compare with a secret, text or bytes in constant time."""
@@ -95,7 +99,7 @@ class Secret:
             return False
         from hmac import compare_digest
 
-        return compare_digest(self.data(), _as_bytes(other))
+        return compare_digest(self.data(), other.data() if isinstance(other, Secret) else _as_bytes(other))
 
     def __eq__(self, other: object) -> bool:
         return self.matches(other) if isinstance(other, (Secret, str, bytes)) else NotImplemented
@@ -136,10 +140,17 @@ def _restore(cls: type[Secret], ref: str, name: str, ttl: float, limit: int, bin
     return cls.at(ref, name=name, ttl=ttl, limit=limit, binary=binary)
 
 
-def _as_bytes(value: Secret | str | bytes) -> bytes:
-    if isinstance(value, Secret):
-        return value.data()
-    return value if isinstance(value, bytes) else value.encode()
+def _converted(convert: Callable[[Any], Any], value: str | bytes, name: str) -> Any:
+    try:
+        return convert(value)
+    except UnicodeError:
+        del value
+    # Raised out here, as the error above holds the whole value.
+    raise ConfigError([Problem(name, "is not UTF-8 text. Use reveal(), or store it as base64.")])
+
+
+def _as_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
 
 
 def reveal(value: object, *, name: str = "secret") -> str | bytes:
@@ -160,4 +171,6 @@ def reveal(value: object, *, name: str = "secret") -> str | bytes:
         return reveal(str(value), name=name)
     if callable(value):
         return reveal(value(), name=name)
-    raise SecretMisuse(f"{name}: text, bytes, a Secret or a callable is needed, not {type(value).__name__}.")
+    found = type(value).__name__
+    del value  # a traceback with local variables would show it
+    raise SecretMisuse(f"{name}: text, bytes, a Secret or a callable is needed, not {found}.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from pentad_config.errors import ConfigError, Problem
+from pentad_config.errors import ConfigError, Problem, SecretMisuse, warn
 from pentad_config.fields import Explained, Field, setting
 from pentad_config.keyring import KeyRing
 from pentad_config.lookup import Lookup, Value
-from pentad_config.parsing import NotParsable, converter, is_secret_type
+from pentad_config.parsing import NotParsable, converter, is_optional, secret_type
 from pentad_config.secret import Secret
 
 TYPE_CHECKING = False
@@ -45,8 +45,11 @@ class Settings:
         for name, field in own.items():
             field.name = name
             field.env = field.env or f"{cls._prefix}{name}".upper()
-            delattr(cls, name)
-        cls._fields = {**cls._fields, **own}
+        _refuse_undeclared(cls, own)
+        cls._fields = {}
+        for parent in reversed(cls.__mro__[1:]):
+            cls._fields.update(getattr(parent, "_fields", {}))
+        cls._fields.update(own)
         cls._resolved = False
 
     _resolved = False
@@ -60,7 +63,7 @@ class Settings:
             hints = get_type_hints(cls)
             for name, field in cls._fields.items():
                 kind = hints.get(name, str)
-                field.resolve(name, kind, converter(kind), secret=is_secret_type(kind))
+                field.resolve(name, kind, converter(kind), holds=secret_type(kind), optional=is_optional(kind))
             cls._resolved = True
         return list(cls._fields.values())
 
@@ -82,7 +85,14 @@ class Settings:
         """
         fields = cls.describe()
         lookup = Lookup(given, mappings, os.environ if environ is None else environ, credentials)
-        problems: list[Problem] = lookup.unknown_names(fields, cls._prefix) if strict else lookup.unknown_given(fields)
+        del given, mappings, environ  # they may hold secrets, and a traceback with local variables would show them
+        problems = lookup.unknown_given(fields)
+        misspelt = lookup.misspelt(fields, cls._prefix)
+        if strict:
+            problems += misspelt
+        else:
+            for problem in misspelt:
+                warn(str(problem))
         values: dict[str, Value] = {}
         for field in fields:
             try:
@@ -97,8 +107,6 @@ class Settings:
     def _made(cls, values: dict[str, Value]) -> Self:
         self = object.__new__(cls)
         object.__setattr__(self, "_values", values)
-        for name, value in values.items():
-            object.__setattr__(self, name, value.content)
         return self
 
     def explain(self) -> list[Explained]:
@@ -111,7 +119,7 @@ class Settings:
         shown = repr(content) if isinstance(content, (Secret, KeyRing)) else str(content)
         if field.secret and not isinstance(content, (Secret, KeyRing)):
             shown = "<redacted>"
-        age = content.age if isinstance(content, Secret) else None
+        age = next((secret.age for secret in secrets_of(content)), None)
         return Explained(field.name, shown, value.source, value.shadowed, age, field.doc)
 
     def __setattr__(self, name: str, value: object) -> Never:
@@ -122,22 +130,40 @@ class Settings:
         return f"{type(self).__name__}({parts})"
 
 
+def secrets_of(content: object) -> tuple[Secret, ...]:
+    """Return the secrets that a setting's value consists of."""
+    if isinstance(content, KeyRing):
+        return content._sources  # noqa: SLF001
+    return (content,) if isinstance(content, Secret) else ()
+
+
+def _refuse_undeclared(cls: type[Settings], own: Mapping[str, Field]) -> None:
+    """Raise TypeError for an annotated attribute that would silently not be a setting."""
+    for name, annotation in cls.__annotations__.items():
+        if name not in own and not name.startswith("_") and "ClassVar" not in str(annotation):
+            raise TypeError(
+                f"{cls.__name__}.{name} is not a setting. Write {name}: ... = setting(doc=...), or make it a ClassVar."
+            )
+
+
 def _finished(field: Field, value: Value) -> Value:
     """Parse the raw value that was found and check it against the choices."""
-    if value.is_default:
+    if value.is_default and (field.holds is None or value.content is None):
         return value
     try:
         content = field.parse(value.content) if field.parse else field.convert(value.content, field.name)
+        if isinstance(content, Secret):
+            content.reveal()  # a secret that cannot be read is a problem now, beside the others
     except NotParsable as error:
         raise ConfigError([Problem(field.name, f"{value.source} is {error}.")]) from None
     except ConfigError as error:
         raise ConfigError(Problem(field.name, problem.message) for problem in error.problems) from None
+    except SecretMisuse as error:
+        raise ConfigError([Problem(field.name, str(error).removeprefix(f"{field.name}: "))]) from None
     except (TypeError, ValueError) as error:
         raise ConfigError([Problem(field.name, f"{value.source} is not usable ({type(error).__name__}).")]) from None
     _check_choice(field, content, value.source)
-    if isinstance(content, Secret):
-        content.reveal()  # a secret that cannot be read is a problem now, beside the others
-    return Value(content, value.source, value.shadowed)
+    return Value(content, value.source, value.shadowed, is_default=value.is_default)
 
 
 def _check_choice(field: Field, content: Any, source: str) -> None:

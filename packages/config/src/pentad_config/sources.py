@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-import weakref
+from weakref import ref as weak
 
-from pentad_config.errors import ConfigError, Problem
+from pentad_config.errors import ConfigError, Problem, SecretMisuse
 from pentad_config.marker import refuse_marker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Never
 
-#: Values of every live source, for `redact`. Weak: a source that is gone has nothing left to hide.
-live: weakref.WeakSet[Source] = weakref.WeakSet()
+#: Every source that is still in use, for `redact`. Weak: a source that is gone has nothing left to hide.
+_live: set[weak[Source]] = set()
+
+
+def live_sources() -> list[Source]:
+    """Return the sources in use now."""
+    # The copy is one step; iterating the set itself would fail when another thread makes a secret.
+    return [source for reference in _live.copy() if (source := reference()) is not None]
 
 
 class Source:
@@ -27,8 +34,8 @@ class Source:
     def __init__(self, name: str) -> None:
         self.name = name
         self.recent: tuple[str | bytes, ...] = ()
-        self.problem: Exception | None = None
-        live.add(self)
+        self.problem: ConfigError | None = None
+        _live.add(weak(self, _live.discard))
 
     def read(self, *, force: bool = False) -> str | bytes:
         """Return the current value; `force` looks again even if a cached value is still fresh."""
@@ -48,6 +55,9 @@ class Source:
             refuse_marker(value, self.name)
             self.recent = (value, *self.recent[:2])
         return value
+
+    def __reduce__(self) -> Never:
+        raise SecretMisuse(f"the source of {self.name} holds its value in clear and is not pickled.")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -79,9 +89,11 @@ class CallableSource(Source):
     def read(self, *, force: bool = False) -> str | bytes:  # noqa: ARG002
         """Ask the callable."""
         value = self._call()
-        if not isinstance(value, (str, bytes)):
-            raise ConfigError([Problem(self.name, f"its callable returned {type(value).__name__}, not text or bytes.")])
-        return self.remember(value)
+        if isinstance(value, (str, bytes)):
+            return self.remember(value)
+        found = type(value).__name__
+        del value  # a traceback with local variables would show it
+        raise ConfigError([Problem(self.name, f"its callable returned {found}, not text or bytes.")])
 
 
 class EnvSource(Source):
@@ -109,6 +121,18 @@ class EnvSource(Source):
         if not value:
             if self.recent:
                 return self.recent[0]
-            state = "is empty" if value == "" else "is not set"
-            raise ConfigError([Problem(self.name, f"the environment variable {self._variable} {state}. Set it.")])
-        return self.remember(os.fsencode(value) if self._binary else value)
+            raise self._refusal("is empty. Set it." if value == "" else "is not set. Set it.")
+        if self._binary:
+            return self.remember(os.fsencode(value))
+        if not value.isascii() and not _is_text(value):
+            del value
+            raise self._refusal("is not UTF-8 text. Store it as base64, or read it with binary=True.")
+        return self.remember(value)
+
+    def _refusal(self, what: str) -> ConfigError:
+        return ConfigError([Problem(self.name, f"the environment variable {self._variable} {what}")])
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether the variable was UTF-8: Python smuggles other bytes in as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

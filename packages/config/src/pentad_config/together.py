@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
+from weakref import ref as weak
 
-from pentad_config.errors import ConfigError, Problem
+from pentad_config.errors import ConfigError, Problem, SecretMisuse
 from pentad_config.files import FileSource, signature
 from pentad_config.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pentad_config.files import Signature
 
 _TRIES = 60
 _PAUSE = 0.02
+_live: set[weak[Together]] = set()
 
 
 class Together:
@@ -25,7 +29,13 @@ class Together:
     generation is given, without waiting; files are looked at no more often than every `ttl` seconds.
     """
 
+    __slots__ = ("__weakref__", "_due", "_lock", "_seen", "_ttl", "_values", "generation", "secrets")
+
     def __init__(self, *secrets: Secret, ttl: float = 1.0) -> None:
+        strays = [type(secret).__name__ for secret in secrets if not isinstance(secret, Secret)]
+        if strays or not secrets:
+            del secrets  # a traceback with local variables would show them
+            raise SecretMisuse(f"Together: Secrets are needed, not {', '.join(strays) or 'nothing'}.")
         self.secrets = secrets
         self.generation = 0
         self._ttl = ttl
@@ -33,6 +43,7 @@ class Together:
         self._seen: list[Signature | None] = []
         self._due = 0.0
         self._lock = allocate_lock()
+        _live.add(weak(self, _live.discard))
 
     def reveal(self) -> tuple[str | bytes, ...]:
         """Return the values in the order of the secrets. Raises ConfigError if there never was a whole set."""
@@ -77,6 +88,9 @@ class Together:
     def _has_unversioned(self) -> bool:
         return any(not isinstance(secret._source, FileSource) for secret in self.secrets)  # noqa: SLF001
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.secrets, self._ttl)
+
     def __repr__(self) -> str:
         return f"<Together {', '.join(secret.name for secret in self.secrets)}>"
 
@@ -94,3 +108,17 @@ def _adopted(secret: Secret) -> Signature | None:
 def _now(secret: Secret) -> str | bytes:
     secret._source.read(force=True)  # noqa: SLF001
     return secret.reveal()
+
+
+def _restore(secrets: tuple[Secret, ...], ttl: float) -> Together:
+    return Together(*secrets, ttl=ttl)
+
+
+def _fresh_locks() -> None:
+    """Give the child of a fork its own locks: another thread may have held one, and does not exist there."""
+    for reference in _live.copy():
+        if (bundle := reference()) is not None:
+            bundle._lock = allocate_lock()  # noqa: SLF001
+
+
+os.register_at_fork(after_in_child=_fresh_locks)
