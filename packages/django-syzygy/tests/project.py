@@ -62,12 +62,12 @@ class Running:
         self.output += line or ""
         return line
 
-    def expect(self, text):
-        """Wait for a line that holds `text`."""
+    def expect(self, *texts):
+        """Wait for a line that holds one of the texts."""
         while (line := self._next()) is not None:
-            if text in line:
+            if any(text in line for text in texts):
                 return line
-        raise AssertionError(f"{text!r} was never printed:\n{self.output}")
+        raise AssertionError(f"{texts!r} was never printed:\n{self.output}")
 
     def finish(self):
         """Wait for the end and return the exit status."""

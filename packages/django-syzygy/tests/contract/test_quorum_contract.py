@@ -177,6 +177,18 @@ def test_one_leader_at_a_time(backends):
     assert late[0].join("pre:space", 2) is True
 
 
+def test_turns(backends):
+    """One process at a time has its turn, until it leaves or is gone."""
+    one, two = backends(), backends()
+    assert one.join("run:default", 1) is True
+    assert two.join("run:default", 1) is False
+    two.leave("run:default", 1)
+    one.leave("run:default", 1)
+    assert two.join("run:default", 1) is True
+    two.close()
+    assert one.join("run:default", 1) is True
+
+
 def test_stale_outcome_is_forgotten(backends):
     """What a failed run left unread in the second namespace is no news to the next run."""
     one, two, three = backends(), backends(), backends()

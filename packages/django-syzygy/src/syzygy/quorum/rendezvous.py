@@ -43,6 +43,7 @@ class Rendezvous:
     def __post_init__(self) -> None:
         identity = f"{self.database}:{hash_plan(self.plan)}"
         self.pre, self.post = f"pre:{identity}", f"post:{identity}"
+        self.turn = f"run:{self.database}"
 
     def run(self, migrate: Callable[[], None]) -> None:
         """Meet the others; call `migrate` in one process and return from all once the plan is applied.
@@ -65,14 +66,30 @@ class Rendezvous:
     def _lead(self, migrate: Callable[[], None]) -> None:
         self._say("Reached pre-migrate quorum, this process applies the planned migrations")
         try:
+            self._await_turn()
             migrate()
         except BaseException:
             self._dissolve()
             raise
+        finally:
+            self._leave(self.turn)
         try:
             self._await_followers()
         except Exception as error:  # noqa: BLE001 - the plan is applied whatever the quorum says now
             self._warn(f"The migrations are applied, but the other processes could not be waited for: {error}")
+
+    def _await_turn(self) -> None:
+        """Let nobody migrate the database at the same time.
+
+        Processes that start while a plan is being applied find a shorter plan and meet under another name.
+        """
+        waiting = False
+        while self.backend.takes_turns and not self.backend.join(namespace=self.turn, quorum=1):
+            self._leave(self.turn)
+            if not waiting:
+                self._say("Waiting for another process that is migrating this database")
+            waiting = True
+            time.sleep(POLL_INTERVAL)
 
     def _dissolve(self) -> None:
         self._warn("Encountered exception while applying migrations, dissolving quorum")

@@ -15,6 +15,9 @@ class QuorumBase(ABC):
     The last four methods have answers that fit a backend which cannot say more.
     """
 
+    # Whether joining `run:<database>` as a quorum of one succeeds for one process at a time, until it leaves.
+    takes_turns = False
+
     @abstractmethod
     def join(self, namespace: str, quorum: int) -> bool:
         """Join; True for exactly one member, the one with which the quorum is attained."""

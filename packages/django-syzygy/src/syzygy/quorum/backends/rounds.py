@@ -14,6 +14,10 @@ from .base import QuorumBase
 __all__ = ("RoundQuorum", "Slot")
 
 
+# Namespaces whose leader keeps them until it leaves: the choice of who migrates, and its turn to do so.
+_HELD = ("pre:", "run:")
+
+
 @dataclass
 class Slot:
     """What is stored under a namespace while it is locked; assign `round` to change it."""
@@ -32,6 +36,8 @@ class _Membership:
 
 class RoundQuorum(QuorumBase):
     """The rules of `Round` over a storage; safe for threads, each call of `join` being one more member."""
+
+    takes_turns = True
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -62,7 +68,7 @@ class RoundQuorum(QuorumBase):
             with self._exclusive(namespace) as slot:
                 current = slot.round
                 if current is None or current.is_over(quorum, self._alive):
-                    current = slot.round = Round(held=namespace.startswith("pre:"))
+                    current = slot.round = Round(held=namespace.startswith(_HELD))
                 leads = current.join(token, quorum, self._alive)
                 if leads:
                     self._forget_partner(namespace)
@@ -108,7 +114,7 @@ class RoundQuorum(QuorumBase):
     def sever(self, namespace: str, quorum: int) -> None:  # noqa: D102
         with self._lock, self._exclusive(namespace) as slot:
             if slot.round is None or slot.round.is_over(quorum, self._alive):
-                slot.round = Round(held=namespace.startswith("pre:"))
+                slot.round = Round(held=namespace.startswith(_HELD))
             slot.round.sever()
 
     def leave(self, namespace: str, quorum: int) -> None:  # noqa: D102
