@@ -92,6 +92,10 @@ def _request(program: str, args: list[str]) -> bytes:
         str(os.getuid()), str(os.getgid()), _folder(), str(len(args)), *args,
     ]  # fmt: skip
     variables = [f"{name}={value}" for name, value in os.environ.items() if not name.startswith("MOCK_SLURM_TOKEN")]
+    # Reading the mask means setting it; the job gets its submitter's.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    variables.append(f"SLURM_UMASK={mask:04o}")
     return "\0".join(fields + variables).encode("utf-8", "surrogateescape")
 
 

@@ -169,7 +169,7 @@ class Controller:
                 "stdout": request.stdout.replace("%N", job.nodes[0]),
                 "stderr": request.stderr.replace("%N", job.nodes[0]),
                 "append": request.append,
-                "umask": 0o022,
+                "umask": int(request.environment.get("SLURM_UMASK", "0022"), 8),
                 "user": job.user,
                 "run_as": job.run_as,
             },

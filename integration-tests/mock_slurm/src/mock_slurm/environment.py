@@ -47,7 +47,9 @@ def user_environment(user: str, config: ClusterConfig) -> dict[str, str]:
 
 
 def output_path(job: Job, pattern: str) -> str:
-    """The absolute path that an --output or --error pattern means for this job."""
+    """The absolute path that an --output or --error pattern means for this job; a backslash turns patterns off."""
+    if "\\" in pattern:
+        return os.path.join(job.request.workdir, pattern.replace("\\", ""))
     values = {
         "%": "%", "A": str(job.id), "j": str(job.id), "J": str(job.id), "a": "4294967294", "u": job.user,
         "x": job.request.name, "N": "%N", "n": "0", "s": "batch", "t": "0", "b": "4294967294",
@@ -67,7 +69,9 @@ def job_environment(job: Job, config: ClusterConfig, bin_dir: Path) -> dict[str,
     # srun must be found, as it is on a node where Slurm is installed.
     if str(bin_dir) not in path.split(":"):
         path = f"{bin_dir}:{path}"
-    return {**inherited, "PATH": path, **_slurm_variables(job, config), **_gpu_variables(job)}
+    values = {"TMPDIR": "/tmp", **inherited, "PATH": path, **_slurm_variables(job, config), **_gpu_variables(job)}  # noqa: S108 - as Slurm does
+    values.pop("SLURM_UMASK", None)
+    return values
 
 
 def _slurm_variables(job: Job, config: ClusterConfig) -> dict[str, str]:
@@ -75,7 +79,7 @@ def _slurm_variables(job: Job, config: ClusterConfig) -> dict[str, str]:
     nodelist, cpus = compress(job.nodes), job.allocation[node]
     per_node = _repeated([job.allocation[name] for name in job.nodes])
     values = {
-        "SLURM_JOB_ID": job.id, "SLURM_JOBID": job.id, "SLURM_JOB_NAME": request.name,
+        "SLURM_JOB_ID": job.id, "SLURM_JOBID": job.id,
         "SLURM_JOB_NODELIST": nodelist, "SLURM_NODELIST": nodelist, "SLURM_JOB_NUM_NODES": len(job.nodes),
         "SLURM_NNODES": len(job.nodes), "SLURM_JOB_PARTITION": request.partition,
         "SLURM_JOB_CPUS_PER_NODE": per_node, "SLURM_CPUS_ON_NODE": cpus, "SLURM_JOB_USER": job.user,
@@ -84,7 +88,8 @@ def _slurm_variables(job: Job, config: ClusterConfig) -> dict[str, str]:
         "SLURM_CLUSTER_NAME": config.cluster, "SLURM_NODEID": 0, "SLURM_PROCID": 0, "SLURM_LOCALID": 0,
         "SLURM_GTIDS": 0, "SLURM_TASKS_PER_NODE": _tasks_per_node(job), "SLURMD_NODENAME": node,
         "SLURM_NODE_ALIASES": "(null)", "SLURM_TOPOLOGY_ADDR": node, "SLURM_TOPOLOGY_ADDR_PATTERN": "node",
-        "ENVIRONMENT": "BATCH", "HOSTNAME": node,
+        "ENVIRONMENT": "BATCH", "HOSTNAME": node, "SLURM_PRIO_PROCESS": 0,
+        "SLURM_WORKING_CLUSTER": f"{config.cluster}:{config.controller_host}:6817:9728:109",
     }  # fmt: skip
     values.update(_asked(job))
     return {name: str(value) for name, value in values.items()}
@@ -93,6 +98,9 @@ def _slurm_variables(job: Job, config: ClusterConfig) -> dict[str, str]:
 def _asked(job: Job) -> dict[str, object]:
     request = job.request
     values: dict[str, object] = {}
+    # The real one sets this for a name from the command line or a directive, and a script's file name.
+    if request.name_given:
+        values["SLURM_JOB_NAME"] = request.name
     if request.ntasks_given:
         values["SLURM_NTASKS"] = values["SLURM_NPROCS"] = request.ntasks
     if request.cpus_given:
@@ -116,6 +124,7 @@ def _gpu_variables(job: Job) -> dict[str, str]:
     text = ",".join(map(str, indices))
     return {
         "CUDA_VISIBLE_DEVICES": text, "GPU_DEVICE_ORDINAL": text, "ROCR_VISIBLE_DEVICES": text,
+        "ZE_AFFINITY_MASK": text,
         "SLURM_JOB_GPUS": text, "SLURM_GPUS_ON_NODE": str(len(indices)),
     }  # fmt: skip
 

@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 __all__ = ["Column", "Layout", "parse_format", "parse_names", "render"]
 
 Row = TypeVar("Row")
-_PIECE = re.compile(r"%([.#]*)([0-9]*)([a-zA-Z%])")
-_NAME = re.compile(r"([A-Za-z_]+)(?::([.+-]*)([0-9]*)(.*))?")
+_PIECE = re.compile(r"([.#]*)([0-9]*)(.?)(.*)", re.DOTALL)
+_NAME = re.compile(r"([A-Za-z_-]+)(?::([.+-]*)([0-9]*)(.*))?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,37 +46,40 @@ class Layout(Generic[Row]):
         return f"{self.before}{text}{self.after}"
 
 
-def parse_format(text: str, columns: Mapping[str, Column[Row]]) -> list[Layout[Row]]:
-    """The fields of a `%` format; unknown letters are kept as they are written."""
-    layout: list[Layout[Row]] = []
-    end = 0
-    for match in _PIECE.finditer(text):
-        before = text[end : match.start()]
-        end = match.end()
-        column = columns.get(match[3])
-        if column is None:
-            layout.append(Layout(before + match[0], None))
+def parse_format(text: str, columns: Mapping[str, Column[Row]]) -> tuple[list[Layout[Row]], list[str]]:
+    """The fields of a `%` format, and the letters that mean nothing: such a field is printed as it is written.
+
+    A `%` without anything before the next one vanishes, so that `%%` is no way to print one.
+    """
+    before, *pieces = text.split("%")
+    layout: list[Layout[Row]] = [Layout(before, None)] if before else []
+    unknown: list[str] = []
+    for piece in filter(None, pieces):
+        side, width, letter, after = _PIECE.fullmatch(piece).groups()  # type: ignore[union-attr]
+        if letter in columns:
+            layout.append(Layout("", columns[letter], int(width or 0), "." in side, after, fitted="#" in side))
         else:
-            layout.append(Layout(before, column, int(match[2] or 0), "." in match[1], fitted="#" in match[1]))
-    if end < len(text):
-        layout.append(Layout(text[end:], None))
-    return layout
+            layout.append(Layout(f"%{piece}", None))
+            unknown.append(letter)
+    return layout, unknown
 
 
-def parse_names(text: str, columns: Mapping[str, Column[Row]], width: int = 20) -> list[Layout[Row]]:
-    """The fields of `-O Name:12,Other:|`; a colon may bring a width, a dot for right alignment, and a suffix.
+def parse_names(text: str, columns: Mapping[str, Column[Row]], width: int = 20) -> tuple[list[Layout[Row]], list[str]]:
+    """The fields of `-O Name:12,Other:|`, and the names that mean nothing, which are left out.
 
-    Raises KeyError with the name of an unknown field.
+    A colon may bring a width, a dot for right alignment, and a suffix.
     """
     known = {name.lower(): column for name, column in columns.items()}
     layout: list[Layout[Row]] = []
+    unknown: list[str] = []
     for item in re.split(r",(?=[A-Za-z])", text):
         match = _NAME.fullmatch(item.strip())
         if match is None or match[1].lower() not in known:
-            raise KeyError(item.strip().split(":")[0])
+            unknown.append(item.strip().split(":")[0])
+            continue
         size = int(match[3]) if match[3] else (0 if match[4] else width)
         layout.append(Layout("", known[match[1].lower()], size, "." in (match[2] or ""), match[4] or ""))
-    return layout
+    return layout, unknown
 
 
 def render(layout: list[Layout[Row]], rows: Iterable[Row], *, heading: bool) -> list[str]:

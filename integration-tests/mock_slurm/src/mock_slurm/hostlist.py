@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-__all__ = ["compress", "expand"]
+__all__ = ["compress", "expand", "gather"]
 
 _ITEM = re.compile(r"[^,\[]*(?:\[[^\]]*\][^,\[]*)*")
 _BRACKET = re.compile(r"([^\[]*)\[([^\]]+)\](.*)")
@@ -39,6 +39,12 @@ def compress(hosts: list[str] | tuple[str, ...]) -> str:
     for (prefix, width), group in groupby(parsed, key=lambda item: (item[0], item[2])):
         parts.append(_render(prefix, width, [number for _, number, _ in group]))
     return ",".join(parts)
+
+
+def gather(hosts: list[str]) -> str:
+    """A host list in the order given: only neighbours of one name are drawn together."""
+    names = (list(group) for _, group in groupby(hosts, key=lambda host: _split(host)[0::2]))
+    return ",".join(compress(group) for group in names)
 
 
 def _split(host: str) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ import pwd
 
 from .config import ClusterConfig
 
-__all__ = ["Caller", "identify"]
+__all__ = ["Caller", "identify", "is_known"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,14 @@ def _named(name: str, uid: int, gid: int, config: ClusterConfig) -> Caller:
         uid = gid = spec.uid
     groups = spec.groups if spec.groups is not None else _system_groups(name, gid)
     return Caller(name, uid, gid, groups, spec.operator)
+
+
+def is_known(name: str, config: ClusterConfig) -> bool:
+    """Whether a user of this name exists, for Slurm or on the system."""
+    try:
+        return name in config.users or bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
 
 
 def _user_name(uid: int) -> str:

@@ -11,8 +11,8 @@ ABBREVIATIONS = {
     "PENDING": "PD", "RUNNING": "R", "SUSPENDED": "S", "COMPLETED": "CD", "CANCELLED": "CA", "FAILED": "F",
     "TIMEOUT": "TO", "NODE_FAIL": "NF", "PREEMPTED": "PR", "BOOT_FAIL": "BF", "DEADLINE": "DL",
     "OUT_OF_MEMORY": "OOM", "COMPLETING": "CG", "CONFIGURING": "CF", "RESIZING": "RS", "RESV_DEL_HOLD": "RD",
-    "REQUEUED": "RQ", "REQUEUE_FED": "RF", "REQUEUE_HOLD": "RH", "SPECIAL_EXIT": "SE", "STAGE_OUT": "SO",
-    "STOPPED": "ST", "REVOKED": "RV", "SIGNALING": "SI",
+    "REQUEUED": "RQ", "REQUEUE_FED": "RF", "REQUEUE_HOLD": "RH", "REVOKED": "RV", "SIGNALING": "SI",
+    "SPECIAL_EXIT": "SE", "STAGE_OUT": "SO", "STOPPED": "ST",
 }  # fmt: skip
 ACTIVE_STATES = ("PENDING", "RUNNING", "SUSPENDED")
 FINAL_STATES = (
@@ -26,6 +26,7 @@ class Request:
     """What sbatch asked for, after defaults. Memory is MiB per node, times are minutes or Unix times."""
 
     name: str = "sbatch"
+    name_given: bool = False
     partition: str = ""
     time_limit: int = 1
     cpus_per_task: int = 1

@@ -156,12 +156,20 @@ def _tasks_that_fit(request: Request, node: Node, left: int, config: ClusterConf
     return 0
 
 
+def _indices(node: Node) -> dict[str, range]:
+    """The numbers of each kind's devices: all kinds of one name (`gpu:V100`, `gpu:A100`) are counted through."""
+    first: dict[str, int] = {}
+    numbers: dict[str, range] = {}
+    for kind, count in node.spec.gres_counts.items():
+        name = kind.partition(":")[0]
+        numbers[kind] = range(first.get(name, 0), first.get(name, 0) + count)
+        first[name] = numbers[kind].stop
+    return numbers
+
+
 def _pick_gres(node: Node, wanted: Mapping[str, int]) -> dict[str, list[int]] | None:
     used = node.gres_used()
-    free = {
-        kind: [index for index in range(count) if index not in used[kind]]
-        for kind, count in node.spec.gres_counts.items()
-    }
+    free = {kind: [index for index in indices if index not in used[kind]] for kind, indices in _indices(node).items()}
     picked: dict[str, list[int]] = {}
     for wish, count in wanted.items():
         missing = count

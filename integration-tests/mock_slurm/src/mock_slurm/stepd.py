@@ -72,7 +72,8 @@ def _run_script(job: dict[str, Any], report: int) -> None:
             os.write(2, f"slurmstepd: error: {complaint}\n".encode())
         for each in (signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGXFSZ):
             signal.signal(each, signal.SIG_DFL)
-        os.execve(job["argv"][0], job["argv"], job["environment"])  # noqa: S606
+        environment = {**job["environment"], "SLURM_TASK_PID": str(os.getpid())}
+        os.execve(job["argv"][0], job["argv"], environment)  # noqa: S606
     except OSError as error:
         os.write(report, str(error).encode())
     os._exit(_LAUNCH_FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import signal
 from collections.abc import Callable, Mapping
 
@@ -15,15 +16,21 @@ from .quantities import InvalidQuantityError, parse_memory, parse_minutes, parse
 
 __all__ = ["Refusal", "check", "has_gres", "resolve"]
 
+_CONDITION = r"(singleton|(after(any|burstbuffer|corr|notok|ok)?:)?[0-9]+(\+[0-9]+)?(:[0-9]+(\+[0-9]+)?)*)"
+_DEPENDENCY = re.compile(rf"({_CONDITION}([,?]{_CONDITION})*)?")
 _BAD_CONFIGURATION = "Requested node configuration is not available"
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
-    """A submission that fails: `lines` as sbatch prints them after `sbatch: error: `, and its exit code."""
+    """A submission that fails: `lines` as sbatch prints them after `sbatch: error: `, and its exit code.
 
-    def __init__(self, *lines: str, code: int = 1) -> None:
+    `before` are lines in front of those that are printed as they are.
+    """
+
+    def __init__(self, *lines: str, code: int = 1, before: tuple[str, ...] = ()) -> None:
         super().__init__(lines[-1])
         self.lines = lines
+        self.before = before
         self.code = code
 
 
@@ -51,6 +58,8 @@ def _read(reader: Callable[[Request, str], None], request: Request, name: str, v
     except (InvalidQuantityError, ValueError) as error:
         if name in {"gres", "gpus"}:
             raise Refusal("Invalid generic resource (gres) specification") from error
+        if name in _NUMBERS:
+            raise Refusal(f'Invalid numeric value "{value}" for --{name}.') from error
         raise Refusal(f"Invalid --{name} specification", code=255) from error
 
 
@@ -58,7 +67,8 @@ def _moment(name: str, text: str, config: ClusterConfig, now: float) -> float:
     try:
         return parse_moment(text, now, config.minute_seconds)
     except InvalidQuantityError as error:
-        raise Refusal(f"Invalid --{name} specification", code=255) from error
+        before = (f"Invalid time specification (pos=0): {text}",)
+        raise Refusal(f"Invalid --{name} specification", code=255, before=before) from error
 
 
 def _positive(text: str) -> int:
@@ -68,7 +78,12 @@ def _positive(text: str) -> int:
 
 
 def _nodes(request: Request, value: str) -> None:
-    request.min_nodes = _positive(value.partition("-")[0])
+    least, dash, most = value.partition("-")
+    if not all(part.isdigit() for part in ([least, most] if dash else [least])):
+        raise Refusal(f'"{value}" is not a valid node count', code=255)
+    request.min_nodes = _positive(least)
+    if dash and _positive(most) < request.min_nodes:
+        raise Refusal(f"Maximum node count {most} is less than minimum node count {least}", code=255)
 
 
 def _tasks(request: Request, value: str) -> None:
@@ -106,6 +121,7 @@ def _setter(field: str, convert: Callable[[str], object] = str) -> Callable[[Req
     return lambda request, value: setattr(request, field, convert(value))
 
 
+_NUMBERS = ("cpus-per-task", "ntasks", "ntasks-per-node")
 _READERS: Mapping[str, Callable[[Request, str], None]] = {
     "account": _setter("account"),
     "chdir": _setter("workdir"),
@@ -150,6 +166,8 @@ def check(request: Request, given: Parsed, caller: Caller, config: ClusterConfig
     account, qos = _association(request, caller, config)
     if request.reservation and request.reservation not in config.reservations:
         raise _rejected("Requested reservation is invalid")
+    if not _DEPENDENCY.fullmatch(request.dependency):
+        raise _rejected("Job dependency problem")
     for node in (*request.nodelist, *request.exclude):
         if node not in config.nodes:
             raise _rejected("Invalid node name specified")
@@ -202,8 +220,6 @@ def _check_nodes(request: Request, partition: PartitionSpec, config: ClusterConf
         raise _rejected(_BAD_CONFIGURATION, "Memory specification can not be satisfied")
     if request.gres and not any(has_gres(node.gres_counts, request.gres_counts) for node in nodes):
         raise _rejected(_BAD_CONFIGURATION)
-    if request.min_nodes > len(nodes):
-        raise _rejected("Node count specification invalid")
 
 
 def has_gres(available: Mapping[str, int], wanted: Mapping[str, int]) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pentad_services.errors import Unavailable
 
-__all__ = ["add_users", "leave_the_shared_machine", "name_host"]
+__all__ = ["add_hosts", "add_users", "leave_the_shared_machine", "under_host_name"]
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUTS = 0x04000000
@@ -33,10 +33,16 @@ def leave_the_shared_machine() -> None:
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
-def name_host(name: str, folder: Path) -> None:
-    """Call this machine `name`, and let the name stand for 127.0.0.1."""
-    socket.sethostname(name)
-    _replace(Path("/etc/hosts"), f"127.0.0.1 {name}\n{_text(Path('/etc/hosts'))}", folder)
+def add_hosts(names: Iterable[str], folder: Path) -> None:
+    """Let each name stand for 127.0.0.1; this machine is called by the first of them."""
+    known = list(names)
+    socket.sethostname(known[0])
+    _replace(Path("/etc/hosts"), f"127.0.0.1 {' '.join(known)}\n{_text(Path('/etc/hosts'))}", folder)
+
+
+def under_host_name(name: str, argv: Iterable[str | Path]) -> list[str | Path]:
+    """The command that runs `argv` on a machine that is called `name`."""
+    return ["unshare", "--uts", "/bin/sh", "-c", 'hostname "$0" && exec "$@"', name, *argv]
 
 
 def add_users(groups_of: Mapping[str, tuple[str, ...]], folder: Path, *, first_id: int = 1001) -> None:
@@ -54,7 +60,7 @@ def add_users(groups_of: Mapping[str, tuple[str, ...]], folder: Path, *, first_i
         home = folder / "home" / name
         home.mkdir(parents=True)
         os.chown(home, ids[name], ids[name])
-        users.append(f"{name}:x:{ids[name]}:{ids[name]}::{home}:/bin/bash")
+        users.append(f"{name}:*:{ids[name]}:{ids[name]}::{home}:/bin/bash")
     for group in names:
         members = ",".join(name for name, its_groups in groups_of.items() if group in its_groups)
         groups.append(f"{group}:x:{ids[group]}:{members}")

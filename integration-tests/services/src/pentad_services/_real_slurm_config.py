@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +21,7 @@ MIN_JOB_AGE = 300
 
 @dataclass(frozen=True)
 class Site:
-    """What is particular to this machine: folders, the host's name, and the ports."""
+    """What is particular to one start: the folder, the controller's host name, and the ports."""
 
     folder: Path
     host: str
@@ -48,14 +50,14 @@ def _head(cluster: ClusterConfig, site: Site) -> str:
 
 
 def _devices(node: NodeSpec, folder: Path) -> Iterable[str]:
-    """gres.conf's lines for a node. The device files only need to exist; empty ones are made."""
+    """gres.conf's lines for a node. Its devices are copies of /dev/null: jobs get their numbers, nothing opens them."""
     first = 0
     for kind, count in node.gres_counts.items():
         name, _, model = kind.partition(":")
         files = [folder / node.name / f"{name}{number}" for number in range(first, first + count)]
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
+            os.mknod(file, stat.S_IFCHR | 0o666, Path("/dev/null").stat().st_rdev)
         first += count
         paths = ",".join(map(str, files))
         yield f"NodeName={node.name} Name={name}{f' Type={model}' if model else ''} File={paths}\n"
@@ -64,7 +66,7 @@ def _devices(node: NodeSpec, folder: Path) -> Iterable[str]:
 def _nodes(cluster: ClusterConfig, site: Site) -> Iterable[str]:
     for node in cluster.nodes.values():
         fields: dict[str, object] = {
-            "NodeName": node.name, "NodeHostname": site.host, "NodeAddr": "127.0.0.1",
+            "NodeName": node.name, "NodeAddr": "127.0.0.1",
             "Port": site.node_ports[node.name], "CPUs": node.cpus, "Sockets": node.sockets,
             "CoresPerSocket": node.cores_per_socket, "ThreadsPerCore": node.threads_per_core,
             "RealMemory": node.memory, "Feature": ",".join(node.features), "Gres": node.gres, "State": "UNKNOWN",

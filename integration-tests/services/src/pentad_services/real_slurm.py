@@ -20,9 +20,8 @@ from typing import NoReturn
 
 from mock_slurm import load_config
 from mock_slurm.config import ClusterConfig
-
 from pentad_services._finding import PortTakenError, free_port, on_free_ports, wait_for
-from pentad_services._private_machine import add_users, leave_the_shared_machine, name_host
+from pentad_services._private_machine import add_hosts, add_users, leave_the_shared_machine, under_host_name
 from pentad_services._real_slurm_config import Site, write_configuration
 from pentad_services.errors import StartFailed, Unavailable
 from pentad_services.guard import GuardedProcess, ProcessGuard
@@ -88,7 +87,7 @@ def _start_slurm(guard: ProcessGuard, programs: _Programs, cluster: ClusterConfi
     conf = write_configuration(cluster, site)
     daemons = [guard.spawn([programs.slurmctld, "-D", "-f", conf], log=folder / "slurmctld.log", cwd=folder)]
     for name in cluster.nodes:
-        argv = [programs.slurmd, "-D", "-N", name, "-f", conf]
+        argv = under_host_name(name, [programs.slurmd, "-D", "-N", name, "-f", conf])
         daemons.append(guard.spawn(argv, log=folder / f"slurmd.{name}.log", cwd=folder))
     try:
         wait_for(lambda: _all_idle(conf, daemons), daemons[0], "slurmctld", timeout=_PATIENCE)
@@ -134,7 +133,7 @@ def _run(command: list[str]) -> int:
     leave_the_shared_machine()
     with ProcessGuard() as guard:
         guard.folder.chmod(0o755)  # other users read slurm.conf there, and reach munged's socket
-        name_host(_HOST, guard.folder)
+        add_hosts([_HOST, *cluster.nodes], guard.folder)
         add_users({name: user.groups for name, user in cluster.users.items() if user.groups}, guard.folder)
         socket = _start_munged(guard, programs.munged)
         conf = on_free_ports("real slurm", lambda: _start_slurm(guard, programs, cluster, socket))

@@ -78,7 +78,7 @@ class JobView:
     def cpus(self) -> int:
         """CPUs it has, or asks for."""
         request = self.job.request
-        return sum(self.job.allocation.values()) or request.ntasks * request.cpus_per_task
+        return sum(self.job.allocation.values()) or max(request.ntasks, request.min_nodes) * request.cpus_per_task
 
     @property
     def node_count(self) -> int:

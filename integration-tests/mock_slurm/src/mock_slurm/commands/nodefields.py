@@ -21,14 +21,15 @@ _SHORT_STATES = {
     "down": "down",
     "drained": "drain",
     "draining": "drng",
+    "n/a": "n/a",
 }
 # The numbers by which the real sinfo sorts: DRAIN is a flag above the base states.
-_STATE_RANKS = {"down": 1, "idle": 2, "allocated": 3, "mixed": 5, "drained": 514, "draining": 515}
+_STATE_RANKS = {"down": 1, "idle": 2, "allocated": 3, "mixed": 5, "drained": 514, "draining": 515, "n/a": 0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Nodes of one partition that share a line."""
+    """Nodes of one partition that share a line; none, where no node of it was asked for."""
 
     controller: Controller
     partition: str
@@ -52,7 +53,7 @@ class Group:
     @property
     def state(self) -> str:
         """The first node's state, in the long words."""
-        return self.members[0].state
+        return self.members[0].state if self.nodes else "n/a"
 
     @property
     def state_rank(self) -> int:
@@ -61,7 +62,7 @@ class Group:
 
     def numbers(self, value: Callable[[NodeSpec], int]) -> str:
         """The least of a number over the nodes, with `+` when some have more."""
-        values = [value(node.spec) for node in self.members]
+        values = [value(node.spec) for node in self.members] or [0]
         return f"{min(values)}+" if max(values) > min(values) else str(min(values))
 
     def node_counts(self) -> tuple[int, int, int, int]:
@@ -96,8 +97,13 @@ def _default_time(group: Group) -> str:
     return "n/a" if limit is None else minutes(limit, "infinite")
 
 
-def _reason_time(group: Group) -> str:
-    return timestamp(group.members[0].reason_at, "Unknown")
+def _first(text: Callable[[Node], str], empty: str) -> Callable[[Group], str]:
+    """A field of the group's first node; `empty` is what a line without nodes shows."""
+    return lambda group: text(group.members[0]) if group.nodes else empty
+
+
+def _features(node: Node) -> str:
+    return ",".join(node.spec.features) or "(null)"
 
 
 def _slashes(numbers: tuple[int, ...]) -> str:
@@ -108,28 +114,28 @@ _AVAILABLE = {"UP": "up", "DOWN": "down", "DRAIN": "drain", "INACTIVE": "inact"}
 _TABLE: tuple[tuple[str, str, str, Callable[[Group], str]], ...] = (
     ("a", "Available", "AVAIL", lambda g: _AVAILABLE[g.spec.state]),
     ("A", "NodeAI", "NODES(A/I)", lambda g: _slashes(g.node_counts()[:2])),
-    ("b", "Features_act", "ACTIVE_FEATURES", lambda g: ",".join(g.members[0].spec.features) or "(null)"),
+    ("b", "Features_act", "ACTIVE_FEATURES", _first(_features, "(null)")),
     ("B", "MaxCPUsPerNode", "MAX_CPUS_PER_NODE", lambda _: "UNLIMITED"),
     ("c", "CPUs", "CPUS", lambda g: g.numbers(lambda n: n.cpus)),
     ("C", "CPUsState", "CPUS(A/I/O/T)", lambda g: _slashes(g.cpu_counts())),
     ("d", "Disk", "TMP_DISK", lambda _: "0"),
     ("D", "Nodes", "NODES", lambda g: str(len(g.nodes))),
     ("e", "FreeMem", "FREE_MEM", lambda g: g.numbers(lambda n: n.memory)),
-    ("E", "Reason", "REASON", lambda g: g.members[0].reason or "none"),
-    ("f", "Features", "AVAIL_FEATURES", lambda g: ",".join(g.members[0].spec.features) or "(null)"),
+    ("E", "Reason", "REASON", _first(lambda n: n.reason or "none", "none")),
+    ("f", "Features", "AVAIL_FEATURES", _first(_features, "(null)")),
     ("F", "NodeAIOT", "NODES(A/I/O/T)", lambda g: _slashes(g.node_counts())),
     ("g", "Groups", "GROUPS", lambda g: ",".join(g.spec.allow_groups) or "all"),
-    ("G", "Gres", "GRES", lambda g: g.members[0].spec.gres or "(null)"),
+    ("G", "Gres", "GRES", _first(lambda n: n.spec.gres or "(null)", "(null)")),
     ("h", "OverSubscribe", "OVERSUBS", lambda _: "NO"),
-    ("H", "TimeStamp", "TIMESTAMP", _reason_time),
+    ("H", "TimeStamp", "TIMESTAMP", _first(lambda n: timestamp(n.reason_at, "Unknown"), "Unknown")),
     ("I", "PriorityJobFactor", "PRIO_JOB_FACTOR", lambda _: "1"),
     ("l", "Time", "TIMELIMIT", lambda g: minutes(g.spec.max_time, "infinite")),
     ("L", "DefaultTime", "DEFAULTTIME", _default_time),
     ("m", "Memory", "MEMORY", lambda g: g.numbers(lambda n: n.memory)),
     ("M", "PreemptMode", "PREEMPT_MODE", lambda g: g.spec.preempt_mode),
-    ("n", "NodeHost", "HOSTNAMES", lambda g: g.nodes[0]),
+    ("n", "NodeHost", "HOSTNAMES", _first(lambda n: n.spec.name, "")),
     ("N", "NodeList", "NODELIST", lambda g: compress(g.nodes)),
-    ("o", "NodeAddr", "NODE_ADDR", lambda _: "127.0.0.1"),
+    ("o", "NodeAddr", "NODE_ADDR", _first(lambda _: "127.0.0.1", "")),
     ("O", "CPUsLoad", "CPU_LOAD", lambda _: "0.00"),
     ("p", "PriorityTier", "PRIO_TIER", lambda g: str(g.spec.priority_tier)),
     ("P", "Partition", "PARTITION", lambda g: f"{g.partition}*" if g.spec.default else g.partition),
@@ -139,14 +145,14 @@ _TABLE: tuple[tuple[str, str, str, Callable[[Group], str]], ...] = (
     ("S", "AllocNodes", "ALLOCNODES", lambda _: "all"),
     ("t", "StateCompact", "STATE", lambda g: _SHORT_STATES[g.state]),
     ("T", "StateLong", "STATE", lambda g: g.state),
-    ("u", "User", "USER", lambda g: g.members[0].reason_by or "Unknown"),
-    ("v", "Version", "VERSION", lambda g: g.controller.config.version),
-    ("w", "Weight", "WEIGHT", lambda _: "1"),
+    ("u", "User", "USER", _first(lambda n: n.reason_by or "Unknown", "root")),
+    ("v", "Version", "VERSION", lambda g: g.controller.config.version if g.nodes else "N/A"),
+    ("w", "Weight", "WEIGHT", _first(lambda _: "1", "0")),
     ("X", "Sockets", "SOCKETS", lambda g: g.numbers(lambda n: n.sockets)),
     ("Y", "Cores", "CORES", lambda g: g.numbers(lambda n: n.cores_per_socket)),
     ("Z", "Threads", "THREADS", lambda g: g.numbers(lambda n: n.threads_per_core)),
-    ("", "AllocMem", "ALLOCMEM", lambda g: str(min(n.memory_allocated for n in g.members))),
-    ("", "GresUsed", "GRES_USED", lambda g: gres_used(g.members[0])),
+    ("", "AllocMem", "ALLOCMEM", lambda g: str(min((n.memory_allocated for n in g.members), default=0))),
+    ("", "GresUsed", "GRES_USED", _first(gres_used, "(null)")),
     ("", "Cluster", "CLUSTER", lambda g: g.controller.config.cluster),
 )  # fmt: skip
 

@@ -33,7 +33,8 @@ async def run(controller: Controller, call: Call) -> Reply:
             255, err=lines(*(f"sbatch: {line}" for line in error.lines), 'Try "sbatch --help" for more information')
         )
     except Refusal as refusal:
-        return Reply(refusal.code, err=lines(*(f"sbatch: error: {line}" for line in refusal.lines)))
+        complaints = (f"sbatch: error: {line}" for line in refusal.lines)
+        return Reply(refusal.code, err=lines(*refusal.before, *complaints))
 
 
 def script_source(call: Call) -> str | bool | None:
@@ -69,6 +70,8 @@ async def _submit(controller: Controller, call: Call) -> Reply:
     job = controller.submit(request, caller, held=held)
     if "parsable" in merged:
         return Reply(0, f"{job.id}\n")
+    if "quiet" in merged:
+        return Reply(0)
     return Reply(0, f"Submitted batch job {job.id}\n")
 
 
@@ -113,7 +116,7 @@ def _submitter(controller: Controller, call: Call, options: Parsed) -> Caller:
     if name is None:
         return call.caller
     if not call.caller.is_root:
-        raise Refusal("Batch job submission failed: Access/permission denied")
+        raise Refusal("--uid only permitted by root user", code=255)
     return identify(0, 0, name, controller.config)
 
 
@@ -126,6 +129,7 @@ def _complete(
     request.command = _path(call, rest[0]) if rest else ("" if "wrap" not in options else "(null)")
     if "job-name" not in options:
         request.name = "wrap" if "wrap" in options else PurePath(rest[0]).name if rest else "sbatch"
+    request.name_given = request.name != "sbatch" or "job-name" in options
     request.submit_dir = call.cwd
     request.workdir = _path(call, options.get("chdir") or call.cwd)
     request.stdout = request.stdout or "slurm-%j.out"

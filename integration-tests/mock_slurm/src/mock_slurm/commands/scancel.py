@@ -22,6 +22,7 @@ _FLAGS = (
 )  # fmt: skip
 _FILTERS = ("account", "jobname", "me", "name", "nodelist", "partition", "qos", "reservation", "state", "user", "wckey")
 _DENIED = 210
+_ERROR = "scancel: error: Kill job error on job id"
 
 
 async def run(controller: Controller, call: Call) -> Reply:
@@ -47,14 +48,18 @@ def _cancel(controller: Controller, call: Call, given: Parsed) -> Reply:
     number = _signal(given.get("signal"))
     if number is None:
         return Reply(1, err=f"Unknown job signal: {given.get('signal')}\n")
-    complaints, code = [], 0
+    complaints: list[str] = []
+    code = 0
+    for each in _numbers(given):
+        if "verbose" in given and not controller.visible([each]):
+            complaints += [f"scancel: Terminating job {each}", f"{_ERROR} {each}: Invalid job id specified"]
     for job in _chosen(controller, call, given):
         if "verbose" in given:
             complaints.append(f"scancel: Terminating job {job.id}")
         if job.finished:
             continue
         if job.uid != call.caller.uid and not call.caller.privileged:
-            complaints.append(f"scancel: error: Kill job error on job id {job.id}: Access/permission denied")
+            complaints.append(f"{_ERROR} {job.id}: Access/permission denied")
             code = _DENIED
         else:
             _act(controller, call, given, job, number)
@@ -80,14 +85,12 @@ def _signal(text: str | None) -> int | None:
 
 
 def _chosen(controller: Controller, call: Call, given: Parsed) -> list[Job]:
-    numbers = [int(re.match("[0-9]+", item)[0]) for word in given.rest for item in word.split(",")]  # type: ignore[index]
-    jobs = controller.visible(numbers or None)
-    if given.flag(*_FILTERS):
-        # Without ids, filters reach only what the caller may cancel.
-        jobs = [job for job in jobs if _matches(job, call, given)]
-        if not call.caller.privileged and not numbers:
-            jobs = [job for job in jobs if job.uid == call.caller.uid]
-    return jobs
+    jobs = controller.visible(_numbers(given) or None)
+    return [job for job in jobs if _matches(job, call, given)] if given.flag(*_FILTERS) else jobs
+
+
+def _numbers(given: Parsed) -> list[int]:
+    return [int(re.match("[0-9]+", item)[0]) for word in given.rest for item in word.split(",")]  # type: ignore[index]
 
 
 def _matches(job: Job, call: Call, given: Parsed) -> bool:

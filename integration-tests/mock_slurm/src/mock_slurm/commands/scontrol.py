@@ -9,9 +9,9 @@ from mock_slurm.commands.show import describe_job, describe_node, describe_parti
 from mock_slurm.commands.sinfo import hidden
 from mock_slurm.controller import Controller
 from mock_slurm.getopt import Flag, Parsed, UsageError, parse
-from mock_slurm.hostlist import expand
+from mock_slurm.hostlist import expand, gather
 from mock_slurm.job import Job
-from mock_slurm.quantities import InvalidQuantityError, parse_minutes
+from mock_slurm.quantities import InvalidQuantityError, parse_minutes, timestamp
 
 __all__ = ["run"]
 
@@ -84,8 +84,13 @@ def _blocks(controller: Controller, call: Call, given: Parsed, kind: str, name: 
         return _partition_blocks(controller, call, name, everything="all" in given)
     if kind in {"reservation", "res"}:
         return _reservations(controller, name)
-    if kind == "hostname":
-        return lines(*expand(name))
+    texts = {
+        "hostname": lambda: lines(*expand(name)),
+        "hostlist": lambda: lines(gather(expand(name))),
+        "config": lambda: _configuration(controller),
+    }
+    if kind in texts:
+        return texts[kind]()
     raise _Problem(f"invalid entity:{kind} for keyword:show ")
 
 
@@ -134,6 +139,20 @@ def _reservations(controller: Controller, name: str) -> list[list[str]] | str:
     if not known:
         return f"Reservation {name} not found\n" if name else "No reservations in the system\n"
     return [[f"ReservationName={each} State=ACTIVE"] for each in known]
+
+
+def _configuration(controller: Controller) -> str:
+    config = controller.config
+    values = {
+        "ClusterName": config.cluster,
+        "KillWait": f"{config.kill_wait:g} sec",
+        "MaxJobCount": config.max_job_count,
+        "MessageTimeout": f"{config.message_timeout:g} sec",
+        "MinJobAge": f"{config.min_job_age:g} sec",
+        "SLURM_VERSION": config.version,
+    }
+    heading = f"Configuration data as of {timestamp(controller.now())}"
+    return lines(heading, *(f"{name:<23} = {value}" for name, value in values.items()))
 
 
 def _write_script(controller: Controller, call: Call, words: list[str]) -> str:
@@ -304,7 +323,8 @@ def _minutes(text: str) -> int:
 
 def _update_job(controller: Controller, call: Call, values: dict[str, str]) -> None:
     job = _job(controller, values.get("jobid") or values.get("job") or "", "slurm_update error: ")
-    _permit(call, job, "slurm_update error: ")
+    if job.uid != call.caller.uid and not call.caller.privileged:
+        raise _Problem(f"Invalid user id for job {job.id}")
     if job.finished:
         raise _Problem("slurm_update error: Job/step already completing or completed")
     if "timelimit" in values:
@@ -334,7 +354,7 @@ _JOB_FIELDS = {
 def _update_limit(controller: Controller, call: Call, job: Job, text: str) -> None:
     limit = _minutes(text)
     if job.state == "RUNNING" and not call.caller.privileged and not 0 <= limit <= job.request.time_limit:
-        raise _Problem(f"slurm_update error: {_DENIED}")
+        raise _Problem(f"{_DENIED} for job {job.id}")
     controller.change_limit(job, limit)
 
 

@@ -28,6 +28,12 @@ _BY_NODE = "%9N %.6D %.9P %6t"
 _SUMMARY = "%#P %.5a %.10l %.16F %N"
 _CONFLICT = "sinfo: error: Conflicting options, -a and -p, specified. Please choose one or the other.\n"
 _REASONS = "%20E %9u %19H %N"
+# What the real one says it knows, the unknown one without a name included.
+_STATES = (
+    "unknown", "down", "idle", "allocated", "?", "mixed", "future", "drain", "drained", "draining", "no_respond",
+    "reserved", "perfctrs", "cloud", "completing", "powering_down", "powered_down", "power_down", "powering_up",
+    "fail", "maint", "reboot", "reboot^",
+)  # fmt: skip
 
 
 async def run(controller: Controller, call: Call) -> Reply:
@@ -42,25 +48,36 @@ async def run(controller: Controller, call: Call) -> Reply:
         return Reply(0, f"slurm-wlm {controller.config.version}\n")
     if "all" in given and "partition" in given:
         return Reply(1, err=_CONFLICT)
-    try:
-        layout = _layout(given, call)
-    except KeyError as error:
-        return Reply(1, err=f"sinfo: error: Invalid node format specification: {error.args[0]}\n")
+    if problem := _unknown_state(given.get("states")):
+        return Reply(1, err=problem)
+    layout, complaints = _layout(given, call)
     groups = _groups(controller, call, given, _splitting(layout))
-    return Reply(0, lines(*render(layout, groups, heading="noheader" not in given)))
+    return Reply(0, lines(*render(layout, groups, heading="noheader" not in given)), lines(*complaints))
 
 
-def _layout(given: Parsed, call: Call) -> list[Layout[Group]]:
+def _unknown_state(text: str | None) -> str:
+    for item in re.split(r"[,&]", (text or "all").lower()):
+        if item != "all" and not any(state.startswith(item) for state in _STATES):
+            return (
+                f'sinfo: error: Bad state string: "{item}"\nsinfo: error: valid states: {",".join(_STATES)},unknown\n'
+            )
+    return ""
+
+
+def _layout(given: Parsed, call: Call) -> tuple[list[Layout[Group]], list[str]]:
+    """The fields asked for, and the complaints about those that do not exist."""
     names = given.get("Format")
     if names is not None:
-        return parse_names(names, FIELD_NAMES)
+        layout, unknown = parse_names(names, FIELD_NAMES)
+        return layout, [f"sinfo: error: Invalid job format specification: {name}" for name in unknown]
     text = given.get("format")
     if text is None:
         text = call.environment.get("SINFO_FORMAT", _DEFAULT)
-        for option, layout in (("long", _LONG), ("summarize", _SUMMARY), ("list-reasons", _REASONS)):
-            text = layout if option in given else text
+        for option, standard in (("long", _LONG), ("summarize", _SUMMARY), ("list-reasons", _REASONS)):
+            text = standard if option in given else text
         text = _BY_NODE if "Node" in given else text
-    return parse_format(text, FIELDS)
+    layout, unknown = parse_format(text, FIELDS)
+    return layout, [f"Invalid node format specification: {letter}" for letter in unknown]
 
 
 def _splitting(layout: list[Layout[Group]]) -> list[Callable[[Group], str]]:
@@ -72,14 +89,15 @@ def _splitting(layout: list[Layout[Group]]) -> list[Callable[[Group], str]]:
 def _groups(controller: Controller, call: Call, given: Parsed, splitting: list[Callable[[Group], str]]) -> list[Group]:
     found: dict[tuple[str, ...], Group] = {}
     by_node = "Node" in given
-    for partition, name in _pairs(controller, call, given):
+    pairs = _pairs(controller, call, given)
+    for partition, name in pairs:
         single = Group(controller, partition, (name,), by_node=by_node)
         key = (*(text(single) for text in splitting), *((partition, name) if by_node else ()))
         if key in found:
             found[key] = found[key].with_node(name)
         else:
             found[key] = single
-    groups = list(found.values())
+    groups = [*found.values(), *_empty(controller, call, given, {partition for partition, _ in pairs})]
     if by_node:
         return sorted(groups, key=lambda group: group.nodes[0])
     order = list(controller.config.partitions)
@@ -87,19 +105,29 @@ def _groups(controller: Controller, call: Call, given: Parsed, splitting: list[C
 
 
 def _pairs(controller: Controller, call: Call, given: Parsed) -> list[tuple[str, str]]:
-    wanted = given.get("partition")
     nodes = set(expand(given.get("nodes") or ""))
     pairs = []
-    for name, spec in controller.config.partitions.items():
-        if wanted is not None and name not in wanted.split(","):
-            continue
-        if wanted is None and "all" not in given and hidden(controller, call, name):
-            continue
+    for name in _partitions(controller, call, given):
+        spec = controller.config.partitions[name]
         members = [node for node in controller.config.nodes if node in spec.nodes]
         pairs += [
             (name, node) for node in members if (not nodes or node in nodes) and _state_asked(controller, node, given)
         ]
     return pairs
+
+
+def _empty(controller: Controller, call: Call, given: Parsed, filled: set[str]) -> list[Group]:
+    """Partitions of which no node was asked for; they are listed all the same, but not node by node."""
+    if "Node" in given or "list-reasons" in given:
+        return []
+    return [Group(controller, name, ()) for name in _partitions(controller, call, given) if name not in filled]
+
+
+def _partitions(controller: Controller, call: Call, given: Parsed) -> list[str]:
+    wanted = given.get("partition")
+    if wanted is not None:
+        return [name for name in controller.config.partitions if name in wanted.split(",")]
+    return [name for name in controller.config.partitions if "all" in given or not hidden(controller, call, name)]
 
 
 def hidden(controller: Controller, call: Call, name: str) -> bool:
@@ -118,4 +146,5 @@ def _state_asked(controller: Controller, node: str, given: Parsed) -> bool:
     if text is None or text.lower() == "all":
         return True
     wanted = re.split(r"[,&]", text.lower())
-    return any(state.startswith(item) or (item == "drain" and state.startswith("drain")) for item in wanted)
+    # A node that is partly allocated counts as allocated here.
+    return any(state.startswith(item) or (item.startswith("alloc") and state == "mixed") for item in wanted)

@@ -11,6 +11,8 @@ from mock_slurm.commands.jobfields import FIELD_NAMES, FIELDS, JobView
 from mock_slurm.controller import Controller
 from mock_slurm.formats import parse_format, parse_names, render
 from mock_slurm.getopt import Flag, Parsed, UsageError, parse
+from mock_slurm.hostlist import expand
+from mock_slurm.identity import is_known
 from mock_slurm.job import ABBREVIATIONS, Job
 
 __all__ = ["job_numbers", "run"]
@@ -63,18 +65,17 @@ def _join_optional(args: list[str]) -> list[str]:
 def _answer(controller: Controller, call: Call, given: Parsed) -> Reply:
     if "version" in given:
         return Reply(0, f"slurm-wlm {controller.config.version}\n")
+    complaints = _unknown_users(controller, given)
     jobs = _chosen(controller, call, given)
     views = [JobView(job, controller, time.time()) for job in jobs]
     views.sort(key=_order(given))
     names = given.get("Format")
-    try:
-        layout = parse_names(names, FIELD_NAMES) if names else parse_format(_format(given, call), FIELDS)
-    except KeyError as error:
-        raise _Problem(f"squeue: error: Invalid job format specification: {error.args[0]}") from error
+    layout, unknown = parse_names(names, FIELD_NAMES) if names else parse_format(_format(given, call), FIELDS)
+    complaints += [f"squeue: error: Invalid job format specification: {each}" for each in unknown]
     table = render(layout, views, heading="noheader" not in given)
     if "long" in given and "noheader" not in given:
         table.insert(0, time.strftime("%a %b %d %H:%M:%S %Y"))
-    return Reply(0, lines(*table))
+    return Reply(0, lines(*table), lines(*complaints))
 
 
 def _format(given: Parsed, call: Call) -> str:
@@ -84,6 +85,14 @@ def _format(given: Parsed, call: Call) -> str:
     if "start" in given:
         return _START
     return _LONG if "long" in given else call.environment.get("SQUEUE_FORMAT", _DEFAULT)
+
+
+def _unknown_users(controller: Controller, given: Parsed) -> list[str]:
+    return [
+        f"squeue: error: Invalid user: {name}\n"
+        for name in filter(None, (given.get("user") or "").split(","))
+        if not name.isdigit() and not is_known(name, controller.config)
+    ]
 
 
 def job_numbers(text: str, program: str) -> list[int]:
@@ -131,7 +140,9 @@ def _filters(controller: Controller, call: Call, given: Parsed) -> list[Callable
     if "start" in given:
         keep.append(lambda job: job.state == "PENDING")
     if "nodelist" in given:
-        nodes = set((given.get("nodelist") or "").split(","))
+        nodes = set(expand(given.get("nodelist") or ""))
+        for name in nodes - set(controller.config.nodes):
+            raise _Problem(f"squeue: error: Invalid node name {name}")
         keep.append(lambda job: bool(nodes & set(job.nodes)))
     if not call.caller.privileged and "all" not in given:
         partitions = controller.config.partitions
@@ -153,7 +164,7 @@ def _states(given: Parsed) -> Callable[[Job], bool]:
             known = ",".join(ABBREVIATIONS)
             raise _Problem(
                 f"squeue: error: Invalid job state specified: {item.lower()}\n"
-                f"squeue: error: Valid job states include: {known}"
+                f"squeue: error: Valid job states include: {known}\n"
             )
         wanted.add(name)
     return lambda job: job.shown_state in wanted or (not job.configuring and job.state in wanted)
