@@ -8,9 +8,10 @@ import sys
 import pytest
 
 MODULE = """
-from pentad_config import Secret, Settings, setting
+from pentad_config import KeyRing, Secret, Settings, setting
 class App(Settings, prefix="APP_"):
     key: Secret = setting(doc="signs cookies")
+    keys: KeyRing | None = setting(None, doc="older | newer")
     port: int = setting(8000, doc="where it listens")
     mode: str = setting("fast", doc="how", choices=("fast", "safe"))
 """
@@ -56,13 +57,61 @@ def test_explain_shows_sources_and_no_values(run, tmp_path):
     lines = ran.stdout.splitlines()
     assert lines[0].split() == ["setting", "value", "source", "age"]
     assert lines[1].startswith(f"key      <Secret key: redacted>  file {tmp_path}/k (APP_KEY_FILE)")
-    assert lines[2].split() == ["port", "8000", "default"]
+    assert lines[3].split() == ["port", "8000", "default"]
     assert lines[-1].startswith("note  key: readable by every user (0644)")
+
+
+def test_check_notes_a_file_that_every_user_may_read(run, tmp_path):
+    """A note and no problem, as Kubernetes mounts secrets like this; for a ring's file too."""
+    for name in ("k", "ring"):
+        (tmp_path / name).write_text("pssst-" * 8)
+        (tmp_path / name).chmod(0o644)
+    ran = run("check", "conf:App", APP_KEY_FILE=str(tmp_path / "k"), APP_KEYS_FILE=str(tmp_path / "ring"))
+    text = "readable by every user (0644); Kubernetes and Docker mount secrets like this, on a shared host use 0600"
+    assert (ran.returncode, ran.stdout) == (0, f"note  key: {text}\nnote  keys: {text}\nno problems\n")
+
+
+def test_explain_names_the_sources_that_were_not_used(run, tmp_path):
+    """A variable wins over a credentials directory, and the reader is told of both."""
+    (tmp_path / "app_port").write_text("9")
+    ran = run("explain", "conf:App", "--credentials", str(tmp_path), APP_KEY="pssst-pssst", APP_PORT="8")
+    assert f"note  port: also in file {tmp_path}/app_port (not used)" in ran.stdout
+
+
+OWNERS = [
+    ("starsessions", "pentad-starsessions", "starsessions"),
+    ("eventsourcing_django", "pentad-eventsourcing-django", "eventsourcing-django"),
+    ("syzygy", "pentad-syzygy", "django-syzygy"),
+    ("django_minio_backend", "pentad-django-minio-backend", "django-minio-backend"),
+    ("jupyterhub_moss", "pentad-jupyterhub-moss", "jupyterhub-moss"),
+]
+
+
+def installed(folder, name):
+    """Leave in `folder` what an installer leaves of a distribution."""
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+
+
+@pytest.mark.parametrize(("module", "ours", "theirs"), OWNERS)
+def test_check_notices_two_distributions_of_one_import_name(run, tmp_path, module, ours, theirs):
+    """The later installation has overwritten the earlier one's files; the message says what to run."""
+    installed(tmp_path / "site", ours)
+    assert run("check", PYTHONPATH=str(tmp_path / "site")).returncode == 0
+    installed(tmp_path / "site", theirs)
+    ran = run("check", PYTHONPATH=str(tmp_path / "site"))
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"{module}: {ours} and {theirs} are both installed and share the import name;")
+    assert f"pip uninstall {theirs} {ours}, then pip install {ours}." in ran.stderr
 
 
 def test_docs_and_schema_describe_the_class(run):
     """For a README and for an editor."""
     assert "| `APP_KEY` | Secret | required | signs cookies |" in run("docs", "conf:App").stdout
+    assert (
+        "| `APP_KEYS` | pentad_config.keyring.KeyRing \\| None |  | older \\| newer |" in run("docs", "conf:App").stdout
+    )
     schema = json.loads(run("schema", "conf:App").stdout)
     assert schema["required"] == ["key"]
     assert schema["properties"]["port"] == {"type": "integer", "description": "where it listens", "default": 8000}
@@ -119,3 +168,28 @@ def test_a_ring_that_is_not_there_is_explained(run, tmp_path):
     ran = run("ring", "promote", str(tmp_path / "no"))
     assert ran.returncode == 1
     assert ran.stderr == f"{tmp_path}/no: does not exist. Make it with: pentad-config ring add FILE\n"
+
+
+def test_a_ring_s_time_moves_only_when_the_signing_key_changes(run, tmp_path):
+    """`settle` counts from there: adding a key must not make a starting process sign with it."""
+    path = tmp_path / "keys"
+    path.write_text(f"{'a' * 40}\n")
+    os.utime(path, (1, 1))
+    run("ring", "add", str(path))
+    assert path.stat().st_mtime == 1
+    run("ring", "promote", str(path))
+    assert path.stat().st_mtime > 1
+    os.utime(path, (2, 2))
+    run("ring", "prune", str(path), "--keep", "1")
+    assert path.stat().st_mtime == 2
+
+
+def test_a_ring_that_cannot_be_written_is_left_as_it_was(run, tmp_path):
+    """Each action is one rename; what fails before it leaves nothing behind."""
+    (tmp_path / "folder").mkdir()
+    ran = run("ring", "add", str(tmp_path / "folder"))
+    assert (ran.returncode, ran.stderr) == (1, f"{tmp_path}/folder: cannot be read: Is a directory.\n")
+    ran = run("ring", "add", str(tmp_path / "none" / "keys"))
+    assert ran.returncode == 1
+    assert "cannot be written: No such file or directory." in ran.stderr
+    assert run("ring", "prune", str(tmp_path / "k"), "--keep", "0").stderr.endswith("at least 1 key, not 0.\n")

@@ -137,6 +137,46 @@ def test_the_last_good_value_serves_when_the_file_goes_bad(tmp_path, damage):
     assert secret.problem is None
 
 
+def test_a_problem_is_logged_once(tmp_path, caplog):
+    """Not at every read; again when it is another one."""
+    path = write(tmp_path / "k", KEY)
+    secret = at(path)
+    secret.reveal()
+    path.unlink()
+    for _ in range(3):
+        secret.reveal()
+    assert caplog.messages == [f"secret_key: {path} does not exist. The last good value is still used."]
+    write(path, "")
+    secret.reveal()
+    assert caplog.messages[1:] == [f"secret_key: {path} is empty. The last good value is still used."]
+
+
+def test_a_file_that_never_settles_is_an_error_only_at_the_start(tmp_path, monkeypatch):
+    """The message says how to replace a file."""
+    path = write(tmp_path / "k", KEY)
+    monkeypatch.setattr("pentad_config.files.time.sleep", lambda _: path.touch())
+    path.touch()
+    with pytest.raises(ConfigError) as caught:
+        at(path).reveal()
+    assert str(caught.value) == (
+        f"secret_key: {path} kept changing while it was read. Write a new file and rename it over the old one."
+    )
+
+
+def test_same_size_rewrites_within_one_tick_of_the_clock_are_seen(tmp_path):
+    """A version is adopted only when nothing can be written with the same time stamp any more."""
+    path = tmp_path / "k"
+    path.write_text("value-00")
+    secret = at(path)
+    for n in range(1, 11):
+        path.write_text("value-xx")
+        secret.reveal()
+        path.write_text(f"value-{n:02}")
+        deadline = time.monotonic() + 2
+        while secret.reveal() != f"value-{n:02}":
+            assert time.monotonic() < deadline, f"rewrite {n} was missed"
+
+
 def test_a_file_written_a_moment_ago_is_not_adopted_yet(tmp_path):
     """It may be half-written: the old value serves until the file has been quiet."""
     path = write(tmp_path / "k", "old-value")
@@ -185,7 +225,7 @@ def test_no_torn_value_is_ever_adopted(tmp_path):
     thread.start()
     try:
         seen = set()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 5
         while len(seen) < 3 and time.monotonic() < deadline:
             value = secret.reveal()
             assert value in whole

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pentad_config import ConfigError, KeyRing, Secret
+from pentad_config import ConfigError, KeyRing, Secret, override
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 
@@ -41,8 +41,12 @@ def test_a_ring_without_keys_is_an_error(tmp_path):
     """The message names the file."""
     path = write(tmp_path / "keys", "#")
     path.write_text("\n\n")
-    with pytest.raises(ConfigError, match="session_keys: .*keys"):
+    with pytest.raises(ConfigError, match="session_keys: .*keys is empty."):
         ring_of(path)
+    with pytest.raises(ConfigError, match="session_keys: no keys in the given text."):
+        KeyRing(Secret("  \n", name="session_keys"))
+    with override(RING_KEYS=" "), pytest.raises(ConfigError, match="session_keys: no keys in RING_KEYS."):
+        KeyRing(Secret.at("env:RING_KEYS", name="session_keys"))
     with pytest.raises(ConfigError, match="no keys were given"):
         KeyRing([])
 
@@ -74,6 +78,70 @@ def test_a_young_file_signs_with_the_key_before(tmp_path):
     assert ring.oldest_first() == [B, A]
     os.utime(path, (time.time() - 11,) * 2)
     assert ring.primary == B
+
+
+def test_a_running_process_keeps_signing_with_its_key_while_any_change_settles(tmp_path):
+    """Whether the new key was put first or, as `ring add` does, last."""
+    path = write(tmp_path / "keys", A)
+    ring = ring_of(path, settle=10)
+    write(path, A, B, age=5)
+    assert ring.newest_first() == [A, B]
+    write(path, B, A, age=4)
+    assert ring.newest_first() == [A, B]
+    write(path, C, B, A, age=3)
+    assert ring.primary == A
+    write(path, C, B, age=2)
+    assert ring.primary == B, "the key that signed is gone: the newest that others know"
+    write(path, C, B, age=11)
+    assert ring.primary == C
+
+
+def test_processes_that_start_in_the_middle_of_a_rotation_agree(tmp_path):
+    """The settle rule needs no memory: it goes by the file's time and order."""
+    path = write(tmp_path / "keys", A)
+    running = ring_of(path, settle=10)
+    write(path, B, A, age=5)
+    assert [ring_of(path, settle=10).primary for _ in range(2)] == [running.primary] * 2 == [A, A]
+
+
+@pytest.mark.parametrize("bad", ["short", f"{'c' * 32} {'x' * 9}"])
+def test_a_ring_keeps_its_keys_when_the_file_gets_unusable_ones(tmp_path, caplog, bad):
+    """Nobody is logged out by a bad edit; the log says once what is wrong, and so does `problem`."""
+    path = write(tmp_path / "keys", A, B)
+    ring = ring_of(path)
+    write(path, bad, age=3000)
+    assert [ring.newest_first() for _ in range(3)] == [[A, B]] * 3
+    (message,) = caplog.messages
+    assert message.startswith("session_keys: key ")
+    assert message.endswith("32 needed. The keys there were are still used.")
+    assert bad.split()[-1] not in message.replace("key", "")
+    assert "32 needed" in str(ring.problem)
+    write(path, C, A, age=2000)
+    assert ring.newest_first() == [C, A]
+    assert ring.problem is None
+
+
+def test_a_ring_tells_of_its_file_s_problem(tmp_path):
+    """The file is gone: the ring serves on and says so."""
+    path = write(tmp_path / "keys", A)
+    ring = ring_of(path)
+    path.unlink()
+    assert ring.primary == A
+    assert "does not exist" in str(ring.problem)
+
+
+def test_a_bad_signature_is_worth_one_more_look(tmp_path):
+    """A node that read its file later verifies what a faster one signed, although its time-to-live runs."""
+    from itsdangerous import BadSignature, TimestampSigner
+
+    path = write(tmp_path / "keys", A)
+    fast, slow = ring_of(path), KeyRing(Secret.at(f"file:{path}", ttl=3600))
+    write(path, B, A, age=3000)
+    signed = TimestampSigner(fast.oldest_first()).sign(b"session")
+    with pytest.raises(BadSignature):
+        TimestampSigner(slow.oldest_first()).unsign(signed)
+    assert slow.refresh()
+    assert TimestampSigner(slow.oldest_first()).unsign(signed) == b"session"
 
 
 def test_refresh_looks_past_the_time_to_live(tmp_path):

@@ -1,12 +1,13 @@
 """Secrets that belong together are always of one generation."""
 
 import os
+import pickle
 import threading
 import time
 
 import pytest
 
-from pentad_config import ConfigError, Secret, Together
+from pentad_config import ConfigError, Secret, SecretMisuse, Together
 
 
 def generation(folder, name, value):
@@ -41,9 +42,9 @@ def test_both_come_from_one_generation_under_constant_swapping(tmp_path):
     thread = threading.Thread(target=writer)
     thread.start()
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 4
         seen = set()
-        while len(seen) < 200 and time.monotonic() < deadline:
+        while len(seen) < 100 and time.monotonic() < deadline:
             access, secret = both.reveal()
             assert access.split("-")[1] == secret.split("-")[1]
             seen.add(access)
@@ -76,3 +77,36 @@ def test_values_that_are_no_files_work_too():
     both = Together(Secret("a-key"), Secret("s-key"))
     assert both.reveal() == ("a-key", "s-key")
     assert both.generation == 1
+
+
+def test_files_that_never_stand_still_together_are_an_error_only_at_the_start(tmp_path, monkeypatch):
+    """All settings of the bundle are named."""
+    generation(tmp_path, 0, 0)
+    numbers = iter(range(1, 1000))
+    reveal = Secret.reveal
+
+    def swapped_meanwhile(secret):
+        number = next(numbers)
+        generation(tmp_path, number, number)
+        return reveal(secret)
+
+    monkeypatch.setattr(Secret, "reveal", swapped_meanwhile)
+    monkeypatch.setattr("pentad_config.together._PAUSE", 0)
+    with pytest.raises(ConfigError) as caught:
+        pair(tmp_path).reveal()
+    assert str(caught.value) == "access, secret: kept changing while they were read together."
+
+
+def test_a_bundle_takes_secrets_only():
+    """Text would show in its attributes."""
+    with pytest.raises(SecretMisuse, match="Together: Secrets are needed, not str, int"):
+        Together("hunter2", Secret("x"), 5)
+    with pytest.raises(SecretMisuse, match="not nothing"):
+        Together()
+
+
+def test_a_bundle_of_references_can_be_sent_to_another_process(tmp_path):
+    """It reads the files there."""
+    generation(tmp_path, 0, 0)
+    again = pickle.loads(pickle.dumps(pair(tmp_path)))
+    assert again.reveal()[0].startswith("access-0-")

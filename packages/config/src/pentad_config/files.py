@@ -141,7 +141,7 @@ class FileSource(Source):
         if self._binary:
             return raw or self._refuse("is empty.")
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-        if not raw:
+        if not raw.strip():
             self._refuse("is empty.")
         if raw.startswith(b"\xef\xbb\xbf"):
             self._refuse("starts with a UTF-8 byte order mark. Save it as plain UTF-8.")

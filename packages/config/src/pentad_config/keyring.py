@@ -123,6 +123,9 @@ class KeyRing:
             self._seen.state = state
             return state
         keys = state.keys if state is not None and texts == state.texts else self._adopted(texts)
+        if not keys:
+            del texts  # a traceback with local variables would show them
+            raise ConfigError(self._problem.problems if self._problem else [])
         primary = self._signing(keys)
         if state is None or keys != state.keys or primary != state.primary:
             state = _State(texts, keys, primary, state.version + 1 if state is not None else 1)
@@ -131,15 +134,13 @@ class KeyRing:
         return state
 
     def _adopted(self, texts: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the keys in `texts`, or those there were if these cannot be used."""
+        """Return the keys in `texts`, or those there were if these cannot be used: none at the start."""
         keys, problems = self._parsed(texts)
+        self._problem = ConfigError(problems) if problems else None
         if not problems:
-            self._problem = None
             return keys
-        del keys, texts  # a traceback with local variables would show them
         if self._state is None:
-            raise ConfigError(problems)
-        self._problem = ConfigError(problems)
+            return ()
         warn(f"{problems[0]} The keys there were are still used.")
         return self._state.keys
 

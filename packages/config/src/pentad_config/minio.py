@@ -38,7 +38,8 @@ class SecretProvider(Provider):  # type: ignore[misc, unused-ignore]
 
     def retrieve(self) -> Credentials:
         """Return the credentials to sign with now."""
-        return _Credentials(*(_text(value) for value in self._pair.reveal()))
+        access_key, secret_key, *token = (_text(value) for value in self._pair.reveal())
+        return _Credentials(access_key, secret_key, token[0] if token else None)
 
     def __repr__(self) -> str:
         return f"<SecretProvider {self._pair!r}>"

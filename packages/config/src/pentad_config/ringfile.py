@@ -65,23 +65,27 @@ def _write(path: str, keys: Sequence[str], *, same_time: bool = False) -> None:
     `same_time` keeps its time as well: a ring's `settle` counts from when the signing key changed.
     """
     real = os.path.realpath(path)
+    temporary = ""
     try:
-        before: os.stat_result | None = os.stat(real)
-    except FileNotFoundError:
-        before = None
-    descriptor, temporary = tempfile.mkstemp(prefix=".ring-", dir=os.path.dirname(real))
-    try:
+        before = os.stat(real) if os.path.exists(real) else None
+        descriptor, temporary = tempfile.mkstemp(prefix=".ring-", dir=os.path.dirname(real))
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.writelines(f"{key}\n" for key in keys)
             if before is not None:
-                os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
-                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(descriptor, before.st_uid, before.st_gid)
+                _take_over(descriptor, before)
             file.flush()
             os.fsync(descriptor)
         if before is not None and same_time:
             os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
         os.replace(temporary, real)
     except OSError as error:
-        os.unlink(temporary)
+        if temporary:
+            os.unlink(temporary)
         raise ConfigError([Problem(path, f"cannot be written: {error.strerror}.")]) from None
+
+
+def _take_over(descriptor: int, before: os.stat_result) -> None:
+    """Give the new file the mode and the owner of the old one."""
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(descriptor, before.st_uid, before.st_gid)

@@ -85,13 +85,22 @@ class Secret:
 
     def text(self) -> str:
         """Return the value as text, decoding bytes as UTF-8. Raises ConfigError if they are something else."""
-        value = self.reveal()
-        return value if isinstance(value, str) else _converted(bytes.decode, value, self.name)
+        return self._as(str, bytes.decode)  # type: ignore[no-any-return]
 
     def data(self) -> bytes:
         """Return the value as bytes, encoding text as UTF-8. Raises ConfigError if it cannot be encoded."""
+        return self._as(bytes, str.encode)  # type: ignore[no-any-return]
+
+    def _as(self, kind: type, convert: Callable[[Any], Any]) -> Any:
         value = self.reveal()
-        return value if isinstance(value, bytes) else _converted(str.encode, value, self.name)
+        if isinstance(value, kind):
+            return value
+        try:
+            return convert(value)
+        except UnicodeError:
+            del value
+        # Raised out here, as the error above holds the whole value.
+        raise ConfigError([Problem(self.name, "is not UTF-8 text. Use reveal(), or store it as base64.")])
 
     def matches(self, other: object) -> bool:
         """Compare with a secret, text or bytes in constant time."""
@@ -138,15 +147,6 @@ class Secret:
 
 def _restore(cls: type[Secret], ref: str, name: str, ttl: float, limit: int, binary: bool) -> Secret:
     return cls.at(ref, name=name, ttl=ttl, limit=limit, binary=binary)
-
-
-def _converted(convert: Callable[[Any], Any], value: str | bytes, name: str) -> Any:
-    try:
-        return convert(value)
-    except UnicodeError:
-        del value
-    # Raised out here, as the error above holds the whole value.
-    raise ConfigError([Problem(name, "is not UTF-8 text. Use reveal(), or store it as base64.")])
 
 
 def _as_bytes(value: str | bytes) -> bytes:

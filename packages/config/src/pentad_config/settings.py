@@ -98,7 +98,9 @@ class Settings:
             try:
                 values[field.name] = _finished(field, lookup.find(field))
             except ConfigError as error:
-                problems.extend(error.problems)
+                problems += error.problems
+            except SecretMisuse as error:
+                problems.append(Problem(field.name, str(error).removeprefix(f"{field.name}: ")))
         if problems:
             raise ConfigError(problems)
         return cls._made(values)
@@ -158,8 +160,8 @@ def _finished(field: Field, value: Value) -> Value:
         raise ConfigError([Problem(field.name, f"{value.source} is {error}.")]) from None
     except ConfigError as error:
         raise ConfigError(Problem(field.name, problem.message) for problem in error.problems) from None
-    except SecretMisuse as error:
-        raise ConfigError([Problem(field.name, str(error).removeprefix(f"{field.name}: "))]) from None
+    except SecretMisuse:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError([Problem(field.name, f"{value.source} is not usable ({type(error).__name__}).")]) from None
     _check_choice(field, content, value.source)

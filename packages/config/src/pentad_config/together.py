@@ -32,7 +32,8 @@ class Together:
     __slots__ = ("__weakref__", "_due", "_lock", "_seen", "_ttl", "_values", "generation", "secrets")
 
     def __init__(self, *secrets: Secret, ttl: float = 1.0) -> None:
-        strays = [type(secret).__name__ for secret in secrets if not isinstance(secret, Secret)]
+        self.secrets: tuple[Secret, ...] = ()
+        strays = [type(secret).__name__ for secret in secrets if not isinstance(secret, Secret)]  # type: ignore[redundant-expr]
         if strays or not secrets:
             del secrets  # a traceback with local variables would show them
             raise SecretMisuse(f"Together: Secrets are needed, not {', '.join(strays) or 'nothing'}.")
