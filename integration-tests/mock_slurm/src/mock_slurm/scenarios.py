@@ -30,7 +30,8 @@ from pathlib import Path
 
 __all__ = ["Mismatch", "Scenario", "Step", "read_scenarios", "replay", "shell_as"]
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
+"""Seconds for one command and for one wait."""
 _HOLES = {
     "<time>": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}",
     "<number>": r"[0-9]+",
@@ -125,7 +126,12 @@ def _clean_up(run: Run, names: Mapping[str, str]) -> None:
 
 
 def _converse(scenario: Scenario, step: Step, run: Run, names: dict[str, str]) -> None:
-    done = run(step.user, step.command, names)
+    try:
+        done = run(step.user, step.command, names)
+    except subprocess.TimeoutExpired as late:
+        raise Mismatch(
+            f"{scenario.title}, line {step.line}: no answer in {late.timeout:.0f} s: {step.command}"
+        ) from late
     actual = [f"rc={done.returncode}", *_marked("out", done.stdout), *_marked("err", done.stderr)]
     if len(actual) == len(step.expected) and all(
         _fits(want, have, names) for want, have in zip(step.expected, actual, strict=True)
@@ -176,7 +182,7 @@ def shell_as(prefix: Callable[[str], list[str]], environment: Mapping[str, str])
         return subprocess.run(
             [*prefix(user), "/bin/bash", "-c", command],
             env={**os.environ, **environment, **variables, **_identity(user)},
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=_PATIENCE,
         )  # fmt: skip
 
     return run

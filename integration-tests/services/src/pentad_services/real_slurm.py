@@ -34,6 +34,7 @@ _PROGRAMS = {
     "slurm-wlm": ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "sacct"),
 }
 _FOREIGN = ("SLURM", "SBATCH_", "SQUEUE_", "SCANCEL_", "SINFO_", "SCONTROL_", "SACCT_")
+_SBIN = "/usr/sbin:/sbin"  # where daemons are, which is not on everybody's PATH
 _PATIENCE = 120.0  # seconds until the nodes are idle; a quiet machine needs one
 
 
@@ -46,7 +47,7 @@ class _Programs:
 
 def _find_programs() -> _Programs:
     """Where the daemons are. Raises Unavailable with what to install, or who to be."""
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    path = f"{os.environ.get('PATH', os.defpath)}:{_SBIN}"
     missing = [
         f"{package} (no {', '.join(absent)})"
         for package, programs in _PROGRAMS.items()
@@ -131,6 +132,8 @@ def _run(command: list[str]) -> int:
     programs = _find_programs()
     cluster = load_config()
     leave_the_shared_machine()
+    # As an exception, SIGTERM ends the command too, not only this process and its guard.
+    signal.signal(signal.SIGTERM, _leave)
     with ProcessGuard() as guard:
         guard.folder.chmod(0o755)  # other users read slurm.conf there, and reach munged's socket
         add_hosts([_HOST, *cluster.nodes], guard.folder)
@@ -152,8 +155,6 @@ def main(arguments: list[str] | None = None) -> int:
     run = parser.add_subparsers(dest="command", required=True).add_parser("run", help="run a command beside it")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
-    # As an exception, SIGTERM ends the command too, not only this process and its guard.
-    signal.signal(signal.SIGTERM, _leave)
     try:
         return _run(options.argv or run.error("run needs a command"))
     except (Unavailable, StartFailed) as problem:
