@@ -53,6 +53,10 @@ class S3Service(Service):
     secret_key: str = field(default="", repr=False)
     region: str = "us-east-1"
     secure: bool = False
+    second_access_key: str = field(default="", repr=False)
+    """With `second_secret_key`, another pair that is accepted as well, as while keys are rotated. Empty if only
+    one pair is known: a server that was given, one in a container, and moto."""
+    second_secret_key: str = field(default="", repr=False)
     checks_signatures: bool = True
     """False for moto: it takes any secret key, so tests of wrong keys cannot pass on it."""
 
@@ -175,9 +179,9 @@ def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> S
         return on_free_ports("s3", lambda: start(program, data, home, durable=folder is not None))
 
 
-def _keys(data: Path) -> tuple[str, str]:
-    """The access and secret key of this data folder, made on first use."""
-    kept = data / "credentials.json"
+def _keys(data: Path, name: str = "credentials.json") -> tuple[str, str]:
+    """The access and secret key that this data folder keeps under this name, made on first use."""
+    kept = data / name
     if not kept.exists():
         kept.touch(mode=0o600)
         made = {"access_key": secrets.token_hex(10).upper(), "secret_key": secrets.token_urlsafe(30)}
@@ -187,11 +191,15 @@ def _keys(data: Path) -> tuple[str, str]:
 
 
 def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
-    access, secret = _keys(data)
+    (access, secret), (second_access, second_secret) = _keys(data), _keys(data, "second-credentials.json")
     identity = {
-        "name": "pentad", "credentials": [{"accessKey": access, "secretKey": secret}],
+        "name": "pentad",
+        "credentials": [
+            {"accessKey": access, "secretKey": secret},
+            {"accessKey": second_access, "secretKey": second_secret},
+        ],
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-    }  # fmt: skip
+    }
     configuration = data / "s3.json"
     configuration.touch(mode=0o600)
     configuration.write_text(json.dumps({"identities": [identity]}))
@@ -209,7 +217,7 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
     )  # fmt: skip
     service = S3Service(
         f"s3: {program}, 127.0.0.1:{ports['s3']}", endpoint=f"127.0.0.1:{ports['s3']}",
-        access_key=access, secret_key=secret,
+        access_key=access, secret_key=secret, second_access_key=second_access, second_secret_key=second_secret,
         _stop=lambda: _stop(process, home, 4 if durable else 0),
     )  # fmt: skip
     try:
