@@ -55,6 +55,20 @@ def test_jobs_run_and_nothing_stays():
     assert Path("/etc/passwd").read_bytes() == users
 
 
+FIND = "from pentad_services import start_slurm; found = start_slurm(); print(found.kind, found.environ['SLURM_CONF'])"
+
+
+@with_slurm
+def test_the_fixture_finds_it(monkeypatch):
+    """In the command, `start_slurm` takes this Slurm, and hands on the variable that programs need to reach it."""
+    monkeypatch.delenv("PENTAD_TEST_SLURM", raising=False)
+    monkeypatch.delenv("PENTAD_TEST_DOCKER", raising=False)
+    command = f'echo "$SLURM_CONF"; "{sys.executable}" -c "{FIND}"'
+    done = subprocess.run([*RUN, "sh", "-c", command], capture_output=True, text=True, timeout=LIMIT, check=True)
+    conf, found = done.stdout.splitlines()
+    assert found == f"real {conf}"
+
+
 @with_slurm
 def test_a_killed_starter_takes_slurm_along():
     """Its daemons end when the starter is killed with SIGKILL, and the folder is deleted."""

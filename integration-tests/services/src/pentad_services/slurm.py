@@ -90,6 +90,8 @@ def _real(folder: Path, origin: str) -> SlurmService:
         [folder / "sinfo", "--version"], capture_output=True, text=True, check=False
     ).stdout.strip()
     environ = {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    if conf := environment("SLURM_CONF"):
+        environ["SLURM_CONF"] = conf
     return SlurmService(
         f"slurm: {printed or 'slurm'} ({origin}), {folder}", bin_dir=folder, environ=environ, kind="real"
     )
