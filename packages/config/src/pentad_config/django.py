@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import AppConfig
 from django.core import checks
-from django.views.debug import SafeExceptionReporterFilter
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from pentad_config.conflicts import conflicts
 from pentad_config.errors import SecretMisuse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pentad_config.keyring import KeyRing
 
-__all__ = ["PentadConfig", "ReporterFilter", "django_keys"]
+__all__ = ["PentadConfig", "Reporter", "ReporterFilter", "django_keys"]
 
 
 def django_keys(ring: KeyRing) -> tuple[str, list[str]]:
@@ -136,7 +136,25 @@ class _LiveFallbacks(list[str]):
     def __eq__(self, other: object) -> bool:
         return self._now() == other
 
+    def __ne__(self, other: object) -> bool:
+        return self._now() != other
+
     __hash__ = None
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._now())
+
+    def copy(self) -> list[str]:
+        """Return the current keys as an ordinary list."""
+        return self._now()
+
+    def index(self, *arguments: Any) -> int:
+        """Return the place of a key."""
+        return self._now().index(*arguments)
+
+    def count(self, key: str) -> int:
+        """Return how often a key is there."""
+        return self._now().count(key)
 
     def __repr__(self) -> str:
         return repr([marker("SECRET_KEY_FALLBACKS")] * len(self))
@@ -175,9 +193,23 @@ class _Shown:
         return self._text
 
 
+class Reporter(ExceptionReporter):
+    """Django's debug page and error mail without the values of live secrets, wherever they stand.
+
+    Use it as `DEFAULT_EXCEPTION_REPORTER`. The filter above cleans settings and variables; the exception's own
+    message, the source lines, the query and the cookies are cleaned here.
+    """
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        """Return what the page is made of, as it may be shown."""
+        data = super().get_traceback_data()
+        # Query, form and cookies come as views of dictionaries, which would be left as they are.
+        data |= {name: list(items) for name, items in data.items() if name.endswith("_items") and items is not None}
+        cleaned: dict[str, Any] = redact(data)
+        return cleaned
+
+
 def _shown(value: Any) -> Any:
-    if isinstance(value, (str, bytes, dict, list, tuple)):
-        return redact(value)
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  Django shows objects whose repr fails, and says so itself
@@ -202,7 +234,11 @@ class PentadConfig(AppConfig):
 def _check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     from django.conf import settings
 
-    text = str(getattr(settings, "SECRET_KEY", ""))
+    key = getattr(settings, "SECRET_KEY", "")
+    if isinstance(key, _LiveKey) and key._ring.problem is not None:  # noqa: SLF001
+        text = f"SECRET_KEY is of older keys than its source: {key._ring.problem}"  # noqa: SLF001
+        return [checks.Warning(text, id="pentad_config.W002")]
+    text = str(key)
     if text and (not text.strip("*") or ": redacted>" in text):
         return [
             checks.Error(
