@@ -18,6 +18,8 @@ c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings['api_port']}"
 c.ConfigurableHTTPProxy.command = [str(bin_dir / "configurable-http-proxy"), "--proxy-timeout=0"]
 # the REST API waits for the end of a start, so that its answer says how that went
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 90}
+# tests read the log, also for what must not be in it
+c.JupyterHub.log_level = "DEBUG"
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True

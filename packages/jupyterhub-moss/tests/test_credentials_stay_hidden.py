@@ -1,0 +1,39 @@
+"""The server's API token reaches the job and nothing else: no log line, no job script, no answer."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the server's environment from /proc")
+
+
+def tokens_of(user):
+    """The API tokens in the environments of this user's processes."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            pairs = (process / "environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        variables = dict(pair.partition("=")[::2] for pair in pairs)
+        if variables.get("JUPYTERHUB_USER") == user:
+            found.add(variables.get("JUPYTERHUB_API_TOKEN", ""))
+    return found - {""}
+
+
+def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, visitor, slurm):
+    """At the level DEBUG, where the job script itself is logged; nor in what Slurm tells others of the job."""
+    answer = visitor.submit(partition="cpu", runtime="0:30:00", environment_id="default", output="true")
+    assert answer.status_code == 302, answer.text
+    hub.ready(visitor.name)
+    (token,) = tokens_of(visitor.name)
+    log = hub.log_text()
+    assert "Job script of" in log, "the log is at the level that shows most"
+    assert token not in log
+    number = slurm("squeue", "-h", "-o", "%i", "--sort=-i").split()[0]
+    assert token not in slurm("scontrol", "show", "job", number)
+    assert token not in slurm("scontrol", "write", "batch_script", number, "-")
+    outputs = [path.read_text() for path in Path(hub.settings["home"]).glob("slurm-*.out")]
+    assert outputs
+    assert token not in "".join(outputs)
+    assert token not in hub.api("GET", f"/users/{visitor.name}").text
