@@ -44,7 +44,10 @@ def view(request):
     nested = {"deep": [Leaky(VALUES[0]), (VALUES[1], {"k": ring.primary})]}
     loop = [VALUES[2]]
     loop.append(loop)
-    raise RuntimeError(f"cannot connect with {VALUES[1]} and {KEYS[1]}")
+    try:
+        raise ValueError(f"refused {VALUES[0]}")
+    except ValueError as error:
+        raise RuntimeError(f"cannot connect with {VALUES[1]} and {KEYS[1]}") from error
 
 urlpatterns = [path("x", view)]
 django.setup()
@@ -57,7 +60,7 @@ for accept in ("text/html", "text/plain"):
     assert answer.status_code == 500
     pages.append(answer.content.decode())
 text = "\\n".join(pages)
-assert "cannot connect with" in text and "CELERY_BROKER_URL" in text and "nested" in text and "loop" in text
+assert "cannot connect with" in text and "refused" in text and "CELERY_BROKER_URL" in text and "nested" in text and "loop" in text
 from html import escape
 from urllib.parse import quote
 leaks = [v for v in VALUES + KEYS for form in {v, escape(v), quote(v), quote(v, safe="")} if form in text]

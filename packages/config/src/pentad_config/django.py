@@ -202,11 +202,17 @@ class Reporter(ExceptionReporter):
 
     def get_traceback_data(self) -> dict[str, Any]:
         """Return what the page is made of, as it may be shown."""
-        data = super().get_traceback_data()
-        # Query, form and cookies come as views of dictionaries, which would be left as they are.
-        data |= {name: list(items) for name, items in data.items() if name.endswith("_items") and items is not None}
+        data = _searchable(super().get_traceback_data())
+        data["frames"] = [_searchable(frame) for frame in data.get("frames", ())]
         cleaned: dict[str, Any] = redact(data)
         return cleaned
+
+
+def _searchable(data: dict[str, Any]) -> dict[str, Any]:
+    """Return `data` with exceptions as text and views of dictionaries as lists: `redact` leaves other objects."""
+    items = {name: list(item) for name, item in data.items() if name.endswith("_items") and item is not None}
+    texts = {name: str(item) for name, item in data.items() if isinstance(item, BaseException)}
+    return {**data, **items, **texts}
 
 
 def _shown(value: Any) -> Any:

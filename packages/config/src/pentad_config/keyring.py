@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class _State:
     """One version of a ring. Replaced as a whole, so that threads never see parts of two."""
 
-    __slots__ = ("keys", "memo", "primary", "texts", "version")
+    __slots__ = ("keys", "memo", "primary", "values", "version")
 
-    def __init__(self, texts: tuple[str, ...], keys: tuple[str, ...], primary: str, version: int) -> None:
-        self.texts = texts
+    def __init__(self, values: list[str | bytes], keys: tuple[str, ...], primary: str, version: int) -> None:
+        self.values = values
         self.keys = keys
         self.primary = primary
         self.version = version
@@ -118,24 +118,24 @@ class KeyRing:
 
     def _current(self) -> _State:
         state = self._state
-        texts = tuple([source.text() for source in self._sources])
-        if state is not None and texts == state.texts and not self.settle:
+        values = [source._source.read() for source in self._sources]  # noqa: SLF001
+        if state is not None and values == state.values and not self.settle:
             self._seen.state = state
             return state
-        keys = state.keys if state is not None and texts == state.texts else self._adopted(texts)
+        keys = state.keys if state is not None and values == state.values else self._adopted()
         if not keys:
-            del texts  # a traceback with local variables would show them
+            del values  # a traceback with local variables would show them
             raise ConfigError(self._problem.problems if self._problem else [])
         primary = self._signing(keys)
         if state is None or keys != state.keys or primary != state.primary:
-            state = _State(texts, keys, primary, state.version + 1 if state is not None else 1)
-        state.texts = texts  # others than before if they were refused or say the same: not parsed again
+            state = _State(values, keys, primary, state.version + 1 if state is not None else 1)
+        state.values = values  # others than before if they were refused or say the same: not parsed again
         self._state = self._seen.state = state
         return state
 
-    def _adopted(self, texts: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the keys in `texts`, or those there were if these cannot be used: none at the start."""
-        keys, problems = self._parsed(texts)
+    def _adopted(self) -> tuple[str, ...]:
+        """Return the source's keys, or those there were if these cannot be used: none at the start."""
+        keys, problems = self._parsed()
         self._problem = ConfigError(problems) if problems else None
         if not problems:
             return keys
@@ -144,8 +144,8 @@ class KeyRing:
         warn(f"{problems[0]} The keys there were are still used.")
         return self._state.keys
 
-    def _parsed(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], list[Problem]]:
-        keys = tuple(dict.fromkeys(key for text in texts for key in text.split()))
+    def _parsed(self) -> tuple[tuple[str, ...], list[Problem]]:
+        keys = tuple(dict.fromkeys(key for source in self._sources for key in source.text().split()))
         if not keys:
             return keys, [Problem(self.name, f"no keys in {self._where()}.")]
         return keys, [
