@@ -147,6 +147,7 @@ FAILURES = {
     "a file that is not text": lambda tmp: file_of(tmp, VALUE.encode() + b"\xff").reveal(),
     "a file that is too large": lambda tmp: file_of(tmp, VALUE.encode() * 3000).reveal(),
     "a ring with a short key": lambda tmp: KeyRing(file_of(tmp, f"{VALUE}\nshort".encode())),
+    "a ring of bytes that are not text": lambda tmp: KeyRing(Secret(b"\xff" + VALUE.encode())),
     "bytes that are not text": lambda tmp: Secret(b"\xff" + VALUE.encode()).text(),
     "text that cannot be encoded": lambda tmp: Secret("\udcff" + VALUE).data(),
     "a callable's wrong answer": lambda tmp: Secret(lambda: {"password": VALUE}).reveal(),

@@ -145,7 +145,10 @@ class KeyRing:
         return self._state.keys
 
     def _parsed(self) -> tuple[tuple[str, ...], list[Problem]]:
-        keys = tuple(dict.fromkeys(key for source in self._sources for key in source.text().split()))
+        try:
+            keys = tuple(dict.fromkeys(key for source in self._sources for key in source.text().split()))
+        except ConfigError as error:
+            return (), error.problems
         if not keys:
             return keys, [Problem(self.name, f"no keys in {self._where()}.")]
         return keys, [
