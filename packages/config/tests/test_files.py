@@ -163,6 +163,31 @@ def test_a_file_that_never_settles_is_an_error_only_at_the_start(tmp_path, monke
     )
 
 
+def test_a_write_during_the_read_is_noticed(tmp_path, monkeypatch):
+    """What was read is dropped and read again: else the old value would pass for the new file's."""
+    path = write(tmp_path / "k", "old-value")
+    opened = os.fdopen
+
+    class Overtaken:
+        def __init__(self, *arguments):
+            self.file = opened(*arguments)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def read(self, size):
+            monkeypatch.undo()
+            found = self.file.read(size)
+            write(tmp_path / "k", "new-value")
+            return found
+
+    monkeypatch.setattr("pentad_config.files.os.fdopen", Overtaken)
+    assert at(path).reveal() == "new-value"
+
+
 def test_same_size_rewrites_within_one_tick_of_the_clock_are_seen(tmp_path):
     """A version is adopted only when nothing can be written with the same time stamp any more."""
     path = tmp_path / "k"
