@@ -1,6 +1,8 @@
 """Unusual values, classes and declarations are understood or refused by name."""
 
+import copy
 import os
+import pickle
 from typing import ClassVar
 
 import pytest
@@ -15,6 +17,12 @@ class App(Settings, prefix="ODD_"):
     maybe: Secret | None = setting(None, doc="")
     ring: KeyRing | None = setting(None, doc="")
     port: int = setting(1, doc="")
+
+
+class Typed(Settings, prefix="TYPED_"):
+    port: int = setting(1, doc="")
+    text: str = setting("", doc="", secret=True)
+    key: Secret | None = setting(None, doc="")
 
 
 ENV = {"ODD_KEY": VALUE}
@@ -188,6 +196,20 @@ def test_the_default_of_a_secret_is_a_secret(tmp_path):
     assert found.key.reveal() == VALUE
     assert found.keys.primary == "k" * 32
     assert [row.source for row in found.explain()] == ["default", "default"]
+
+
+def test_settings_are_pickled_without_secrets_or_not_at_all(tmp_path):
+    """References are; a literal secret and secret text refuse; copies of what does not change are itself."""
+    (tmp_path / "k").write_text(VALUE)
+    plain = Typed.load(environ={"TYPED_PORT": "5", "TYPED_KEY_FILE": f"{tmp_path}/k"})
+    assert copy.deepcopy([plain])[0] is copy.copy(plain) is plain
+    pickled = pickle.dumps(plain)
+    assert VALUE.encode() not in pickled
+    assert (pickle.loads(pickled).port, pickle.loads(pickled).key.reveal()) == (5, VALUE)
+    with pytest.raises(SecretMisuse, match="Typed.text holds secret text and is not pickled. Declare it as a Secret."):
+        pickle.dumps(Typed.load(environ={"TYPED_TEXT": VALUE}))
+    with pytest.raises(SecretMisuse, match="holds a literal value and is not pickled"):
+        pickle.dumps(Typed.load(environ={"TYPED_KEY": VALUE}))
 
 
 def test_a_misspelt_variable_is_logged_if_it_is_no_error(caplog):

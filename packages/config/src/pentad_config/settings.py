@@ -127,6 +127,19 @@ class Settings:
     def __setattr__(self, name: str, value: object) -> Never:
         raise AttributeError(f"{type(self).__name__} does not change; load() it again to change {name}.")
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        for field in type(self).describe():
+            if field.secret and field.holds is None and self._values[field.name].content:
+                where = f"{type(self).__name__}.{field.name}"
+                raise SecretMisuse(f"{where} holds secret text and is not pickled. Declare it as a Secret.")
+        return self.__dict__
+
     def __repr__(self) -> str:
         parts = ", ".join(f"{item.name}={item.value}" for item in self.explain())
         return f"{type(self).__name__}({parts})"
