@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import _local
+from itertools import count
 
 from pentad_config.errors import ConfigError, Problem, warn
 from pentad_config.files import FileSource
@@ -42,7 +43,7 @@ class KeyRing:
     characters are refused: at the start by ConfigError, later by keeping the keys there were (`problem`).
     """
 
-    __slots__ = ("__weakref__", "_problem", "_seen", "_sources", "_state", "min_length", "name", "settle")
+    __slots__ = ("__weakref__", "_numbers", "_problem", "_seen", "_sources", "_state", "min_length", "name", "settle")
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class KeyRing:
         self._problem: ConfigError | None = None
         self._state: _State | None = None
         self._seen = _local()
+        self._numbers = count(1)  # no two versions have the same number, whichever threads make them
         self._current()
 
     @property
@@ -128,7 +130,7 @@ class KeyRing:
             raise ConfigError(self._problem.problems if self._problem else [])
         primary = self._signing(keys)
         if state is None or keys != state.keys or primary != state.primary:
-            state = _State(values, keys, primary, state.version + 1 if state is not None else 1)
+            state = _State(values, keys, primary, next(self._numbers))
         state.values = values  # others than before if they were refused or say the same: not parsed again
         self._state = self._seen.state = state
         return state

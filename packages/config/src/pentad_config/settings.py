@@ -83,27 +83,30 @@ class Settings:
         in lower case in `$CREDENTIALS_DIRECTORY` or a folder of `credentials`; its default. `strict` reports
         misspelt variables that begin with the class's prefix.
         """
-        fields = cls.describe()
         lookup = Lookup(given, mappings, os.environ if environ is None else environ, credentials)
         del given, mappings, environ  # they may hold secrets, and a traceback with local variables would show them
-        problems = lookup.unknown_given(fields)
-        misspelt = lookup.misspelt(fields, cls._prefix)
-        if strict:
-            problems += misspelt
-        else:
+        values, problems = cls._found(lookup)
+        misspelt = lookup.misspelt(cls.describe(), cls._prefix)
+        if not strict:
             for problem in misspelt:
                 warn(str(problem))
+        problems = [*lookup.unknown_given(cls.describe()), *(misspelt if strict else ()), *problems]
+        if problems:
+            raise ConfigError(problems)
+        return cls._made(values)
+
+    @classmethod
+    def _found(cls, lookup: Lookup) -> tuple[dict[str, Value], list[Problem]]:
         values: dict[str, Value] = {}
-        for field in fields:
+        problems: list[Problem] = []
+        for field in cls.describe():
             try:
                 values[field.name] = _finished(field, lookup.find(field))
             except ConfigError as error:
                 problems += error.problems
             except SecretMisuse as error:
                 problems.append(Problem(field.name, str(error).removeprefix(f"{field.name}: ")))
-        if problems:
-            raise ConfigError(problems)
-        return cls._made(values)
+        return values, problems
 
     @classmethod
     def _made(cls, values: dict[str, Value]) -> Self:
