@@ -13,7 +13,7 @@ from pentad_config.marker import marker
 from pentad_config.secret import Secret
 
 if TYPE_CHECKING:
-    from pydantic_settings import BaseSettings
+    from pydantic import BaseModel
 
 __all__ = ["SecretSource", "secret_schema"]
 
@@ -44,12 +44,12 @@ class SecretSource:
     the error about another field does not quote their values, and files are followed while the process runs.
     """
 
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+    def __init__(self, settings_cls: type[BaseModel]) -> None:
         self._settings = settings_cls
 
     def __call__(self) -> dict[str, Secret]:
         """Return the secrets found in the environment by field name. Raises ConfigError if one is set twice."""
-        prefix = self._settings.model_config.get("env_prefix", "")
+        prefix = dict(self._settings.model_config).get("env_prefix") or ""
         fields = (name for name, field in self._settings.model_fields.items() if field.annotation is Secret)
         found = {name: _in_environment(name, f"{prefix}{name}".upper()) for name in fields}
         return {name: secret for name, secret in found.items() if secret is not None}
