@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a program in an image, no part of a package
 """Runs the mock Slurm in a container: ``entry.py serve``; ``entry.py healthy`` exits 0 while its controller answers.
 
 The controller listens on the loopback address alone, where a published port does not arrive, so connections

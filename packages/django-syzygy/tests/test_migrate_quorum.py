@@ -210,13 +210,13 @@ def test_lone_process_times_out(quorum_project):
 
 def test_long_migration(gated):
     """While the leader works its followers wait, however short the quorum's timeout."""
-    followers = start_followers(gated, 1, 2, "--quorum-timeout", "45")
-    (leader,) = start(gated, 1, 2, "--quorum-timeout", "45")
+    followers = start_followers(gated, 1, 2, "--quorum-timeout", "20")
+    (leader,) = start(gated, 1, 2, "--quorum-timeout", "20")
     leader.expect("The gate is reached")
     followers[0].expect("Waiting for migrations to be applied")
     # Longer than the timeout: the follower is watched for an end that must not come.
     with pytest.raises(Exception, match="timed out"):
-        followers[0].process.wait(48)
+        followers[0].process.wait(22)
     answer(leader, "go")
     assert [process.finish() for process in (followers[0], leader)] == [0, 0]
 

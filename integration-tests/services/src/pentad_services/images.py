@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             return _run(options.argv or parser.error("run needs a command"))
         for name, tag in build_images(options.names).items():
-            print(f"{name}={tag}")  # noqa: T201 - this is its output
+            print(f"{name}={tag}")
     except Unavailable as problem:
         parser.exit(1, f"{problem}\n")
     return 0
