@@ -1,13 +1,15 @@
 """The spawner: JupyterHub's calls on one side, Slurm's commands on the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchspawner import format_template  # type: ignore[import-untyped]
+from pydantic import ValidationError
 from traitlets import Bool, Callable, Dict, Enum, Float, Integer, List, Unicode, default, validate
 
 from jupyterhub_moss.account import AccountSpawner
+from jupyterhub_moss.credentials import RedactedLog, tokens_of
 from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionError
 from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
 from jupyterhub_moss.facts import Facts, Resources, shared_facts
@@ -20,6 +22,7 @@ from jupyterhub_moss.page import render_page
 from jupyterhub_moss.partitions import Partition, complete_partitions
 from jupyterhub_moss.quoting import literal_format, shell_words
 from jupyterhub_moss.sinfo import read_partitions
+from pentad_config import ConfigError, Problem, Secret, redact
 
 replace_port_handler()
 
@@ -37,6 +40,7 @@ class MOSlurmSpawner(AccountSpawner):
         apply_user_options: Any
         default_url: str
         ip: str
+        log: Any
         notebook_dir: str
         user_options: dict[str, Any]
 
@@ -106,11 +110,13 @@ class MOSlurmSpawner(AccountSpawner):
     ).tag(config=True)
 
     _job: Job | None = None
+    _tokens: Sequence[Secret] = ()
     _prefill: Mapping[str, str] = {}
     _prefill_from_link = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.log = RedactedLog(self.log)
         self.options_form = self.create_options_form
         # a start replaces both with the user's choice; one without a choice gets the configured values again
         self._configured_pages = (self.default_url, self.notebook_dir)
@@ -122,8 +128,18 @@ class MOSlurmSpawner(AccountSpawner):
 
     @validate("partitions")
     def _complete_partition_config(self, proposal: Any) -> dict[str, Any]:
-        validated: dict[str, Any] = PartitionsTrait.model_validate(proposal["value"]).model_dump()
+        try:
+            validated: dict[str, Any] = PartitionsTrait.model_validate(proposal["value"]).model_dump()
+        except ValidationError as error:
+            raise ConfigError(_partition_problems(error)) from None
         return validated
+
+    def get_env(self) -> dict[str, Any]:
+        """The environment of the job; the token in it is kept out of everything that is logged or shown."""
+        env: dict[str, Any] = super().get_env()
+        if self._tokens != (tokens := tokens_of(env)):
+            self._tokens = tokens
+        return env
 
     @default("slurm_info_resources")
     def _default_slurm_info_resources(self) -> Any:
@@ -274,6 +290,13 @@ class MOSlurmSpawner(AccountSpawner):
         return str(self.job_id)
 
 
+def _partition_problems(error: ValidationError) -> list[Problem]:
+    return [
+        Problem(".".join(("c.MOSlurmSpawner.partitions", *map(str, found["loc"]))), f"{found['msg']}.")
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+
+
 def _submission_message(stderr: str) -> str:
-    lines = [line.removeprefix("sbatch: error: ") for line in stderr.splitlines() if line.strip()]
+    lines = [line.removeprefix("sbatch: error: ") for line in str(redact(stderr)).splitlines() if line.strip()]
     return f"Slurm did not accept the job: {' '.join(lines) or 'sbatch gave no reason'}"

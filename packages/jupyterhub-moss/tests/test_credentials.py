@@ -1,0 +1,51 @@
+"""The server's token reaches neither the log nor a message, and a wrong partition is named without its values."""
+
+import logging
+
+import pytest
+
+from jupyterhub_moss.credentials import RedactedLog, tokens_of
+from jupyterhub_moss.spawner import MOSlurmSpawner, _submission_message
+from pentad_config import ConfigError
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_log_line_is_written_without_the_token(caplog):
+    """Also when it is inside an environment that somebody logs as a whole."""
+    held = tokens_of({"JUPYTERHUB_API_TOKEN": TOKEN, "PATH": "/bin"})
+    assert len(held) == 1
+    log = RedactedLog(logging.getLogger("spawner"))
+    with caplog.at_level(logging.DEBUG, "spawner"):
+        log.debug("Job environment: %s", {"JUPYTERHUB_API_TOKEN": TOKEN})
+        log.info("100% plain")
+        try:
+            raise RuntimeError("no")
+        except RuntimeError:
+            log.exception("failed")
+    assert TOKEN not in caplog.text
+    assert "Job environment: {'JUPYTERHUB_API_TOKEN': '<redacted>'}" in caplog.text
+    assert "100% plain" in caplog.text
+    assert "RuntimeError: no" in caplog.text
+    assert caplog.records[0].funcName == "test_a_log_line_is_written_without_the_token"
+
+
+def test_what_slurm_says_is_shown_without_the_token():
+    """sbatch repeats what it was given when it refuses it."""
+    held = tokens_of({"JUPYTERHUB_API_TOKEN": TOKEN})
+    assert len(held) == 1
+    message = _submission_message(f"sbatch: error: invalid export {TOKEN}\n")
+    assert message == "Slurm did not accept the job: invalid export <redacted>"
+
+
+def test_a_wrong_partition_is_named_with_its_place():
+    """Every problem at once, where it is and what is wanted."""
+    with pytest.raises(ConfigError) as caught:
+        MOSlurmSpawner(
+            _mock=True, partitions={"gpu": {"jupyter_environments": {"a": {"description": ""}}, "max_nprocs": 0}}
+        )
+    assert [problem.setting for problem in caught.value.problems] == [
+        "c.MOSlurmSpawner.partitions.gpu.jupyter_environments.a.description",
+        "c.MOSlurmSpawner.partitions.gpu.max_nprocs",
+    ]
+    assert "errors.pydantic" not in str(caught.value)
