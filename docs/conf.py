@@ -24,13 +24,14 @@ extensions = [
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "conftest.py"]
+exclude_patterns = ["_build", ".pytest_cache", "conftest.py"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 # No inventory of other projects is fetched, so their names cannot be looked up; ours must all be found.
 _OURS = "pentad_config|starsessions|eventsourcing_django|syzygy|django_minio_backend|jupyterhub_moss"
 nitpick_ignore_regex = [("py:.*", rf"(?!({_OURS})\b).*")]
+default_role = "code"
 html_theme = "pydata_sphinx_theme"
 html_title = "Pentad"
 html_theme_options = {

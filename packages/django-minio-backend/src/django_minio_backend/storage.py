@@ -27,7 +27,7 @@ class MinioBackend(Linking, Saving):
     """A Django storage that keeps files as objects of one bucket.
 
     `bucket_name` is the bucket; without it the configured default. `storage_name` is the alias in STORAGES
-    whose OPTIONS fill in what the keywords leave out. Further keywords: every MINIO_ setting;
+    whose OPTIONS fill in what the keywords leave out. Further keywords: every setting of the README;
     `replace_existing` to overwrite instead of choosing another name; `http_client`, a urllib3 PoolManager;
     and for uploads `metadata`, `sse`, `progress`, `tags`, `retention`, `legal_hold`, `num_parallel_uploads`.
 
