@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from redis.asyncio import Redis
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from portal.front import notebooks, signin
 from portal.front.accounts import Accounts
@@ -30,7 +30,7 @@ def create_app() -> FastAPI:
     """The application, with its parts in `app.state`."""
     settings = site_settings()
     redis: Redis = Redis.from_url(str(settings.redis_url.reveal()))
-    app = FastAPI(title="Tern Point Data", openapi_url=None, lifespan=_lifespan)
+    app = FastAPI(title="Tern Point Data", openapi_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.settings = settings
     app.state.redis = redis
     app.state.accounts = Accounts(settings.folder / "accounts.json")
@@ -80,6 +80,7 @@ def _add_routes(app: FastAPI) -> None:
     app.add_api_route("/", home, response_class=HTMLResponse)
     app.add_api_route("/status", status_page, response_class=HTMLResponse)
     app.add_api_route("/status.json", status_json)
+    app.add_api_route("/catalogue", to_catalogue)
     app.add_api_route("/catalogue/{path:path}", catalogue, methods=_METHODS)
     app.add_exception_handler(HTTPException, _explain)
     app.add_exception_handler(404, _not_found)
@@ -104,10 +105,17 @@ async def status_json(request: Request) -> Response:
     return JSONResponse(body, status_code=200 if works else 503)
 
 
+async def to_catalogue() -> Response:
+    """The catalogue's address for those who leave out the slash; no word of the Host header goes into it."""
+    return RedirectResponse("/catalogue/")
+
+
 async def catalogue(request: Request) -> Response:
     """Everything below /catalogue/ is the Django project's."""
     try:
         response: Response = await request.app.state.proxy(request)
+    except httpx.InvalidURL as error:
+        raise HTTPException(404) from error
     except httpx.TransportError:
         title, text = "The catalogue is away", "It did not answer just now. Try again in a moment."
         return page(request, "message.html", status=502, title=title, text=text)

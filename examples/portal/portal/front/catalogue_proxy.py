@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 import httpx
-from fastapi import Request
+from fastapi import HTTPException, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
@@ -16,9 +16,11 @@ _HOP_BY_HOP: Final = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
     "transfer-encoding", "upgrade",
 })  # fmt: skip
+_FROM_THE_FRONT_DOOR: Final = frozenset({"date", "server"})
 _NEVER_FROM_OUTSIDE: Final = frozenset({
     IDENTITY_HEADER.lower(), "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded",
 })  # fmt: skip
+LARGEST_BODY: Final = 51_000_000  # bytes: the largest data set and the other fields of its form
 
 
 class CatalogueProxy:
@@ -33,14 +35,19 @@ class CatalogueProxy:
         """The catalogue's answer to this request.
 
         Raises:
+            HTTPException: 411 or 413, the request's body does not say its length, or is too long.
+            httpx.InvalidURL: the path holds what no address can.
             httpx.TransportError: the catalogue did not answer.
         """
+        _check_length(request)
         upstream = await self._client.send(self._onward(request), stream=True)
         response = StreamingResponse(
             _raw(upstream), status_code=upstream.status_code, background=BackgroundTask(upstream.aclose)
         )
         response.raw_headers = [
-            (name, value) for name, value in upstream.headers.raw if name.decode().lower() not in _HOP_BY_HOP
+            (name.lower(), value)  # ASGI's names are lower case; a header is found again only as such
+            for name, value in upstream.headers.raw
+            if name.decode().lower() not in _HOP_BY_HOP | _FROM_THE_FRONT_DOOR
         ]
         return response
 
@@ -71,8 +78,16 @@ class CatalogueProxy:
             yield IDENTITY_HEADER, self._identity.issue(visitor, request.method, request.url.path, token)
 
 
+def _check_length(request: Request) -> None:
+    """Refuse a body before any of it is read: the catalogue writes uploads to disk before it knows whose they are."""
+    if "transfer-encoding" in request.headers:
+        raise HTTPException(411, "Send the file with its length.")
+    if int(request.headers.get("content-length", 0)) > LARGEST_BODY:
+        raise HTTPException(413, "This is more than the catalogue takes at once: 50 MB.")
+
+
 def _has_body(request: Request) -> bool:
-    return "content-length" in request.headers or "transfer-encoding" in request.headers
+    return "content-length" in request.headers
 
 
 async def _raw(upstream: httpx.Response) -> AsyncIterator[bytes]:

@@ -81,8 +81,8 @@ class PortalAuthenticator(Authenticator):
         """The name on the ticket; None if the ticket does not hold, with the reason in the log."""
         try:
             claims = self._tickets.read(handler.get_argument("code", ""))
+            await self._use_up(claims["once"])  # first: a ticket that is refused, and so logged, is worthless already
             _check_state(claims["state"], handler.get_cookie(_STATE_COOKIE, ""))
-            await self._use_up(claims["once"])
         except BadTicketError as error:
             self.log.warning("sign-in refused: %s", error)
             return None

@@ -24,8 +24,14 @@ class RegisterForm(forms.Form):
     )
 
     def clean_file(self) -> "UploadedFile[Any]":
-        """Refuse what is too large or not a table; keep the table's profile."""
+        """Refuse what is too large or not a table; keep the table's profile.
+
+        Its name and type decide what a browser makes of it later: a page among the data would be shown, and run.
+        """
         file: UploadedFile[Any] = self.cleaned_data["file"]
+        if not (file.name or "").lower().endswith(".csv"):
+            raise forms.ValidationError("The file's name must end in .csv.")
+        file.content_type = "text/csv"  # whatever the browser called it
         if (file.size or 0) > settings.DATASET_MAX_BYTES:
             raise forms.ValidationError("The file is larger than 50 MB.")
         try:

@@ -78,9 +78,9 @@ def _kind_and_range(values: list[str]) -> tuple[str, str]:
 
 
 def _histogram(numbers: list[float]) -> list[int]:
-    """How many numbers fall into each of equal steps; empty if there is no spread."""
+    """How many numbers fall into each of equal steps; empty if there is no spread, or more than a float holds."""
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
-    if low == high:
+    if low == high or math.isinf(high - low):
         return []
     steps = [min(int((number - low) / (high - low) * BINS), BINS - 1) for number in numbers]
     return [steps.count(step) for step in range(BINS)]

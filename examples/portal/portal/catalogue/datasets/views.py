@@ -28,7 +28,7 @@ class Moment:
 @require_safe
 def catalogue(request: HttpRequest) -> HttpResponse:
     """Approved data sets, found by words; and what waits for this visitor."""
-    query = request.GET.get("q", "").strip()[:100]
+    query = request.GET.get("q", "").replace("\0", "").strip()[:100]  # PostgreSQL's text has no place for NUL
     return page(
         request,
         "catalogue.html",

@@ -1,0 +1,98 @@
+"""What the portal does with input that no honest form sends."""
+
+import asyncio
+import io
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.responses import PlainTextResponse, Response
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "portal"))
+
+from portal.catalogue.datasets.profile import profile_csv
+from portal.front.catalogue_proxy import LARGEST_BODY, CatalogueProxy
+from portal.front.forms import local_path
+from portal.identity import IdentityHeader
+
+from pentad_config import KeyRing
+
+
+def through_the_proxy(method: str, path: str, **options) -> httpx.Response:
+    """The answer of an application behind the front door's proxy; it counts the bytes that reach it."""
+    behind, front = FastAPI(), FastAPI()
+
+    @behind.api_route("/{path:path}", methods=["GET", "POST"])
+    async def answer(request: Request) -> Response:
+        length = len(await request.body())
+        return PlainTextResponse(f"read {length}", headers={"X-Content-Type-Options": "nosniff", "Server": "inner"})
+
+    class InUpperCase(httpx.ASGITransport):
+        """Header names as a server over HTTP/1.1 may write them."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            inner = await super().handle_async_request(request)
+            names = [(name.title(), value) for name, value in inner.headers.raw]
+            return httpx.Response(inner.status_code, headers=names, stream=inner.stream)
+
+    async def visit() -> httpx.Response:
+        identity = IdentityHeader(KeyRing("k" * 40))
+        async with httpx.AsyncClient(transport=InUpperCase(app=behind), base_url="http://behind") as inner:
+            proxy = CatalogueProxy(inner, identity, "session")
+
+            @front.api_route("/{path:path}", methods=["GET", "POST"])
+            async def pass_on(request: Request) -> Response:
+                request.scope["session"] = {}
+                response = await proxy(request)
+                response.headers.setdefault("x-content-type-options", "nosniff")
+                return response
+
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=front), base_url="http://front") as client:
+                return await client.request(method, path, **options)
+
+    return asyncio.run(visit())
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    yield b"x" * 10
+
+
+def test_a_header_of_the_catalogue_is_not_said_twice():
+    """A header that both sides set arrives once, and the inner server's name does not arrive."""
+    answer = through_the_proxy("GET", "/catalogue/")
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert "server" not in answer.headers
+
+
+def test_a_body_within_the_limit_is_passed_on():
+    """An upload reaches the catalogue whole."""
+    assert through_the_proxy("POST", "/catalogue/new", content=b"x" * 1000).text == "read 1000"
+
+
+def test_a_body_above_the_limit_is_refused_unread():
+    """A request that announces more than the catalogue takes gets 413."""
+    headers = {"Content-Length": str(LARGEST_BODY + 1)}
+    assert through_the_proxy("POST", "/catalogue/new", content=b"", headers=headers).status_code == 413
+
+
+def test_a_body_without_a_length_is_refused():
+    """A request whose body could be endless gets 411."""
+    assert through_the_proxy("POST", "/catalogue/new", content=chunks()).status_code == 411
+
+
+def test_numbers_too_far_apart_for_a_histogram_are_still_described():
+    """Two numbers whose difference is more than a float holds give a range and no bars."""
+    (column,) = profile_csv(io.BytesIO(b"a\n-1e308\n1e308\n"))["columns"]
+    assert column["range"] == "-1e+308 to 1e+308"
+    assert column["bins"] == []
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "x"]
+)
+def test_sign_in_leads_to_no_other_site(target: str):
+    """What is not a path of this site becomes the home page."""
+    assert local_path(target) == "/"
