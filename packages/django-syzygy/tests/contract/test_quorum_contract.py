@@ -23,7 +23,9 @@ def memcached(process_guard, tmp_path_factory):
     """A memcached on a free port, from `PENTAD_TEST_MEMCACHED` or PATH."""
     program = os.environ.get("PENTAD_TEST_MEMCACHED") or shutil.which("memcached")
     if program is None:
-        missing = "memcached: not found on PATH; install it (Debian: apt install memcached) or set PENTAD_TEST_MEMCACHED"
+        missing = (
+            "memcached: not found on PATH; install it (Debian: apt install memcached) or set PENTAD_TEST_MEMCACHED"
+        )
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
