@@ -83,6 +83,15 @@ def test_s3_comes_from_the_wheel(bare_path):
             minio(service).put_object("never-made", "x", io.BytesIO(b"x"), 1)
 
 
+def test_s3_writes_no_log_beside_its_folder(tmp_path: Path, monkeypatch):
+    """SeaweedFS's own log files, which it puts into the system's temporary folder, are not written."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with start_s3() as service:
+        assert "seaweedfs" in service.line
+        service.create_bucket("logged")
+    assert list(tmp_path.glob("weed*")) == []
+
+
 def test_many_buckets_fit():
     """Forty buckets take objects: each is a collection with volumes of its own, of which there are enough."""
     with start_s3() as service:

@@ -210,7 +210,7 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
     # system's files, which outlive a killed process.
     process = home.guard.spawn(
         [program.path, *_seaweedfs_flags(ports, store, configuration, data)], cwd=data, log=data / "seaweedfs.log",
-        env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1", "GLOG_logtostderr": "true"},
+        env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
         stop_signal=signal.SIGTERM, grace=4 if durable else 0,
         # It makes these there whatever it is told.
         leavings=[Path(f"/tmp/seaweedfs-{name}-grpc-{port + 10000}.sock") for name, port in ports.items()],  # noqa: S108
@@ -236,7 +236,7 @@ def _stop(process: GuardedProcess, home: Home, grace: float) -> None:
 
 def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, data: Path) -> list[str]:
     return [
-        "server", f"-dir={store}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        "-logtostderr=true", "server", f"-dir={store}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
         # Each bucket is a collection with volumes of its own: the default of 8 volumes is soon used up.
         "-volume.max=10000", "-master.volumeSizeLimitMB=1024", "-volume.minFreeSpace=1",
         # Nobody else is to hear of the end before it comes.
