@@ -236,7 +236,8 @@ def _stop(process: GuardedProcess, home: Home, grace: float) -> None:
 
 def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, data: Path) -> list[str]:
     return [
-        "-logtostderr=true", "server", f"-dir={store}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        "-logtostderr=true", "server", f"-dir={store}",
+        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
         # Each bucket is a collection with volumes of its own: the default of 8 volumes is soon used up.
         "-volume.max=10000", "-master.volumeSizeLimitMB=1024", "-volume.minFreeSpace=1",
         # Nobody else is to hear of the end before it comes.
