@@ -37,7 +37,8 @@ nox.options.sessions = ["lint", "types", "tests", "integration", "docs", "wheels
 nox.options.download_python = "never"
 # nox and uv see only the interpreters that pyenv has switched on; these lines show them all that are installed.
 _PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *(str(p) for p in sorted(_PYENV.glob("3.1*/bin")))])
+_INSTALLED = sorted(_PYENV.glob("3.1*/bin")) if os.access(_PYENV, os.R_OK | os.X_OK) else []
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, _INSTALLED)])
 
 
 def _editable(*folders: str) -> list[str]:
