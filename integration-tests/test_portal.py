@@ -82,7 +82,7 @@ def test_the_scripted_visit_holds_in_every_step_and_leaves_no_process():
 
 
 def test_a_second_start_with_the_same_data_finds_it_and_plays_the_visit_again(tmp_path):
-    """With --data, the second visit passes on the data of the first, where the rollout is over."""
+    """With --data, the second visit passes on the data of the first, where the rollout is over, closed to others."""
     for run in (1, 2):
         mark = f"data-{os.getpid()}-{run}"
         with portal("--check", "--data", str(tmp_path), mark=mark) as process:
@@ -90,6 +90,10 @@ def test_a_second_start_with_the_same_data_finds_it_and_plays_the_visit_again(tm
         assert process.returncode == 0, output
         assert_none_left(mark)
     assert "nothing left to apply" in output
+    assert {folder.name: folder.stat().st_mode & 0o777 for folder in tmp_path.iterdir()} == {
+        "portal": 0o700,
+        "services": 0o700,
+    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -79,7 +79,7 @@ class Stack:
                 raise
 
     def _start_in(self, pool: ThreadPoolExecutor) -> None:
-        folder = self._data / "services" if self._data else None
+        folder = _own_folder(self._data / "services") if self._data else None
         stores = pool.submit(self._start_services, ["s3", "postgres"], folder)
         self._start_services(["redis", "slurm"], folder)
         hub = pool.submit(self._start_part, "notebook hub", self._environments.of_hub(*self._redis_and_slurm()))
@@ -129,6 +129,13 @@ class Stack:
         """Raise PartFailedError if one of the portal's processes has ended by itself."""
         for running in list(self.running.values()):
             running.check_alive()
+
+
+def _own_folder(folder: Path) -> Path:
+    """The folder, closed to others: servers write sessions and private objects as files that anybody may read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
 
 
 def _raise_first(started: list["Future[None]"]) -> None:
