@@ -93,7 +93,8 @@ def _initialise(program: Path, data: Path, account: Account, guard: ProcessGuard
         cwd="/",
         user=account.user,
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        grace=0,
+        # The server that it starts has shared memory in /dev/shm, and takes it away only when it ends by itself.
+        grace=2,
     )
     if process.wait(120) != 0:
         raise StartFailed(f"postgres: initdb ended with code {process.returncode}. Its log ends:\n{process.tail()}")
