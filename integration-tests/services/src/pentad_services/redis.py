@@ -120,7 +120,7 @@ def _find() -> Program:
 def _run(program: Program, folder: Path | None, password: str | None, guard: ProcessGuard | None) -> RedisService:
     home = Home.of(guard)
     data = folder or home.guard.folder / f"redis-{secrets.token_hex(4)}"
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=folder is not None, exist_ok=True)  # a guard that ended took its folder along: not made anew
     with home.closed_on_failure():
         return on_free_ports("redis", lambda: _attempt(program, data, password, home, durable=folder is not None))
 

@@ -173,7 +173,7 @@ def _find() -> Program:
 def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> S3Service:
     home = Home.of(guard)
     data = folder or home.guard.folder / f"s3-{secrets.token_hex(4)}"
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=folder is not None, exist_ok=True)  # a guard that ended took its folder along: not made anew
     start = _start_moto if program.product == "moto" else _start_seaweedfs
     with home.closed_on_failure():
         return on_free_ports("s3", lambda: start(program, data, home, durable=folder is not None))
