@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "portal"))
 
-from portal.catalogue.datasets.profile import profile_csv
+from portal.catalogue.datasets.profile import MOST_COLUMNS, NotTabularError, profile_csv
 from portal.front.catalogue_proxy import LARGEST_BODY, CatalogueProxy
 from portal.front.forms import local_path
 from portal.identity import IdentityHeader
@@ -96,3 +96,10 @@ def test_numbers_too_far_apart_for_a_histogram_are_still_described():
 def test_sign_in_leads_to_no_other_site(target: str):
     """What is not a path of this site becomes the home page."""
     assert local_path(target) == "/"
+
+
+def test_a_file_with_too_many_columns_is_refused():
+    """Its description would fill the page and the event; the message says how many are allowed."""
+    header = ",".join(f"v{number}" for number in range(MOST_COLUMNS + 1))
+    with pytest.raises(NotTabularError, match=f"at most {MOST_COLUMNS} here"):
+        profile_csv(io.BytesIO(f"{header}\n{header}\n".encode()))

@@ -49,7 +49,7 @@ def test_scancel_during_configuring_ends_the_job_without_a_process(tmp_path):
         assert not (tmp_path / "started").exists()
 
 
-def test_a_job_that_is_cancelled_at_once_leaves_no_process(cluster, submit):
+def test_a_job_that_is_cancelled_at_once_ends(cluster, submit):
     """Cancelling in the moment of the start is not lost, although no process exists yet."""
     jobs = [submit("sleep 300") for _ in range(4)]
     for job in jobs:

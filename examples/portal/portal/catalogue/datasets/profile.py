@@ -8,6 +8,7 @@ from typing import IO, Any, Final
 
 PREVIEW_ROWS: Final = 12
 BINS: Final = 12
+MOST_COLUMNS: Final = 200
 _MISSING: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "null"})
 _FEW: Final = 6
 
@@ -55,6 +56,8 @@ def _read(file: IO[bytes]) -> tuple[list[str], list[list[str]]]:
 
 def _check_lengths(rows: list[list[str]]) -> None:
     width = len(rows[0])
+    if width > MOST_COLUMNS:
+        raise NotTabularError(f"The header names {width} variables; a data set has at most {MOST_COLUMNS} here.")
     for number, row in enumerate(rows, start=1):
         if len(row) != width:
             raise NotTabularError(f"Row {number} has {len(row)} values; the header names {width}.")
