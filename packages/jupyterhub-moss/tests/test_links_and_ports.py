@@ -6,7 +6,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 import jupyterhub_moss
 from jupyterhub_moss.handlers import PortHandler, read_port
-from jupyterhub_moss.links import from_elsewhere, is_plain
+from jupyterhub_moss.links import from_elsewhere, is_plain, option_names
 
 
 def request(**headers):
@@ -92,3 +92,16 @@ def test_set_config_sets_two_values():
         (jupyterhub_moss.STATIC_FORM_REGEX, StaticFileHandler, {"path": jupyterhub_moss.STATIC_FORM_PATH})
     ]
     assert sum(len(section) for section in c.values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"opt-partition": ["cpu"], "opt-nprocs": ["2"]}, {"partition": ["cpu"], "nprocs": ["2"]}),
+        ({"partition": ["cpu"]}, {"partition": ["cpu"]}),
+        ({"opt-partition": ["cpu"], "nprocs": ["2"]}, {"partition": ["cpu"]}),
+    ],
+)
+def test_links_mean_the_same_on_every_supported_hub(query, names):
+    """Names with `opt-` in front are options; beside them, names without it are dropped."""
+    assert option_names(query) == names

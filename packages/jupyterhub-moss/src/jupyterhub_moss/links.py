@@ -18,6 +18,16 @@ _PLAIN_PAGES = frozenset({"", "/", "/lab", "/tree"})
 KNOWN_KEYS = PLAIN_KEYS | {"options", "reservation", "environment_path", "environment_modules", "root_dir"}
 
 
+def option_names(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The query with the names that the form uses.
+
+    Links carry them with `opt-` in front. JupyterHub 6 takes that off, and then drops what has none; 5 hands on
+    what was written.
+    """
+    marked = {name.removeprefix("opt-"): value for name, value in query.items() if name.startswith("opt-")}
+    return marked or dict(query)
+
+
 def from_elsewhere(request: HTTPServerRequest) -> bool:
     """Whether a browser says that another site caused the request, or that it is not a page being opened."""
     site = request.headers.get("Sec-Fetch-Site", "none")

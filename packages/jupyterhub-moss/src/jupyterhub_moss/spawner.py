@@ -16,7 +16,7 @@ from jupyterhub_moss.facts import Facts, Resources, shared_facts
 from jupyterhub_moss.files import local_path
 from jupyterhub_moss.handlers import replace_port_handler
 from jupyterhub_moss.job import Job, first_values, resolve_job
-from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain
+from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_names
 from jupyterhub_moss.models import PartitionsTrait
 from jupyterhub_moss.page import render_page
 from jupyterhub_moss.partitions import Partition, complete_partitions
@@ -221,6 +221,7 @@ class MOSlurmSpawner(AccountSpawner):
 
     async def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
         """Check a link like a form; one that may not start a server shows the form filled in."""
+        query_data = option_names(query_data)
         options = first_values(query_data)
         if not KNOWN_KEYS.intersection(options) or not self._may_start_at_once(options):
             self._remember(options, from_link=bool(KNOWN_KEYS.intersection(options)))
