@@ -192,3 +192,17 @@ def test_override_restores_what_was_there():
 
     assert inside() == 2.0
     del os.environ["EVERY_RATIO"]
+
+
+def test_a_misspelt_name_in_a_mapping_is_noticed():
+    """As in the environment: only with the class's prefix and close to a setting's name."""
+
+    class Spelt(Settings, prefix="SPELT_"):
+        colour: str = setting("red", doc="a colour")
+
+    with pytest.raises(ConfigError) as caught:
+        Spelt.load({"SPELT_COLOR": "blue", "SPELT_ELSE_WHERE": 1, "COLOR": 2}, environ={})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "SPELT_COLOR: unknown setting. Did you mean SPELT_COLOUR?"
+    ]
+    assert Spelt.load({"SPELT_COLOR": "blue"}, environ={}, strict=False).colour == "red"

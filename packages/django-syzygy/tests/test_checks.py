@@ -8,7 +8,8 @@ from django.core import checks
 from django.test import override_settings
 
 from syzygy import Stage
-from syzygy.checks import check_migrations, check_stage_settings
+from syzygy.checks import check_migrations, check_settings, check_stage_settings
+from syzygy.migration_settings import MigrationSettings
 
 MIXED = """
 from django.db import migrations, models
@@ -101,3 +102,53 @@ def test_misspelt_settings():
     assert label.hint == "Did you mean 'auth'?"
     assert name.hint == "Did you mean '0001_initial'?"
     assert {label.id, name.id} == {"migrations.W0002"}
+
+
+WRONG = {
+    "MIGRATION_STAGES_OVERRIDE": {"shop": "pre_deplyo", 5: "pre_deploy", "shpo": "pre_deploy"},
+    "MIGRATION_STAGES_FALLBACK": ["shop"],
+    "MIGRATION_THIRD_PARTY_STAGES_FALLBACK": "after",
+    "MIGRATION_QUORUM_BACKEND": {"alias": "default"},
+    "MIGRATION_STAGE_OVERRIDE": {},
+}
+EXPECTED = (
+    "MIGRATION_STAGE_OVERRIDE: unknown setting. Did you mean MIGRATION_STAGES_OVERRIDE?",
+    "MIGRATION_STAGES_OVERRIDE['shop'] is 'pre_deplyo', which is not a deployment stage. Did you mean 'pre_deploy'?",
+    "MIGRATION_STAGES_OVERRIDE has the key 5; keys are 'app_label' or 'app_label.migration'.",
+    "MIGRATION_STAGES_FALLBACK must be a dictionary of app labels or migration names to stages.",
+    "MIGRATION_THIRD_PARTY_STAGES_FALLBACK is 'after', which is not a deployment stage. Use syzygy.Stage.PRE_DEPLOY",
+    "MIGRATION_QUORUM_BACKEND must be the import path of a backend",
+)
+
+
+def test_all_problems_in_one_check(project):
+    """`manage.py check` starts with wrong settings and tells them all, with the module they are in."""
+    project.settings.update(WRONG)
+    output = project.run("check", status=1)
+    for line in EXPECTED:
+        assert f"project_settings_module: (migrations.E0003) {line}" in output
+    assert "MIGRATION_STAGES_OVERRIDE['shpo'] names app 'shpo', which does not exist." in output
+    assert "Did you mean 'shop'?" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["makemigrations"]])
+def test_no_command_guesses_a_stage(project, command):
+    """With wrong settings nothing is migrated or written, also when the checks are skipped."""
+    project.settings["MIGRATION_STAGES_FALLBACK"] = {"shop": "later"}
+    output = project.run(*command, "--skip-checks", status=1)
+    assert output.startswith("CommandError: The settings of the stages are wrong:\n  MIGRATION_STAGES_FALLBACK['shop']")
+
+
+def test_the_environment_is_not_asked(monkeypatch):
+    """A variable of a setting's name changes nothing, and one that looks misspelt is nobody's business."""
+    monkeypatch.setenv("MIGRATION_STAGES_OVERRIDE", "nonsense")
+    monkeypatch.setenv("MIGRATION_STAGE_OVERRIDE", "nonsense")
+    assert check_settings() == []
+    assert MigrationSettings.current().stages_override == {}
+
+
+def test_django_s_own_settings_are_not_misspelt_ones():
+    """`MIGRATION_MODULES` is Django's."""
+    with override_settings(MIGRATION_MODULES={"auth": "auth.migrations"}):
+        assert check_settings() == []

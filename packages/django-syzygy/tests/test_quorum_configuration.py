@@ -1,15 +1,20 @@
 """The `MIGRATION_QUORUM_BACKEND` setting."""
 
+import re
+
 import pytest
+from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from pentad_config import Secret
+from syzygy.checks import check_quorum_backend, check_settings
 from syzygy.quorum import get_backend, join_quorum, poll_quorum, sever_quorum
 from syzygy.quorum.backends.base import QuorumBase
 from syzygy.quorum.backends.cache import CacheQuorum
 
 CACHE = "syzygy.quorum.backends.cache.CacheQuorum"
+POSTGRES = "syzygy.quorum.backends.postgres.PostgresQuorum"
 LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 
 
@@ -31,6 +36,13 @@ class Picky(QuorumBase):
         pass
 
 
+class Demanding(Picky):
+    """A backend with an option that must be given."""
+
+    def __init__(self, hosts):
+        super().__init__(hosts=hosts)
+
+
 PICKY = f"{__name__}.Picky"
 
 
@@ -45,18 +57,31 @@ def configured(value):
         (5, "MIGRATION_QUORUM_BACKEND.*import path"),
         ({"alias": "default"}, "MIGRATION_QUORUM_BACKEND.*'backend'"),
         ("no.such.Backend", "'no.such.Backend'.*cannot be imported"),
+        (f"{CACHE}s", f"cannot be imported. Did you mean {CACHE!r}"),
         ({"backend": CACHE, "alias": "nowhere"}, "no cache 'nowhere'"),
+        ({"backend": CACHE, "alias": "defualt"}, "no cache 'defualt' in CACHES. Did you mean 'default'"),
+        ({"backend": POSTGRES, "alias": "defualt"}, "no database 'defualt' in DATABASES. Did you mean 'default'"),
         ({"backend": CACHE, "member_timeout": 0}, "member_timeout"),
-        ({"backend": CACHE, "aliass": "default"}, "aliass"),
-        ("syzygy.quorum.backends.postgres.PostgresQuorum", "not PostgreSQL"),
+        ({"backend": CACHE, "aliass": "default"}, "no option 'aliass'. Did you mean 'alias'"),
+        (POSTGRES, "not PostgreSQL"),
+        (f"{__name__}.Demanding", "needs the option 'hosts'"),
         ("django.core.cache.caches.__class__", "cannot be imported"),
         ("collections.OrderedDict", "not a subclass"),
     ],
 )
 def test_wrong(value, words):
-    """What is wrong with the setting is said by name."""
-    with configured(value), pytest.raises(ImproperlyConfigured, match=words):
-        get_backend()
+    """What is wrong with the setting is said by name, at its first use and before that by `manage.py check`."""
+    with configured(value):
+        with pytest.raises(ImproperlyConfigured, match=words):
+            get_backend()
+        messages = [*check_settings(), *check_quorum_backend()]
+    if value is None:
+        assert messages == [], "a project without --quorum needs no backend"
+    else:
+        (message,) = messages
+        assert isinstance(message, Error)
+        assert re.search(words, message.msg)
+        assert message.obj == "settings"
 
 
 def test_option_values_are_not_shown(monkeypatch):
@@ -69,8 +94,7 @@ def test_option_values_are_not_shown(monkeypatch):
         get_backend()
     assert "'password'" in str(caught.value)
     assert "hunter22" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 def test_built_once_for_a_setting(monkeypatch):

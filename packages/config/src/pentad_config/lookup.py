@@ -122,10 +122,11 @@ class Lookup:
         return [_unknown(name, names) for name in self.given if name not in names]
 
     def misspelt(self, fields: Iterable[Field], prefix: str) -> list[Problem]:
-        """Return a problem for each variable that looks like a misspelt setting."""
+        """Return a problem for each variable, or name in a mapping, that looks like a misspelt setting."""
         known = [name for field in fields for name in (field.env, *field.aliases)]
         allowed = {*known, *(f"{name}_FILE" for name in known)}
-        strays = [name for name in self.environ if prefix and name.startswith(prefix) and name not in allowed]
+        names = dict.fromkeys(name for mapping in (*self.mappings, self.environ) for name in mapping)
+        strays = [name for name in names if prefix and name.startswith(prefix) and name not in allowed]
         return [_unknown(name, sorted(allowed)) for name in strays if _closest(name, allowed)]
 
 

@@ -81,7 +81,7 @@ class Settings:
         A setting is taken from, in this order: `given`; the `mappings` (by attribute name, variable name or
         alias); the environment variable or the file named by it with `_FILE`; a file of the variable's name
         in lower case in `$CREDENTIALS_DIRECTORY` or a folder of `credentials`; its default. `strict` reports
-        misspelt variables that begin with the class's prefix.
+        misspelt names, of variables and in the mappings, that begin with the class's prefix.
         """
         lookup = Lookup(given, mappings, os.environ if environ is None else environ, credentials)
         del given, mappings, environ  # they may hold secrets, and a traceback with local variables would show them

@@ -1,10 +1,13 @@
 """The Django application."""
 
+from contextlib import suppress
+
 from django.apps import AppConfig
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 
 from . import conf
-from .checks import check_migrations, check_stage_settings
+from .checks import check_migrations, check_quorum_backend, check_settings, check_stage_settings
 
 __all__ = ("SyzygyConfig",)
 
@@ -15,7 +18,9 @@ class SyzygyConfig(AppConfig):
     name = "syzygy"
 
     def ready(self) -> None:  # noqa: D102
-        conf._configure()  # noqa: SLF001
+        # Wrong settings do not stop the start: `check` says all about them, and our commands refuse to run.
+        with suppress(ImproperlyConfigured):
+            conf._configure()  # noqa: SLF001
         conf._watch_settings()  # noqa: SLF001
-        checks.register(check_migrations, "migrations")
-        checks.register(check_stage_settings, "migrations")
+        for check in (check_settings, check_stage_settings, check_quorum_backend, check_migrations):
+            checks.register(check, "migrations")

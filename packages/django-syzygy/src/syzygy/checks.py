@@ -1,20 +1,25 @@
-"""System checks: every migration has a stage, and the stage settings name things that exist."""
+"""System checks: every migration has a stage, and the settings can be used and name things that exist."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from . import conf
-from .inference import get_migration_stage
+from pentad_config import ConfigError
 
-__all__ = ("check_migrations", "check_stage_settings")
+from .inference import get_migration_stage
+from .migration_settings import MigrationSettings, describe
+from .quorum.configuration import try_declaration
+from .spelling import suggestion
+
+__all__ = ("check_migrations", "check_quorum_backend", "check_settings", "check_stage_settings")
 
 _HINT = (
     "Give the migration class an explicit `stage`, or split its operations over two migrations if it is not "
@@ -24,8 +29,13 @@ _HINT = (
 
 
 def check_migrations(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
-    """Report each migration file whose stage is ambiguous or invalid (`migrations.0001`)."""
+    """Report each migration file whose stage is ambiguous or invalid (`migrations.0001`).
+
+    While the settings are wrong nobody knows: `check_settings` speaks first.
+    """
     messages: list[CheckMessage] = []
+    if _declared() is None:
+        return messages
     for app_config in apps.get_app_configs() if app_configs is None else app_configs:
         for migration in _migrations_on_disk(app_config):
             try:
@@ -58,12 +68,40 @@ def _migrations_on_disk(app_config: AppConfig) -> Iterator[Migration]:
             yield migration_class(name, app_config.label)
 
 
+def _declared() -> MigrationSettings | None:
+    try:
+        return MigrationSettings.current()
+    except ConfigError:
+        return None
+
+
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Report everything that is wrong with the `MIGRATION_*` settings (`migrations.E0003`)."""
+    try:
+        MigrationSettings.current()
+    except ConfigError as error:
+        return [Error(describe(problem), obj=_settings_module(), id="migrations.E0003") for problem in error.problems]
+    return []
+
+
+def check_quorum_backend(**_: Any) -> list[CheckMessage]:
+    """Report a quorum backend that cannot be imported or refuses its options (`migrations.E0004`)."""
+    declared = _declared()
+    if declared is None or declared.quorum_backend is None:
+        return []
+    try:
+        try_declaration(declared.quorum_backend)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), obj=_settings_module(), id="migrations.E0004")]
+    return []
+
+
 def check_stage_settings(**_: Any) -> list[CheckMessage]:
     """Warn of a stage setting for an app or migration that does not exist (`migrations.W0002`)."""
     known = {app_config.label: app_config for app_config in apps.get_app_configs()}
     messages: list[CheckMessage] = []
     for setting in ("MIGRATION_STAGES_OVERRIDE", "MIGRATION_STAGES_FALLBACK"):
-        for key in getattr(conf, setting):
+        for key in _keys(setting):
             label, _dot, name = key.partition(".")
             if label not in known:
                 messages.append(_unknown(setting, key, "app", label, known))
@@ -72,10 +110,20 @@ def check_stage_settings(**_: Any) -> list[CheckMessage]:
     return messages
 
 
+def _keys(setting: str) -> list[str]:
+    """The keys as declared: their names are checked also where their stages are wrong."""
+    declared = getattr(settings, setting, None)
+    return [key for key in declared if isinstance(key, str)] if isinstance(declared, dict) else []
+
+
 def _unknown(setting: str, key: str, kind: str, name: str, candidates: Iterable[str]) -> CheckMessage:
-    close = difflib.get_close_matches(name, list(candidates), n=1)
     return Warning(
         f"{setting}[{key!r}] names {kind} {name!r}, which does not exist.",
-        hint=f"Did you mean {close[0]!r}?" if close else "Remove the entry or correct its name.",
+        hint=suggestion(name, candidates) or "Remove the entry or correct its name.",
+        obj=_settings_module(),
         id="migrations.W0002",
     )
+
+
+def _settings_module() -> str:
+    return str(getattr(settings, "SETTINGS_MODULE", None) or "settings")

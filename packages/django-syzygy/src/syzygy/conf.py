@@ -14,20 +14,25 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError
 from django.core.signals import setting_changed
 
+from pentad_config import ConfigError
+
 from .constants import Stage
-from .exceptions import InvalidStage
-from .stages import parse_stage
+from .migration_settings import MigrationSettings, describe
 
 __all__ = ("MIGRATION_STAGES_FALLBACK", "MIGRATION_STAGES_OVERRIDE", "is_third_party_app")
 
 MIGRATION_STAGES_OVERRIDE: dict[str, Stage] = {}
 MIGRATION_STAGES_FALLBACK: dict[str, Stage] = {}
 
-_OVERRIDE = "MIGRATION_STAGES_OVERRIDE"
-_FALLBACK = "MIGRATION_STAGES_FALLBACK"
-_THIRD_PARTY = "MIGRATION_THIRD_PARTY_STAGES_FALLBACK"
+_WATCHED = {
+    "MIGRATION_STAGES_OVERRIDE",
+    "MIGRATION_STAGES_FALLBACK",
+    "MIGRATION_THIRD_PARTY_STAGES_FALLBACK",
+    "INSTALLED_APPS",
+}
 
 
 def is_third_party_app(app_config: AppConfig) -> bool:
@@ -77,48 +82,31 @@ def _shares_package_with_project(app_config: AppConfig) -> bool:
     return app_config.name.partition(".")[0] == settings.SETTINGS_MODULE.partition(".")[0]
 
 
-def _read_stages(name: str, problems: list[str]) -> dict[str, Stage]:
-    declared: Any = getattr(settings, name, None) or {}
-    if not isinstance(declared, dict):
-        problems.append(f"{name} must be a dictionary of app labels or migration names to stages.")
-        return {}
-    stages = {}
-    for key, value in declared.items():
-        try:
-            stages[key] = parse_stage(value, f"{name}[{key!r}]")
-        except InvalidStage as error:
-            problems.append(str(error))
-    return stages
-
-
-def _read_third_party_stage(problems: list[str]) -> Stage | None:
-    declared = getattr(settings, _THIRD_PARTY, Stage.PRE_DEPLOY)
-    if not declared:
-        return None
-    try:
-        return parse_stage(declared, _THIRD_PARTY)
-    except InvalidStage as error:
-        problems.append(str(error))
-        return None
-
-
 def _configure() -> None:
     """Read the settings into this module; everything wrong with them is said in one error."""
     global MIGRATION_STAGES_OVERRIDE, MIGRATION_STAGES_FALLBACK
-    problems: list[str] = []
-    override = _read_stages(_OVERRIDE, problems)
-    fallback = _read_stages(_FALLBACK, problems)
-    third_party_stage = _read_third_party_stage(problems)
-    if problems:
-        raise ImproperlyConfigured(" ".join(problems))
-    if third_party_stage is not None:
+    try:
+        declared = MigrationSettings.current()
+    except ConfigError as error:
+        raise ImproperlyConfigured(" ".join(map(describe, error.problems))) from None
+    fallback = dict(declared.stages_fallback)
+    if declared.third_party_stages_fallback is not None:
         for app_config in filter(is_third_party_app, apps.get_app_configs()):
-            fallback.setdefault(app_config.label, third_party_stage)
-    MIGRATION_STAGES_OVERRIDE, MIGRATION_STAGES_FALLBACK = override, fallback
+            fallback.setdefault(app_config.label, declared.third_party_stages_fallback)
+    MIGRATION_STAGES_OVERRIDE, MIGRATION_STAGES_FALLBACK = declared.stages_override, fallback
+
+
+def refuse_wrong_settings() -> None:
+    """Raise `CommandError` if the settings cannot be used: guessed stages would migrate at the wrong time."""
+    try:
+        MigrationSettings.current()
+    except ConfigError as error:
+        lines = "".join(f"\n  {describe(problem)}" for problem in error.problems)
+        raise CommandError(f"The settings of the stages are wrong:{lines}") from None
 
 
 def _setting_changed(*, setting: str, **_: Any) -> None:
-    if setting in {_OVERRIDE, _FALLBACK, _THIRD_PARTY, "INSTALLED_APPS"}:
+    if setting in _WATCHED:
         _configure()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from .constants import Stage
 from .exceptions import InvalidStage
+from .spelling import suggestion
 
 __all__ = ("parse_stage",)
 
@@ -22,8 +23,9 @@ def parse_stage(value: Any, source: str) -> Stage:
         return value
     stage = _BY_TEXT.get(value.lower()) if isinstance(value, str) else None
     if stage is None:
+        hint = suggestion(value.lower(), _BY_TEXT) if isinstance(value, str) else ""
         raise InvalidStage(
             f"{source} is {value!r}, which is not a deployment stage. "
-            "Use syzygy.Stage.PRE_DEPLOY or syzygy.Stage.POST_DEPLOY."
+            f"{hint or 'Use syzygy.Stage.PRE_DEPLOY or syzygy.Stage.POST_DEPLOY.'}"
         )
     return stage

@@ -1,32 +1,30 @@
-"""The `MIGRATION_QUORUM_BACKEND` setting and the backend built from it.
+"""The quorum backend that the `MIGRATION_QUORUM_BACKEND` setting declares.
 
 The values of options never appear in an error: they may be passwords.
 """
 
 import threading
-from inspect import signature
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from pentad_config import redact
+from pentad_config import ConfigError
+from syzygy.migration_settings import MigrationSettings, QuorumDeclaration, describe
+from syzygy.spelling import suggestion
 
 from .backends.base import QuorumBase
+from .backends.rounds import RoundQuorum
 
-__all__ = ("get_backend",)
+__all__ = ("get_backend", "try_declaration")
 
 _SETTING = "MIGRATION_QUORUM_BACKEND"
-
-
-class _Declaration(NamedTuple):
-    path: str
-    options: dict[str, Any]
-
+_OURS = ("syzygy.quorum.backends.postgres.PostgresQuorum", "syzygy.quorum.backends.cache.CacheQuorum")
 
 _lock = threading.Lock()
-_built: tuple[_Declaration, QuorumBase] | None = None
+_built: tuple[QuorumDeclaration, QuorumBase] | None = None
 
 
 def get_backend() -> QuorumBase:
@@ -37,7 +35,7 @@ def get_backend() -> QuorumBase:
     global _built  # noqa: PLW0603
     declaration = _declaration()
     with _lock:
-        if _built is None or not _same(_built[0], declaration):
+        if _built is None or _built[0] != declaration:
             if _built is not None:
                 _built[1].close()
             _built = None
@@ -45,54 +43,78 @@ def get_backend() -> QuorumBase:
         return _built[1]
 
 
-def _declaration() -> _Declaration:
-    declared = getattr(settings, _SETTING, None)
+def _declaration() -> QuorumDeclaration:
+    try:
+        declared = MigrationSettings.current().quorum_backend
+    except ConfigError as error:
+        raise ImproperlyConfigured(" ".join(map(describe, error.problems))) from None
     if declared is None:
-        raise ImproperlyConfigured(
-            f"A quorum needs the setting {_SETTING}, for example 'syzygy.quorum.backends.postgres.PostgresQuorum'."
-        )
-    if isinstance(declared, str):
-        return _Declaration(declared, {})
-    path = declared.get("backend") if isinstance(declared, dict) else None
-    if not isinstance(path, str):
-        raise ImproperlyConfigured(
-            f"The setting {_SETTING} must be the import path of a backend, or a dictionary with that path under "
-            "'backend' and the backend's options beside it."
-        )
-    return _Declaration(path, {name: value for name, value in declared.items() if name != "backend"})
+        raise ImproperlyConfigured(f"A quorum needs the setting {_SETTING}, for example {_OURS[0]!r}.")
+    return declared
 
 
-def _same(one: _Declaration, other: _Declaration) -> bool:
-    """Compare options by identity first: a secret need not be comparable."""
-    return one.path == other.path and list(one.options) == list(other.options) and one.options == other.options
+def try_declaration(declaration: QuorumDeclaration) -> None:
+    """Raise `ImproperlyConfigured` for what can be known to be wrong without reaching any server.
+
+    Our own backends connect when they are used; one of somebody else might do so when it is made.
+    """
+    made = _imported(declaration)
+    if isinstance(made, type) and issubclass(made, RoundQuorum):
+        _construct(made, declaration)
 
 
-def _build(declaration: _Declaration) -> QuorumBase:
-    path, options = declaration
+def _build(declaration: QuorumDeclaration) -> QuorumBase:
+    return _construct(_imported(declaration), declaration)
+
+
+def _imported(declaration: QuorumDeclaration) -> Callable[..., Any]:
+    """Return the class, or the function that makes the backend, once it is known to take the options."""
+    path = declaration.path
     try:
-        backend_class = import_string(path)
+        found: Callable[..., Any] = import_string(path)
     except ImportError as error:
-        raise ImproperlyConfigured(f"The quorum backend {path!r} of {_SETTING} cannot be imported.") from error
+        text = f"The quorum backend {path!r} of {_SETTING} cannot be imported. {suggestion(path, _OURS)}"
+        raise ImproperlyConfigured(text.rstrip()) from error
+    if isinstance(found, type) and not issubclass(found, QuorumBase):
+        raise ImproperlyConfigured(f"The quorum backend {path!r} is not a subclass of {QuorumBase.__name__}.")
     try:
-        signature(backend_class).bind(**options)
-    except TypeError as error:
-        raise ImproperlyConfigured(f"The quorum backend {path!r} refuses its options: {error}.") from None
-    except ValueError:
-        pass  # A signature that cannot be known says nothing; the call below does.
-    return _construct(backend_class, path, options)
+        bound = signature(found)
+    except (TypeError, ValueError):
+        return found  # A signature that cannot be known says nothing; the call does.
+    refusal = _refusal(list(bound.parameters.values()), list(declaration.options))
+    if refusal:
+        raise ImproperlyConfigured(f"The quorum backend {path!r} of {_SETTING} {refusal}")
+    return found
 
 
-def _construct(backend_class: Any, path: str, options: dict[str, Any]) -> QuorumBase:
-    names = ", ".join(map(repr, options)) or "none"
+def _refusal(parameters: list[Parameter], options: list[str]) -> str:
+    """Say which options are unknown or missing; nothing if all is well."""
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+        return ""
+    named = [p for p in parameters if p.kind in {Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY}]
+    names = [parameter.name for parameter in named]
+    unknown = [f"has no option {option!r}. {suggestion(option, names)}" for option in options if option not in names]
+    missing = [p.name for p in named if p.default is Parameter.empty and p.name not in options]
+    return " ".join([*unknown, *(f"needs the option {name!r}." for name in missing)]).strip()
+
+
+def _construct(backend_class: Callable[..., Any], declaration: QuorumDeclaration) -> QuorumBase:
+    path, refusal = declaration.path, ""
     try:
-        backend = backend_class(**options)
-    except ImproperlyConfigured as error:
-        raise ImproperlyConfigured(f"The quorum backend {path!r}: {redact(str(error))}") from None
+        backend = backend_class(**declaration.options)
     except Exception as error:  # noqa: BLE001 - what a backend raises is its own affair
-        # Not chained: the text of a foreign exception may quote an option.
-        raise ImproperlyConfigured(
-            f"The quorum backend {path!r} cannot be made from its options ({names}): {type(error).__name__}."
-        ) from None
+        refusal = _told(error, declaration)
+    if refusal:
+        # Raised out here: the error above, its text and its frames may hold an option.
+        raise ImproperlyConfigured(f"The quorum backend {path!r} of {_SETTING} {refusal}")
     if not isinstance(backend, QuorumBase):
         raise ImproperlyConfigured(f"The quorum backend {path!r} is not a subclass of {QuorumBase.__name__}.")
     return backend
+
+
+def _told(error: Exception, declaration: QuorumDeclaration) -> str:
+    """Quote an error of our own backends, which show aliases only; of any other say just its kind."""
+    if declaration.path in _OURS and isinstance(error, ImproperlyConfigured):
+        return f"cannot be made: {error}"
+    names = ", ".join(map(repr, declaration.options)) or "none"
+    return f"cannot be made from its options ({names}): {type(error).__name__}."

@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 from django.core.management.commands.makemigrations import Command as DjangoCommand
 from django.db.migrations.autodetector import MigrationAutodetector as DjangoMigrationAutodetector
 
+from syzygy import conf
 from syzygy.autodetector import MigrationAutodetector
 
 __all__ = ("Command",)
@@ -27,6 +28,8 @@ class Command(DjangoCommand):
         )
 
     def handle(self, *app_labels: str, disable_syzygy: bool = False, **options: Any) -> None:  # noqa: D102
+        if not disable_syzygy:
+            conf.refuse_wrong_settings()
         # The name is looked up now, so that it can be replaced in this module.
         detector: Any = partial(MigrationAutodetector, style=self.style)
         self.autodetector = DjangoMigrationAutodetector if disable_syzygy else detector  # type: ignore[assignment,misc]

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.commands.migrate import Command as DjangoCommand
 
+from syzygy import conf
 from syzygy.autodetector import MigrationAutodetector
 from syzygy.constants import Stage
 from syzygy.executor import StagedRun, staged_run
@@ -49,6 +50,7 @@ class Command(DjangoCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: D102
+        conf.refuse_wrong_settings()
         stage = parse_stage(options.pop("stage", Stage.POST_DEPLOY), "The stage to migrate")
         quorum, timeout = options.pop("quorum", 1), options.pop("quorum_timeout", 1800)
         if quorum < 1:

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from syzygy.quorum.exceptions import QuorumError
 from syzygy.quorum.rounds import Round
+from syzygy.spelling import suggestion
 
 from .rounds import RoundQuorum, Slot
 
@@ -37,7 +38,7 @@ class CacheQuorum(RoundQuorum):
     ) -> None:
         super().__init__()
         if alias not in caches:
-            raise ImproperlyConfigured(f"There is no cache {alias!r} in CACHES.")
+            raise ImproperlyConfigured(f"There is no cache {alias!r} in CACHES. {suggestion(alias, caches)}".rstrip())
         if member_timeout < 1:
             raise ImproperlyConfigured("member_timeout must be at least one second.")
         self.alias = alias

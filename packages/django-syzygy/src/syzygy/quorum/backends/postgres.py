@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from syzygy.quorum.exceptions import QuorumError
 from syzygy.quorum.rounds import Round
+from syzygy.spelling import suggestion
 
 from .rounds import RoundQuorum, Slot
 
@@ -49,7 +50,8 @@ class PostgresQuorum(RoundQuorum):
     def __init__(self, alias: str = DEFAULT_DB_ALIAS) -> None:
         super().__init__()
         if alias not in connections:
-            raise ImproperlyConfigured(f"There is no database {alias!r} in DATABASES.")
+            hint = suggestion(alias, connections)
+            raise ImproperlyConfigured(f"There is no database {alias!r} in DATABASES. {hint}".rstrip())
         if connections[alias].vendor != "postgresql":
             raise ImproperlyConfigured(f"The database {alias!r} is not PostgreSQL; use a cache for the quorum.")
         self.alias = alias
