@@ -121,6 +121,29 @@ def test_a_ring_keeps_its_keys_when_the_file_gets_unusable_ones(tmp_path, caplog
     assert ring.problem is None
 
 
+def not_hexadecimal(key):
+    return None if set(key) <= set("0123456789abcdef") else "is not hexadecimal."
+
+
+def test_a_key_of_the_wrong_kind_is_noticed_when_it_is_read(tmp_path, caplog):
+    """Not when it is used: at the start it is an error, later the keys there were stay and the log says so once."""
+    with pytest.raises(ConfigError, match="keys: key 2 is not hexadecimal.") as caught:
+        KeyRing([A, "x" * 32], check=not_hexadecimal)
+    assert "xxx" not in str(caught.value)
+    path = write(tmp_path / "keys", A, B)
+    ring = ring_of(path, check=not_hexadecimal)
+    write(path, "x" * 32, A, age=3000)
+    assert [ring.newest_first() for _ in range(3)] == [[A, B]] * 3
+    assert caplog.messages == ["session_keys: key 1 is not hexadecimal. The keys there were are still used."]
+    assert str(ring.problem) == "session_keys: key 1 is not hexadecimal."
+    copied = pickle.loads(
+        pickle.dumps(KeyRing(Secret.at(f"file:{write(path, C, A, age=2000)}"), check=not_hexadecimal))
+    )
+    write(path, "y" * 32, age=1000)
+    copied.refresh()
+    assert copied.newest_first() == [C, A]
+
+
 def test_a_ring_tells_of_its_file_s_problem(tmp_path):
     """The file is gone: the ring serves on and says so."""
     path = write(tmp_path / "keys", A)

@@ -74,12 +74,34 @@ def test_a_missing_key_is_an_error():
         KeyRingCipher(Environment("app", {}))
 
 
-@pytest.mark.parametrize("key", ["x" * 24, AESCipher.create_key(16)[:-4] + "!!!!"])
+@pytest.mark.parametrize("key", ["x" * 24, AESCipher.create_key(16)[:-4] + "!!!!", "\u00fc" * 24, "c2hvcnQ="])
 def test_a_bad_key_is_an_error_that_does_not_show_it(key):
     """It says which of the keys it is."""
     with pytest.raises(ConfigError, match="CIPHER_KEY: key 2") as caught:
         cipher(f"{OLD} {key}")
     assert key not in str(caught.value)
+
+
+def test_a_bad_key_in_a_file_that_changed_is_noticed_when_it_is_read(tmp_path, caplog):
+    """Events are written and read with the keys there were, and the log says which key is wrong and why."""
+    keys = tmp_path / "keys"
+
+    def write(text, age):
+        keys.write_text(text)
+        os.utime(keys, (keys.stat().st_mtime - age,) * 2)
+
+    write(OLD, 120)
+    ring = cipher(f"file:{keys}")
+    written = cipher(NEW).encrypt(b"by another process")
+    write(f"{NEW[:-4]}!!!!\n{OLD}", 60)
+    with pytest.raises(ValueError, match="no longer in CIPHER_KEY"):
+        ring.decrypt(written)  # looks at the file once more
+    assert ring.decrypt(ring.encrypt(b"a trick")) == b"a trick"
+    assert caplog.messages == [
+        "CIPHER_KEY: key 1 is not base64 of 16, 24 or 32 bytes. The keys there were are still used."
+    ]
+    write(f"{NEW}\n{OLD}", 30)
+    assert ring.decrypt(written) == b"by another process"
 
 
 def test_keys_do_not_show():

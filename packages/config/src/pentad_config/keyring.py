@@ -40,10 +40,23 @@ class KeyRing:
     newest first. Keys in a file may change at any time: every use sees the current ones. For `settle` seconds
     after the file was written the key that signed before keeps signing, so that other nodes can learn the new
     one first; choose more than the lag between nodes plus the file's `ttl`. Keys shorter than `min_length`
-    characters are refused: at the start by ConfigError, later by keeping the keys there were (`problem`).
+    characters are refused: at the start by ConfigError, later by keeping the keys there were (`problem`). So are
+    keys of which `check` returns what is wrong with them, such as "is not base64." (None if all is well; it must
+    not repeat the key). It is asked when keys are read, not when they are used.
     """
 
-    __slots__ = ("__weakref__", "_numbers", "_problem", "_seen", "_sources", "_state", "min_length", "name", "settle")
+    __slots__ = (
+        "__weakref__",
+        "_check",
+        "_numbers",
+        "_problem",
+        "_seen",
+        "_sources",
+        "_state",
+        "min_length",
+        "name",
+        "settle",
+    )
 
     def __init__(
         self,
@@ -52,10 +65,12 @@ class KeyRing:
         settle: float = 0.0,
         min_length: int = 32,
         name: str = "keys",
+        check: Callable[[str], str | None] | None = None,
     ) -> None:
         self.name = source.name if isinstance(source, Secret) else name
         self.settle = settle
         self.min_length = min_length
+        self._check = check
         self._sources = _sources(source, self.name)
         self._problem: ConfigError | None = None
         self._state: _State | None = None
@@ -110,7 +125,7 @@ class KeyRing:
         return f"<KeyRing {self.name}: {len(state.keys)} keys, version {state.version}>" if state else "<KeyRing>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._sources, self.settle, self.min_length, self.name)
+        return _restore, (self._sources, self.settle, self.min_length, self.name, self._check)
 
     def __copy__(self) -> KeyRing:
         return self
@@ -154,10 +169,15 @@ class KeyRing:
         if not keys:
             return keys, [Problem(self.name, f"no keys in {self._where()}.")]
         return keys, [
-            Problem(self.name, f"key {place} has {len(key)} characters, {self.min_length} needed.")
+            Problem(self.name, f"key {place} {wrong}")
             for place, key in enumerate(keys, 1)
-            if len(key) < self.min_length
+            if (wrong := self._wrong(key))
         ]
+
+    def _wrong(self, key: str) -> str | None:
+        if len(key) < self.min_length:
+            return f"has {len(key)} characters, {self.min_length} needed."
+        return self._check(key) if self._check is not None else None
 
     def _signing(self, keys: tuple[str, ...]) -> str:
         """Return the first key, or the one before it while the file is young."""
@@ -191,5 +211,7 @@ def _sources(source: Secret | str | bytes | Iterable[Any], name: str) -> tuple[S
     return found
 
 
-def _restore(sources: tuple[Secret, ...], settle: float, min_length: int, name: str) -> KeyRing:
-    return KeyRing(sources, settle=settle, min_length=min_length, name=name)
+def _restore(
+    sources: tuple[Secret, ...], settle: float, min_length: int, name: str, check: Callable[[str], str | None] | None
+) -> KeyRing:
+    return KeyRing(sources, settle=settle, min_length=min_length, name=name, check=check)

@@ -1,7 +1,6 @@
 """Encrypted events whose keys can be changed."""
 
 from base64 import b64decode
-from binascii import Error as Base64Error
 from os import urandom
 
 from cryptography.exceptions import InvalidTag
@@ -9,15 +8,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import Cipher
 from eventsourcing.utils import Environment
 
-from pentad_config import ConfigError, KeyRing, Secret
-from pentad_config.errors import Problem
+from pentad_config import KeyRing, Secret
 
 __all__ = ["KeyRingCipher"]
 
 _NONCE = 12  # bytes, at the front of a ciphertext
 _TAG = 16  # bytes, after the nonce: where eventsourcing's AESCipher has it
 _KEY_SIZES = (16, 24, 32)  # bytes
-_SHORTEST_KEY = 24  # characters of base64 that 16 bytes take
 
 
 class KeyRingCipher(Cipher):
@@ -26,7 +23,8 @@ class KeyRingCipher(Cipher):
     Reads what `eventsourcing.cipher.AESCipher` has written, and writes what that reads. Takes the keys from
     ``CIPHER_KEY``: base64 of 16, 24 or 32 random bytes each, separated by blanks or line ends, the newest first. The
     value may also be ``file:/path`` or ``env:NAME``, which keeps the keys out of the application's environment; a
-    file is read again when it changes, so keys are changed without a restart.
+    file is read again when it changes, so keys are changed without a restart. A key that cannot be one is an error
+    at the start; later the keys there were stay in use, and the log says why.
 
     Args:
         environment: the application's environment.
@@ -42,8 +40,7 @@ class KeyRingCipher(Cipher):
         source = environment.get(self.CIPHER_KEY)
         if not source:
             raise OSError(f"'{self.CIPHER_KEY}' not in env: set it to the keys, or to 'file:/path' or 'env:NAME'")
-        self._ring = KeyRing(Secret.at(source, name=self.CIPHER_KEY), min_length=_SHORTEST_KEY)
-        self._ciphers()
+        self._ring = KeyRing(Secret.at(source, name=self.CIPHER_KEY), min_length=0, check=_unusable)
 
     def encrypt(self, plaintext: bytes) -> bytes:
         """Encrypt with the first key."""
@@ -80,14 +77,16 @@ class KeyRingCipher(Cipher):
 
 
 def _make_ciphers(ring: KeyRing) -> list[AESGCM]:
-    return [AESGCM(_decoded(number, key)) for number, key in enumerate(ring.newest_first(), 1)]
+    return [AESGCM(_decoded(key)) for key in ring.newest_first()]
 
 
-def _decoded(number: int, key: str) -> bytes:
+def _unusable(key: str) -> str | None:
+    return None if len(_decoded(key)) in _KEY_SIZES else "is not base64 of 16, 24 or 32 bytes."
+
+
+def _decoded(key: str) -> bytes:
+    """Return the key's bytes, none if it is not base64."""
     try:
-        decoded = b64decode(key, validate=True)
-    except Base64Error:
-        decoded = b""
-    if len(decoded) not in _KEY_SIZES:
-        raise ConfigError([Problem("CIPHER_KEY", f"key {number} is not base64 of 16, 24 or 32 bytes.")])
-    return decoded
+        return b64decode(key, validate=True)
+    except ValueError:
+        return b""
