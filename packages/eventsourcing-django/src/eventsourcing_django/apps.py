@@ -18,7 +18,9 @@ class EventsourcingConfig(AppConfig):
         # Models are importable from here on.
         import eventsourcing_django
         from eventsourcing_django.checks import check_recorder_databases
+        from eventsourcing_django.environment_checks import check_environments
         from eventsourcing_django.factory import Factory
 
         eventsourcing_django.Factory = Factory  # type: ignore[assignment,misc]
         checks.register(check_recorder_databases, checks.Tags.database)
+        checks.register(check_environments)
