@@ -1,22 +1,45 @@
 """Projects on SQLite and on PostgreSQL."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from project import Project, postgres_settings
 
 
-@pytest.fixture
-def project(tmp_path):
-    made = Project(tmp_path)
-    yield made
-    made.close()
+@pytest.fixture(scope="session")
+def command_server(process_guard, tmp_path_factory):
+    """The address of a server that runs management commands."""
+    address = tmp_path_factory.mktemp("commands") / "socket"
+    argv = [sys.executable, "-P", Path(__file__).parent / "command_server.py", address]
+    server = process_guard.spawn(argv, stdout=subprocess.PIPE)
+    assert server.stdout.readline() == b"ready\n"
+    yield str(address)
+    server.terminate()
+    server.wait(20)
 
 
 @pytest.fixture
-def postgres_project(tmp_path, postgres_database):
-    made = Project(
-        tmp_path,
-        postgres_settings(postgres_database),
-        MIGRATION_QUORUM_BACKEND="syzygy.quorum.backends.postgres.PostgresQuorum",
-    )
-    yield made
-    made.close()
+def make_project(tmp_path, command_server):
+    """Make a project in a folder of its own; its processes end with the test."""
+    made = []
+
+    def make(database=None, cache=None, **settings):
+        made.append(Project(tmp_path, command_server, database, cache, **settings))
+        return made[-1]
+
+    yield make
+    for project in made:
+        project.close()
+
+
+@pytest.fixture
+def project(make_project):
+    return make_project()
+
+
+@pytest.fixture
+def postgres_project(make_project, postgres_database):
+    backend = "syzygy.quorum.backends.postgres.PostgresQuorum"
+    return make_project(postgres_settings(postgres_database), MIGRATION_QUORUM_BACKEND=backend)

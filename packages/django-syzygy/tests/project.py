@@ -9,9 +9,13 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from command_server import Command
+
 SETTINGS = """
 import json, os
 from syzygy import Stage
+from syzygy.quorum import rendezvous
+rendezvous.POLL_INTERVAL = 0.1  # ten times as often as in earnest: the tests wait for what is polled for
 SECRET_KEY = "project"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -40,10 +44,8 @@ def postgres_settings(url):
 class Running:
     """A started command whose output is read line by line."""
 
-    def __init__(self, argv, cwd, env):
-        self.process = subprocess.Popen(
-            argv, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.PIPE
-        )
+    def __init__(self, process):
+        self.process = process
         self.output = ""
         self._lines = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -84,8 +86,9 @@ class Running:
 class Project:
     """Write models and migrations, run commands."""
 
-    def __init__(self, folder: Path, database=None, cache=None, **settings):
+    def __init__(self, folder: Path, server, database=None, cache=None, **settings):
         self.folder = folder
+        self.server = server
         self.database = database or {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3")}
         self.cache = cache or LOCAL_CACHE
         self.settings = settings
@@ -134,10 +137,25 @@ class Project:
             "PROJECT_SETTINGS": repr(self.settings),
         }
 
-    def start(self, *arguments):
-        command = Running([sys.executable, "-m", "django", *arguments], self.folder, self.environment)
+    def start(self, *arguments, **environment):
+        """Start a command, with further environment variables."""
+        command = Running(Command(self.server, arguments, self.folder, {**self.environment, **environment}))
         self.running.append(command)
         return command
+
+    def start_interpreter(self, *arguments):
+        """Start a command in an interpreter of its own, as people do."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "django", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE,
+        )
+        self.running.append(Running(process))
+        return self.running[-1]
 
     def run(self, *arguments, status=0):
         """Run a command to its end and return its output."""

@@ -64,6 +64,15 @@ def test_deployment_on_postgresql(postgres_project):
     deploy(postgres_project)
 
 
+def test_an_interpreter_of_its_own(project):
+    """A command that nothing was imported for before does the same: here it makes and applies a migration."""
+    project.models(INITIAL)
+    for arguments in (["makemigrations", "--no-input"], ["migrate", "--pre-deploy"]):
+        command = project.start_interpreter(*arguments)
+        assert command.finish() == 0, command.output
+    assert "Applying shop.0001_initial... OK" in command.output
+
+
 def test_postgresql_statements(postgres_project):
     """The statements are single, plain ALTER TABLEs."""
     deployed(postgres_project)

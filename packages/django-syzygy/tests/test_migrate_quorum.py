@@ -1,16 +1,20 @@
 """`migrate --quorum` by real processes, on PostgreSQL and on the caches people use for it."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from project import Project, postgres_settings
+from project import postgres_settings
 
 INITIAL = """migrations.CreateModel("Item", fields=[("id", models.BigAutoField(primary_key=True))])"""
 RECORDED = """migrations.RunSQL("INSERT INTO runs (id) VALUES (1)")"""
-# The migration says that it began and waits for a word.
+# The migration says that it began and waits for a word; a process that is told to does so before it joins.
 GATED = """
-import sys
+import os, sys
+if "WAIT_BEFORE_JOINING" in os.environ:
+    print("Ready to join", flush=True)
+    sys.stdin.readline()
 def gate(apps, schema_editor):
     print("The gate is reached", flush=True)
     if sys.stdin.readline() != "go\\n":
@@ -19,7 +23,7 @@ def gate(apps, schema_editor):
 
 
 @pytest.fixture(params=["postgres", "redis"])
-def quorum_project(request, tmp_path, postgres_database):
+def quorum_project(request, make_project, postgres_database):
     cache, backend = None, "syzygy.quorum.backends.postgres.PostgresQuorum"
     if request.param == "redis":
         cache = {
@@ -27,12 +31,11 @@ def quorum_project(request, tmp_path, postgres_database):
             "LOCATION": request.getfixturevalue("redis_url"),
         }
         backend = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "member_timeout": 2}
-    made = Project(tmp_path, postgres_settings(postgres_database), cache, MIGRATION_QUORUM_BACKEND=backend)
+    made = make_project(postgres_settings(postgres_database), cache, MIGRATION_QUORUM_BACKEND=backend)
     made.migration("0001_initial", INITIAL)
     with database(made) as connection:
         connection.execute("CREATE TABLE runs (id integer)")
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture
@@ -210,15 +213,20 @@ def test_lone_process_times_out(quorum_project):
 
 def test_long_migration(gated):
     """While the leader works its followers wait, however short the quorum's timeout."""
-    followers = start_followers(gated, 1, 2, "--quorum-timeout", "20")
-    (leader,) = start(gated, 1, 2, "--quorum-timeout", "20")
+    timeout = 3
+    options = ["migrate", "--quorum", "2", "--quorum-timeout", str(timeout)]
+    # Started first and held, so that however slow the machine the other one does not wait for its start.
+    leader = gated.start(*options, WAIT_BEFORE_JOINING="1")
+    leader.expect("Ready to join")
+    (follower,) = start_followers(gated, 1, 2, "--quorum-timeout", str(timeout))
+    answer(leader, "join")
     leader.expect("The gate is reached")
-    followers[0].expect("Waiting for migrations to be applied")
+    follower.expect("Waiting for migrations to be applied")
     # Longer than the timeout: the follower is watched for an end that must not come.
-    with pytest.raises(Exception, match="timed out"):
-        followers[0].process.wait(22)
+    with pytest.raises(subprocess.TimeoutExpired):
+        follower.process.wait(timeout + 1)
     answer(leader, "go")
-    assert [process.finish() for process in (followers[0], leader)] == [0, 0]
+    assert [process.finish() for process in (follower, leader)] == [0, 0]
 
 
 @pytest.mark.parametrize("option", ["--plan", "--check"])

@@ -20,10 +20,10 @@ from .exceptions import QuorumDissolved, QuorumError
 __all__ = ("Rendezvous",)
 
 POLL_INTERVAL = 1  # seconds
-# How long a leader waits, with nobody there, for followers that have not noticed its end yet.
-_SOLITUDE = 5 * POLL_INTERVAL
-# How often those that wait for the quorum look whether somebody else has applied the plan already.
-_RECORD_INTERVAL = 5 * POLL_INTERVAL
+# For how many polls a leader waits, with nobody there, for followers that have not noticed its end yet.
+_SOLITUDE = 5
+# After how many polls those that wait for the quorum look whether somebody else has applied the plan already.
+_RECORD_POLLS = 5
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Rendezvous:
             if self.backend.others_waiting(namespace=self.post, quorum=self.quorum) != 0:
                 alone_since = time.monotonic()
             now = time.monotonic()
-            if now - alone_since > _SOLITUDE or now - started > self.timeout:
+            if now - alone_since > _SOLITUDE * POLL_INTERVAL or now - started > self.timeout:
                 self._warn("The migrations are applied, but not all other processes came to hear of it")
                 return
             time.sleep(POLL_INTERVAL)
@@ -136,7 +136,7 @@ class Rendezvous:
         try:
             while not self.backend.poll(namespace=self.pre, quorum=self.quorum):
                 now = time.monotonic()
-                if now > min(deadline, looked + _RECORD_INTERVAL):
+                if now > min(deadline, looked + _RECORD_POLLS * POLL_INTERVAL):
                     looked = now
                     if self._applied():
                         return False
