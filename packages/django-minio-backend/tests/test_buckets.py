@@ -75,7 +75,7 @@ def test_hooks_run_last_and_once(configure, new_bucket, sdk, capsys):
     assert same_policy(json.loads(sdk.get_bucket_policy(second)), policy)
 
 
-def test_set_bucket_policy_and_to_public(storage, sdk, s3_bucket):
+def test_a_storage_sets_a_given_policy_and_the_public_one(storage, sdk, s3_bucket):
     """The storage's own methods set a given policy, and the public one."""
     policy = public_read_policy(s3_bucket, listing=True)
     storage.set_bucket_policy(s3_bucket, policy)

@@ -1,6 +1,8 @@
 """Objects as files: positions, lines, reopening."""
 
+import gc
 import os
+import sys
 
 import pytest
 from django.core.files.base import ContentFile
@@ -104,3 +106,13 @@ def test_closing_gives_the_connection_back(storage):
             file.read(1)
         storage.open(name).read()
     assert pool.num_connections == before
+
+
+def test_a_file_that_could_not_be_opened_is_collected_in_silence(storage, monkeypatch):
+    """What is left of an opening that failed raises nothing more when Python collects it."""
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(FileNotFoundError):
+        storage.open("missing")
+    gc.collect()
+    assert unraisable == []

@@ -83,8 +83,12 @@ class Payload(Window):
 
     def _spooled(self, content: Any) -> IO[bytes]:
         self._spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  closed by close()
-        for chunk in content.chunks():
-            self._spool.write(chunk.encode() if isinstance(chunk, str) else chunk)
+        try:
+            for chunk in content.chunks():
+                self._spool.write(chunk.encode() if isinstance(chunk, str) else chunk)
+        except BaseException:
+            self.close()
+            raise
         return self._spool
 
     def announce(self, name: str) -> None:

@@ -42,9 +42,11 @@ class ObjectReader(io.RawIOBase):
         self._transport, self._bucket, self._name = transport, bucket, name
         self._position = 0
         self._process = os.getpid()
-        self._response: urllib3.BaseHTTPResponse | None = self._get({})
+        # A reader is closed when it is collected, also one whose first request fails and leaves no answer behind.
+        self._response: urllib3.BaseHTTPResponse | None = None
         self._at = 0
-        self.headers = self._response.headers
+        self._response = response = self._get({})
+        self.headers = response.headers
         self.size = int(self.headers.get("content-length", "0"))
         self.etag = self.headers.get("etag", "")
 
