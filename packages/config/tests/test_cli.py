@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import jwt
 import pytest
 
 MODULE = """
@@ -69,6 +71,55 @@ def test_check_notes_a_file_that_every_user_may_read(run, tmp_path):
     ran = run("check", "conf:App", APP_KEY_FILE=str(tmp_path / "k"), APP_KEYS_FILE=str(tmp_path / "ring"))
     text = "readable by every user (0644); Kubernetes and Docker mount secrets like this, on a shared host use 0600"
     assert (ran.returncode, ran.stdout) == (0, f"note  key: {text}\nnote  keys: {text}\nno problems\n")
+
+
+def token(seconds):
+    """A token as slurmctld hands out, that expires in so many seconds."""
+    return jwt.encode({"sun": "alice", "exp": int(time.time() + seconds)}, "k" * 32, algorithm="HS256")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(90 * 60 + 30, "expires in 2 h"), (150, "expires in 2 min"), (10 * 86400 + 60, "expires in 10 d")],
+)
+def test_check_and_explain_tell_when_a_token_expires(run, tmp_path, seconds, words):
+    """Of a setting and of a secret that some other configuration names; the token itself is not shown."""
+    text = token(seconds)
+    (tmp_path / "jwt").write_text(text)
+    (tmp_path / "jwt").chmod(0o600)
+    for arguments in (["check", "conf:App"], ["explain", "conf:App"]):
+        ran = run(*arguments, APP_KEY_FILE=str(tmp_path / "jwt"))
+        assert ran.returncode == 0
+        assert f"note  key: a token that {words}\n" in ran.stdout
+        assert text not in ran.stdout + ran.stderr
+    assert run("check", f"file:{tmp_path}/jwt").stdout == f"note  jwt: a token that {words}\nno problems\n"
+    assert f"note  SLURM_JWT: a token that {words}\n" in run("check", "env:SLURM_JWT", SLURM_JWT=text).stdout
+
+
+def test_an_expired_token_is_a_problem(run, tmp_path):
+    """The job that should have renewed it did not; Slurm would say no more than "authentication failure"."""
+    (tmp_path / "jwt").write_text(token(-600))
+    (tmp_path / "jwt").chmod(0o600)
+    said = f"file:{tmp_path}/jwt is a token that expired 10 min ago. Renew it, and see who should have.\n"
+    ran = run("check", "conf:App", APP_KEY_FILE=str(tmp_path / "jwt"))
+    assert (ran.returncode, ran.stderr) == (1, f"App.key: {said}")
+    ran = run("check", f"file:{tmp_path}/jwt")
+    assert (ran.returncode, ran.stderr) == (1, f"jwt: {said}")
+
+
+@pytest.mark.parametrize("text", ["plain-secret-of-some-length", "a.b.c", "e30.e30.e30", token(5).rpartition(".")[0]])
+def test_a_secret_that_is_no_token_has_no_expiry(run, text):
+    """Nor has a token that does not say."""
+    eternal = jwt.encode({"sun": "alice"}, "k" * 32, algorithm="HS256")
+    for value in (text, eternal):
+        ran = run("check", "env:IT", IT=value)
+        assert (ran.returncode, ran.stdout) == (0, "no problems\n")
+
+
+def test_a_secret_that_cannot_be_read_is_a_problem(run, tmp_path):
+    """With the words of a setting's."""
+    ran = run("check", f"file:{tmp_path}/no")
+    assert (ran.returncode, ran.stderr) == (1, f"no: {tmp_path}/no does not exist.\n")
 
 
 def test_explain_names_the_sources_that_were_not_used(run, tmp_path):

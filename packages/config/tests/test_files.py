@@ -76,6 +76,12 @@ def test_a_fifo_does_not_block(tmp_path):
         at(tmp_path / "pipe").reveal()
 
 
+def test_a_device_is_refused():
+    """It would be read for ever."""
+    with pytest.raises(ConfigError, match="secret_key: /dev/zero is not a regular file; a regular file is needed."):
+        at("/dev/zero").reveal()
+
+
 def test_a_file_that_others_may_write_is_refused(tmp_path):
     """Anyone could replace the secret."""
     path = write(tmp_path / "k", KEY)

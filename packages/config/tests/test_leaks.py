@@ -1,16 +1,21 @@
 """Whatever holds a secret shows it nowhere: objects, their attributes, errors and the tracebacks of errors."""
 
 import copy
+import dataclasses
 import json
 import logging
+import os
 import pickle
 import pprint
+import shutil
+import tempfile
 import traceback
+from pathlib import Path
 
 import pydantic
 import pytest
 
-from pentad_config import ConfigError, KeyRing, Secret, SecretMisuse, Settings, Together, reveal, setting
+from pentad_config import ConfigError, KeyRing, Secret, SecretMisuse, Settings, Together, override, reveal, setting
 from pentad_config.minio import SecretProvider
 from pentad_config.redis import RedisCredentials
 
@@ -57,6 +62,31 @@ HOLDERS = {
 }
 
 
+def in_a_file():
+    path = Path(tempfile.mkdtemp()) / "key"
+    path.write_text(VALUE)
+    os.utime(path, (1, 1))
+    secret = Secret.at(f"file:{path}")
+    secret.reveal()
+    shutil.rmtree(path.parent)
+    return secret
+
+
+def in_the_environment():
+    with override(LEAK_KEY=VALUE):
+        return used(Secret.at("env:LEAK_KEY"), Secret.reveal)
+
+
+#: These are pickled: the pickle says where the value is.
+REFERENCES = {"file": in_a_file, "environment": in_the_environment}
+EVERY = {**HOLDERS, **REFERENCES}
+
+
+@dataclasses.dataclass
+class Record:
+    holder: object
+
+
 def with_locals(error):
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
@@ -88,8 +118,9 @@ SHOWN = {
     "json": lambda h: json.dumps({"h": h}, default=str) + json.dumps({"h": h}, default=repr),
     "vars": attributes,
     "vars, one deeper": lambda h: "".join(attributes(item) for item in getattr(h, "__dict__", {}).values()),
+    "dataclass": lambda h: f"{Record(h)} {dataclasses.asdict(Record(h))} {vars(Record(h))}",
     "pprint": lambda h: pprint.pformat({"h": [h]}),
-    "copy": lambda h: repr(copy.copy(h)) + attributes(copy.copy(h)),
+    "copy": lambda h: "".join(repr(c) + attributes(c) for c in (copy.copy(h), copy.deepcopy(h))),
     "logging": logged,
     "traceback with locals": raised_beside,
     "exception argument": lambda h: repr(ValueError(h)),
@@ -97,10 +128,10 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("way", SHOWN)
-@pytest.mark.parametrize("kind", HOLDERS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_holder_never_shows_its_value(kind, way):
     """Every object that holds a secret, shown in every way Python has."""
-    holder = HOLDERS[kind]()
+    holder = EVERY[kind]()
     try:
         shown = SHOWN[way](holder)
     except (SecretMisuse, TypeError) as refusal:
@@ -114,6 +145,19 @@ def test_a_holder_of_a_literal_is_not_pickled_in_clear(kind):
     """A pickle would carry the value to wherever it goes."""
     with pytest.raises((SecretMisuse, TypeError, AttributeError)):
         pickle.dumps(HOLDERS[kind]())
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_a_pickle_holds_the_reference_and_no_value(kind):
+    """The other side looks it up."""
+    assert VALUE.encode() not in pickle.dumps(REFERENCES[kind]())
+
+
+@pytest.mark.parametrize("kind", ["literal", "bytes", "callable", *REFERENCES])
+def test_a_pydantic_model_dumps_no_value(kind):
+    """Neither as Python nor as JSON, nor in its schema."""
+    model = Model(key=EVERY[kind]())
+    assert VALUE not in f"{model} {model!r} {model.model_dump()} {model.model_dump_json()} {Model.model_json_schema()}"
 
 
 def test_the_credentials_minio_signs_with_do_not_show_in_its_frames():

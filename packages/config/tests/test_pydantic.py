@@ -27,7 +27,7 @@ def test_the_error_about_another_field_does_not_quote_a_secret():
     with override(GUEST_KEY=VALUE), pytest.raises(pydantic.ValidationError) as caught:
         Guest()
     assert "port" in str(caught.value)
-    assert VALUE not in str(caught.value) + repr(caught.value.errors()) + repr(caught.value.json)
+    assert VALUE not in str(caught.value) + repr(caught.value.errors()) + caught.value.json()
 
 
 def test_a_secret_in_a_model_follows_its_file(tmp_path):
@@ -63,3 +63,9 @@ def test_dumps_show_the_marker():
     assert found.key.data() == VALUE.encode()
     assert found.model_dump(mode="json") == {"key": "<Secret secret: redacted>", "port": 1}
     assert VALUE not in found.model_dump_json() + repr(found) + repr(vars(found))
+
+
+def test_a_model_s_json_schema_says_that_it_is_a_password():
+    """OpenAPI pages and forms hide what is typed into it."""
+    properties = Guest.model_json_schema()["properties"]
+    assert properties["key"] == {"format": "password", "type": "string", "writeOnly": True, "title": "Key"}

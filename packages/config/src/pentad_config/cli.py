@@ -16,6 +16,7 @@ from pentad_config.fields import Field
 from pentad_config.ringfile import add, promote, prune
 from pentad_config.secret import Secret
 from pentad_config.settings import Settings, secrets_of
+from pentad_config.tokens import seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +51,15 @@ def _parser() -> argparse.ArgumentParser:
         ("schema", _schema, "write the settings as a JSON schema"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "target", nargs="*" if name == "check" else "+", metavar="MODULE:CLASS", help="a Settings class"
-        )
+        if name == "check":
+            command.add_argument(
+                "target",
+                nargs="*",
+                metavar="TARGET",
+                help="MODULE:CLASS, a Settings class, or a secret: file:/path, env:X",
+            )
+        else:
+            command.add_argument("target", nargs="+", metavar="MODULE:CLASS", help="a Settings class")
         command.add_argument("--credentials", action="append", default=[], metavar="DIR", help="a folder of secrets")
         command.set_defaults(run=function)
     ring = commands.add_parser("ring", help="change a file of keys, atomically", description="Change a file of keys.")
@@ -82,18 +89,44 @@ def _target(text: str) -> type[Settings]:
 
 def _check(options: argparse.Namespace) -> int:
     problems: list[str] = conflicts()
-    for target in _targets(options):
-        try:
-            loaded = target.load(credentials=options.credentials)
-        except ConfigError as error:
-            problems += [f"{target.__name__}.{problem}" for problem in error.problems]
+    for text in options.target:
+        if text.startswith(("file:", "env:")):
+            problems += _check_secret(Secret.at(text))
         else:
-            _print_notes(loaded)
+            problems += _check_settings(_target(text), options.credentials)
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
         print("no problems")
     return 1 if problems else 0
+
+
+def _check_settings(target: type[Settings], credentials: list[str]) -> list[str]:
+    try:
+        loaded = target.load(credentials=credentials)
+    except ConfigError as error:
+        return [f"{target.__name__}.{problem}" for problem in error.problems]
+    _print_notes(loaded)
+    return [
+        f"{target.__name__}.{name}: {expired}" for name, secret in _secrets(loaded) if (expired := _expired(secret))
+    ]
+
+
+def _check_secret(secret: Secret) -> list[str]:
+    """Check a secret that is in no Settings class: one that a trait or a Django setting names."""
+    try:
+        expired = _expired(secret)
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    _print_secret_notes(secret.name, secret)
+    return [f"{secret.name}: {expired}"] if expired else []
+
+
+def _expired(secret: Secret) -> str:
+    left = seconds_left(secret.reveal())
+    if left is None or left > 0:
+        return ""
+    return f"{secret.ref or 'its value'} is a token that expired {_age(-left)} ago. Renew it, and see who should have."
 
 
 def _explain(options: argparse.Namespace) -> None:
@@ -108,15 +141,26 @@ def _explain(options: argparse.Namespace) -> None:
         _print_notes(loaded)
 
 
+def _secrets(loaded: Settings) -> list[tuple[str, Secret]]:
+    names = [field.name for field in type(loaded).describe()]
+    return [(name, secret) for name in names for secret in secrets_of(getattr(loaded, name))]
+
+
 def _print_notes(loaded: Settings) -> None:
-    for field in type(loaded).describe():
-        for secret in secrets_of(getattr(loaded, field.name)):
-            mode = _mode(secret)
-            if mode & stat.S_IROTH:
-                print(
-                    f"note  {field.name}: readable by every user ({mode:04o}); Kubernetes and Docker mount secrets "
-                    "like this, on a shared host use 0600"
-                )
+    for name, secret in _secrets(loaded):
+        _print_secret_notes(name, secret)
+
+
+def _print_secret_notes(name: str, secret: Secret) -> None:
+    mode = _mode(secret)
+    if mode & stat.S_IROTH:
+        print(
+            f"note  {name}: readable by every user ({mode:04o}); Kubernetes and Docker mount secrets "
+            "like this, on a shared host use 0600"
+        )
+    left = seconds_left(secret.reveal())
+    if left is not None:
+        print(f"note  {name}: a token that {f'expires in {_age(left)}' if left > 0 else f'expired {_age(-left)} ago'}")
 
 
 def _mode(secret: Secret) -> int:

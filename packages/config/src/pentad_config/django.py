@@ -16,6 +16,7 @@ from pentad_config.errors import SecretMisuse
 from pentad_config.marker import marker
 from pentad_config.redaction import redact
 from pentad_config.sources import live_sources
+from pentad_config.tokens import seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -234,6 +235,7 @@ class PentadConfig(AppConfig):
         """Register the checks."""
         checks.register(_check_secret_key, checks.Tags.security)
         checks.register(_check_sources, checks.Tags.security)
+        checks.register(_check_tokens, checks.Tags.security)
         checks.register(_check_conflicts, checks.Tags.compatibility)
 
 
@@ -261,6 +263,18 @@ def _check_sources(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         checks.Warning(f"A secret serves its last good value: {source.problem}", id="pentad_config.W001")
         for source in live_sources()
         if source.problem is not None
+    ]
+
+
+def _check_tokens(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    return [
+        checks.Warning(
+            f"{source.name}: {source.ref or 'its value'} is a token that has expired.",
+            hint="Renew it, and see who should have.",
+            id="pentad_config.W003",
+        )
+        for source in live_sources()
+        if source.recent and (seconds_left(source.recent[0]) or 0) < 0
     ]
 
 

@@ -144,6 +144,10 @@ class Secret:
 
         return secret_schema(cls)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "password", "writeOnly": True}
+
 
 def _restore(cls: type[Secret], ref: str, name: str, ttl: float, limit: int, binary: bool) -> Secret:
     return cls.at(ref, name=name, ttl=ttl, limit=limit, binary=binary)
