@@ -148,7 +148,7 @@ def pairs(s3_service, s3_bucket):
     """Two pairs of keys that the server accepts at the same time."""
     from minio import Minio
 
-    if not (s3_service.second_access_key and s3_service.checks_signatures):
+    if not (s3_service.second_keys and s3_service.checks_signatures):
         pytest.skip(f"{s3_service.line} accepts one pair of keys only, so there is nothing to rotate")
     client = Minio(
         endpoint=s3_service.endpoint,
@@ -160,10 +160,7 @@ def pairs(s3_service, s3_bucket):
     from io import BytesIO
 
     client.put_object(bucket_name=s3_bucket, object_name="page", data=BytesIO(b"hello"), length=5)
-    return [
-        (s3_service.access_key, s3_service.secret_key),
-        (s3_service.second_access_key, s3_service.second_secret_key),
-    ]
+    return [s3_service.keys.revealed(), s3_service.second_keys.revealed()]
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_what_cannot_be_had_says_what_was_tried(bare_path, monkeypatch):
     old = bare_path / "redis-server"
     old.write_text("#!/bin/sh\necho 'Redis server v=6.0.16 sha=0'\n")
     old.chmod(0o755)
-    monkeypatch.setattr("pentad_services.redis.in_wheel", lambda *_: None)
+    monkeypatch.setattr("pentad_services._finding.in_wheel", lambda *_: None)
     with pytest.raises(Unavailable) as caught:
         start_redis()
     said = str(caught.value)

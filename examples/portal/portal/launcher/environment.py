@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pentad_config import Secret
 from pentad_services import RedisService, S3Service, SlurmService
 
 EXAMPLE: Final = Path(__file__).resolve().parents[2]
@@ -53,18 +54,18 @@ class SecretFiles:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keep(self, name: str, value: str) -> str:
+    def keep(self, name: str, value: Secret) -> str:
         """Write a secret; returns the file's path."""
         path = self._folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(value)
+            file.write(value.text())
         return str(path)
 
     def key(self, name: str) -> str:
         """The path of a file with a random key, made on the first start."""
         path = self._folder / name
-        return str(path) if path.exists() else self.keep(name, secrets.token_urlsafe(48))
+        return str(path) if path.exists() else self.keep(name, Secret(secrets.token_urlsafe(48), name=name))
 
 
 class Environments:
@@ -96,13 +97,13 @@ class Environments:
             "PORTAL_BUCKET_PREFIX": self._bucket_prefix,
         }
 
-    def of_catalogue(self, redis: RedisService, slurm: SlurmService, s3: S3Service, database: str) -> Environment:
+    def of_catalogue(self, redis: RedisService, slurm: SlurmService, s3: S3Service, database: Secret) -> Environment:
         """The catalogue's: also the database and the S3 server's keys."""
         return self.of_front_door(redis, slurm, s3) | {
             "PORTAL_DATABASE_URL_FILE": self._files.keep("database_url", database),
             "PORTAL_DJANGO_KEYS_FILE": self._files.key("django_keys"),
-            "PORTAL_S3_ACCESS_KEY_FILE": self._files.keep("s3_access_key", s3.access_key),
-            "PORTAL_S3_SECRET_KEY_FILE": self._files.keep("s3_secret_key", s3.secret_key),
+            "PORTAL_S3_ACCESS_KEY_FILE": self._files.keep("s3_access_key", s3.keys.access),
+            "PORTAL_S3_SECRET_KEY_FILE": self._files.keep("s3_secret_key", s3.keys.secret),
             "PORTAL_S3_REGION": s3.region,
             "DJANGO_SETTINGS_MODULE": "portal.catalogue.settings",
         }
@@ -112,7 +113,7 @@ class Environments:
             "PORTAL_PUBLIC_URL": self._addresses.public_url,
             "PORTAL_HUB_URL": self._addresses.hub_url,
             "PORTAL_STATE": str(self._state),
-            "PORTAL_REDIS_URL_FILE": self._files.keep("redis_url", redis.url),
+            "PORTAL_REDIS_URL_FILE": self._files.keep("redis_url", redis.address),
             "PORTAL_SIGNING_KEYS_FILE": self._files.key("signing_keys"),
             "PORTAL_COOKIE_HTTPS_ONLY": "no",  # this demo is plain http on loopback; the default is yes
             "PYTHONPATH": os.pathsep.join([str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])]),

@@ -1,4 +1,4 @@
-"""What every finder shares: the record of what was tried, versions, ports, waiting for a sign."""
+"""What every finder shares: the order of places, the record of what was tried, versions, ports, waiting for a sign."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from pentad_services.errors import StartFailed, Unavailable
 from pentad_services.guard import GuardedProcess
@@ -47,15 +47,44 @@ class Search:
     remedy: str
     tried: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of_server(cls, service: str, remedy: str) -> Self:
+        """The search that `first_source` leaves to the server's own module: two places have been passed already."""
+        return cls(service, remedy, [f"{_address_variable(service)} (not set)", "container (not asked for)"])
+
     def miss(self, step: str) -> None:
         """Note a step that led to nothing."""
         self.tried.append(step)
+
+    def from_wheel(self, distribution: str, file_name: str, product: str, pattern: str) -> Program | None:
+        """The program that a wheel brought, if it runs; its version is `pattern`'s first group."""
+        path = in_wheel(distribution, file_name)
+        if path is None:
+            self.miss(f"wheel {distribution} (not installed)")
+        elif version := printed_version([str(path), "--version"], pattern):
+            return Program(path, product, version, "wheel")
+        else:
+            self.miss(f"{path} (does not run on this machine)")
+        return None
 
     def unavailable(self) -> Unavailable:
         """The error that says what was tried and what would help."""
         return Unavailable(
             f"{self.service}: not available here. Tried: {'; '.join(self.tried)}. To get it: {self.remedy}."
         )
+
+
+def first_source(
+    service: str, docker: bool, *, given: Callable[[str], T], container: Callable[[], T], program: Callable[[], T]
+) -> T:
+    """The server from the first place there is: the address in PENTAD_TEST_..._URL, a container, a program."""
+    if url := environment(_address_variable(service)):
+        return given(url)
+    return container() if asked_for_docker(docker) else program()
+
+
+def _address_variable(service: str) -> str:
+    return f"PENTAD_TEST_{service.upper()}_URL"
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -121,6 +150,16 @@ def on_free_ports(service: str, attempt: Callable[[], T]) -> T:
         with contextlib.suppress(PortTakenError):
             return attempt()
     raise StartFailed(f"{service}: three free ports in a row were taken by others while it started")
+
+
+def wait_for_server(sign: Callable[[], bool], process: GuardedProcess, program: Program, taken: str) -> None:
+    """As `wait_for`; PortTakenError when the log's end says so in the words `taken`."""
+    try:
+        wait_for(sign, process, str(program))
+    except StartFailed:
+        if taken in process.tail(60):
+            raise PortTakenError from None
+        raise
 
 
 def wait_for(sign: Callable[[], bool], process: GuardedProcess, what: str, *, timeout: float = 60.0) -> None:

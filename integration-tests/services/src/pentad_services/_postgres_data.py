@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pentad_services._credentials import kept_secret
 from pentad_services.errors import StartFailed
 from pentad_services.guard import ProcessGuard
 
@@ -50,28 +50,25 @@ def _works(prefix: tuple[str, ...]) -> bool:
     return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
 
 
-def make_cluster(program: Path, data: Path, account: Account, guard: ProcessGuard, *, durable: bool) -> str | None:
-    """Make `data` a database cluster unless it is one; returns the superuser's password if it has one."""
-    secret = data.with_name(data.name + ".password")
+def password_file(data: Path) -> Path:
+    """The file that keeps the superuser's password: beside the data folder, which initdb wants empty."""
+    return data.with_name(data.name + ".password")
+
+
+def make_cluster(program: Path, data: Path, account: Account, guard: ProcessGuard, *, durable: bool) -> None:
+    """Make `data` a database cluster that asks for its superuser's password, unless it is one."""
     if not (data / "PG_VERSION").exists():
         data.parent.mkdir(parents=True, exist_ok=True)
-        if durable:
-            _initialise(program, data, account, guard, secret)
-        else:
-            _initialise(program, data, account, guard, None)
+        _initialise(program, data, account, guard, durable=durable)
     _check_version(program, data)
-    return secret.read_text().strip() if durable else None
 
 
-def _initialise(program: Path, data: Path, account: Account, guard: ProcessGuard, secret: Path | None) -> None:
+def _initialise(program: Path, data: Path, account: Account, guard: ProcessGuard, *, durable: bool) -> None:
     data.mkdir(mode=0o700, exist_ok=True)
-    options = ["-A", "trust", "--no-sync"]
-    if secret:
-        secret.touch(mode=0o600)
-        secret.write_text(secrets.token_urlsafe(24) + "\n")
-        options = ["-A", "scram-sha-256", "--pwfile", str(secret)]
+    password = password_file(data)
+    kept_secret(password)
     if account.user:
-        for path in filter(None, (data, secret)):
+        for path in (data, password):
             shutil.chown(path, account.user)
         os.chmod(guard.folder, 0o711)  # noqa: S103 - lets that user pass through, not look
     command: list[str | os.PathLike[str]] = [
@@ -84,7 +81,11 @@ def _initialise(program: Path, data: Path, account: Account, guard: ProcessGuard
         "-E",
         "UTF8",
         "--no-locale",
-        *options,
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+        password,
+        *([] if durable else ["--no-sync"]),
     ]
     log = data.with_name(data.name + ".initdb.log")
     process = guard.spawn(

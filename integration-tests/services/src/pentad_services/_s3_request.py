@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
+
+from pentad_services._credentials import KeyPair
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -22,8 +24,7 @@ class S3Request:
     endpoint: str
     secure: bool
     region: str
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
+    keys: KeyPair
 
     def send(self, method: str, path: str, query: dict[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body of the answer. Raises OSError or HTTPException when there is none."""
@@ -50,12 +51,12 @@ class S3Request:
         signature = hmac.new(
             self._key(now[:8]), f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{canonical}".encode(), hashlib.sha256
         )
-        credential = f"AWS4-HMAC-SHA256 Credential={self.access_key}/{scope}"
+        credential = f"AWS4-HMAC-SHA256 Credential={self.keys.access.text()}/{scope}"
         headers["authorization"] = f"{credential}, SignedHeaders={names}, Signature={signature.hexdigest()}"
         return headers
 
     def _key(self, day: str) -> bytes:
-        key = b"AWS4" + self.secret_key.encode()
+        key = b"AWS4" + self.keys.secret.data()
         for part in (day, self.region, "s3", "aws4_request"):
             key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         return key

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from pentad_config import Secret
+from pentad_services._credentials import KeyPair, login
 from pentad_services._finding import in_wheel, wait_for
 from pentad_services.errors import Unavailable
 from pentad_services.guard import GuardedProcess, ProcessGuard
@@ -111,35 +113,37 @@ def _named(image: str) -> str:
     return told.stdout.strip() or image
 
 
-def start_redis(guard: ProcessGuard | None, password: str | None = None) -> RedisService:
-    """Redis in a container."""
-    container = _up("redis", guard, {"PENTAD_REDIS_PASSWORD": password or ""})
+def start_redis(guard: ProcessGuard | None, password: Secret | None = None) -> RedisService:
+    """Redis in a container, behind this password or a generated one."""
+    required = _password() if password is None else password
+    container = _up("redis", guard, {"PENTAD_REDIS_PASSWORD": required.text()})
     address = container.published(6379)
-    login = f":{password}@" if password else ""
-    return RedisService(container.line(address), url=f"redis://{login}{address}/0", _stop=container.stop)
+    url = Secret(f"redis://{login(required)}{address}/0", name="Redis URL")
+    return RedisService(container.line(address), url, _stop=container.stop)
 
 
 def start_postgres(guard: ProcessGuard | None) -> PostgresService:
     """PostgreSQL in a container, behind a generated password."""
-    password = secrets.token_urlsafe(24)
-    container = _up("postgres", guard, {"PENTAD_POSTGRES_PASSWORD": password})
+    password = _password()
+    container = _up("postgres", guard, {"PENTAD_POSTGRES_PASSWORD": password.text()})
     address = container.published(5432)
-    url = f"postgresql://postgres:{password}@{address}/postgres"
-    return PostgresService(container.line(address), url=url, _stop=container.stop)
+    url = Secret(f"postgresql://{login(password, 'postgres')}{address}/postgres", name="PostgreSQL URL")
+    return PostgresService(container.line(address), url, _stop=container.stop)
 
 
 def start_s3(guard: ProcessGuard | None) -> S3Service:
     """The S3 server in a container, with generated credentials."""
-    from pentad_services.s3 import takes_objects
-
-    access, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
+    keys = KeyPair.made()
+    access, secret = keys.revealed()
     container = _up("s3", guard, {"PENTAD_S3_ACCESS_KEY": access, "PENTAD_S3_SECRET_KEY": secret})
     address = container.published(8333)
-    service = S3Service(
-        container.line(address), endpoint=address, access_key=access, secret_key=secret, _stop=container.stop
-    )
-    wait_for(lambda: takes_objects(service), container.process, "the S3 server in a container")
+    service = S3Service(container.line(address), endpoint=address, keys=keys, _stop=container.stop)
+    wait_for(service.takes_objects, container.process, "the S3 server in a container")
     return service
+
+
+def _password() -> Secret:
+    return Secret(secrets.token_urlsafe(24), name="password of a container")
 
 
 def start_slurm(guard: ProcessGuard | None) -> SlurmService:

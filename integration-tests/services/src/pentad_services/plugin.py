@@ -7,20 +7,20 @@ required: in CI (``CI=true``) or with ``PENTAD_REQUIRE_SERVICES=1``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pentad_services.browser import BrowserService
     from pentad_services.guard import ProcessGuard
     from pentad_services.postgres import PostgresService
     from pentad_services.redis import RedisService
     from pentad_services.s3 import S3Service
     from pentad_services.service import Service
-    from pentad_services.slurm import SlurmService
 
+# Its databases hold what tests write and nothing else, and tests make addresses with users of their own from its URL.
+_OPTIONS: dict[str, dict[str, Any]] = {"redis": {"password": ""}}
 _LINES = pytest.StashKey[list[str]]()
 
 
@@ -46,21 +46,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
 
 
-def _obtain(name: str, config: pytest.Config, guard: ProcessGuard) -> Iterator[Any]:
-    from pentad_services.errors import Unavailable
-    from pentad_services.starting import STARTERS
-
-    try:
-        service: Service = STARTERS[name](guard=guard)
-    except Unavailable as reason:
-        if services_are_required():
-            pytest.fail(str(reason), pytrace=False)
-        pytest.skip(str(reason))
-    config.stash[_LINES].append(service.line)
-    yield service
-    service.stop()
-
-
 @pytest.fixture(scope="session")
 def process_guard() -> Iterator[ProcessGuard]:
     """A guard for processes that tests start: they end with the session, however it ends."""
@@ -70,34 +55,40 @@ def process_guard() -> Iterator[ProcessGuard]:
         yield guard
 
 
-@pytest.fixture(scope="session")
-def redis_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[RedisService]:
-    """A Redis-compatible server; `.url` is its database 0, which nothing empties."""
-    yield from _obtain("redis", pytestconfig, process_guard)
+def _service_fixture(name: str, doc: str) -> Callable[..., Iterator[Any]]:
+    """The session's fixture ``<name>_service``: started for the first test that asks, stopped after the last."""
+
+    def service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[Any]:
+        running = _started(name, process_guard)
+        pytestconfig.stash[_LINES].append(running.line)
+        yield running
+        running.stop()
+
+    service.__doc__ = doc
+    return pytest.fixture(service, scope="session", name=f"{name}_service")
 
 
-@pytest.fixture(scope="session")
-def postgres_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[PostgresService]:
-    """A PostgreSQL server: `.url`, `.create_database(name=None)`, `.drop_database(url)`."""
-    yield from _obtain("postgres", pytestconfig, process_guard)
+def _started(name: str, guard: ProcessGuard) -> Service:
+    from pentad_services.errors import Unavailable
+    from pentad_services.starting import STARTERS
+
+    try:
+        return STARTERS[name](guard=guard, **_OPTIONS.get(name, {}))
+    except Unavailable as reason:
+        if services_are_required():
+            pytest.fail(str(reason), pytrace=False)
+        pytest.skip(str(reason))
 
 
-@pytest.fixture(scope="session")
-def s3_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[S3Service]:
-    """An S3 server: `.endpoint`, `.access_key`, `.secret_key`, `.region`, `.secure`."""
-    yield from _obtain("s3", pytestconfig, process_guard)
-
-
-@pytest.fixture(scope="session")
-def slurm_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[SlurmService]:
-    """Slurm's commands: `.bin_dir`, `.environ`, `.kind` (``"mock"`` or ``"real"``)."""
-    yield from _obtain("slurm", pytestconfig, process_guard)
-
-
-@pytest.fixture(scope="session")
-def browser_service(pytestconfig: pytest.Config, process_guard: ProcessGuard) -> Iterator[BrowserService]:
-    """A Chromium: `.executable`, `.launch_args`."""
-    yield from _obtain("browser", pytestconfig, process_guard)
+redis_service = _service_fixture("redis", "A Redis-compatible server; `.url` is its database 0, which nothing empties.")
+postgres_service = _service_fixture(
+    "postgres", "A PostgreSQL server: `.url`, `.create_database(name=None)`, `.drop_database(url)`."
+)
+s3_service = _service_fixture("s3", "An S3 server: `.endpoint`, `.access_key`, `.secret_key`, `.region`, `.secure`.")
+slurm_service = _service_fixture(
+    "slurm", 'Slurm\'s commands: `.bin_dir`, `.environ`, `.kind` (``"mock"`` or ``"real"``).'
+)
+browser_service = _service_fixture("browser", "A Chromium: `.executable`, `.launch_args`.")
 
 
 @pytest.fixture

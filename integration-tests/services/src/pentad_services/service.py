@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from pentad_services.guard import ProcessGuard
+from pentad_config import Secret
+from pentad_services.guard import GuardedProcess, ProcessGuard
 
-__all__ = ["Service"]
+__all__ = ["AddressedService", "Home", "Service"]
 
 
 @dataclass
@@ -38,6 +40,19 @@ class Service:
 
 
 @dataclass
+class AddressedService(Service):
+    """A running service that is reached by one URL, which holds its password."""
+
+    address: Secret
+    """The URL."""
+
+    @property
+    def url(self) -> str:
+        """The URL as text, for a client that takes no `Secret`."""
+        return self.address.text()
+
+
+@dataclass
 class Home:
     """The guard that a service is started under: the caller's, or one of its own."""
 
@@ -57,6 +72,11 @@ class Home:
         except BaseException:
             self.close()
             raise
+
+    def stop(self, process: GuardedProcess, grace: float, stop_signal: int = signal.SIGTERM) -> None:
+        """End the service's process, and close."""
+        process.stop(stop_signal, grace)
+        self.close()
 
     def close(self) -> None:
         """Close the guard if it is the service's own."""

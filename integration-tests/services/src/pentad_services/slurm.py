@@ -28,7 +28,7 @@ class SlurmService(Service):
 
     bin_dir: Path = Path()
     """Folder with sbatch, squeue, scancel, sinfo, scontrol, sacct."""
-    environ: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=dict, repr=False)
     """Variables to merge into the environment; PATH begins with `bin_dir`."""
     kind: str = "mock"
     """``"mock"`` or ``"real"``."""
