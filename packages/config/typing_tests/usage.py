@@ -2,6 +2,8 @@
 
 from typing import assert_type
 
+from traitlets import HasTraits
+
 from pentad_config import ConfigError, KeyRing, Problem, Secret, Settings, Together, override, redact, reveal, setting
 from pentad_config.django import django_keys
 from pentad_config.logs import install, redact_event
@@ -46,6 +48,15 @@ assert_type(django_keys(ring), tuple[str, list[str]])
 assert_type(SecretProvider(app.key, app.key).generation, int)
 assert_type(RedisCredentials(app.key, "user").get_credentials(), tuple[str] | tuple[str, str])
 assert_type(SecretTrait(help="a token").tag(config=True), SecretTrait)
+
+
+class Reporter(HasTraits):
+    token = SecretTrait(help="what the report is sent with")
+
+
+reporter = Reporter(token="file:/run/secrets/token")
+reporter.token = b"token"
+assert_type(reporter.token, Secret | None)
 install()
 redact_event({"event": "x"})
 source: type[SecretSource] = SecretSource

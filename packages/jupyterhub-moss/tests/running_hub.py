@@ -38,7 +38,18 @@ class Hub:
             "environ": [name for name in environ if name != "PATH"], **settings,
         }  # fmt: skip
         path = os.pathsep.join([environ.get("PATH", os.environ["PATH"]), str(Path(sys.executable).parent)])
-        self.environ = {**os.environ, **environ, "PATH": path, "MOSS_TEST_HUB": json.dumps(self.settings)}
+        #: What an administrator gives a hub in its environment, and no user may have.
+        self.credentials = {
+            name: secrets.token_hex(32)
+            for name in ("CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY", "JPY_COOKIE_SECRET", "SLURM_JWT")
+        }
+        self.environ = {
+            **os.environ,
+            **environ,
+            **self.credentials,
+            "PATH": path,
+            "MOSS_TEST_HUB": json.dumps(self.settings),
+        }
         self.log = folder / "hub.log"
         self.guard = guard
         self.process = None

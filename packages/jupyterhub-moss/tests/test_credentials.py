@@ -7,6 +7,7 @@ import pytest
 from jupyterhub_moss.credentials import RedactedLog, tokens_of
 from jupyterhub_moss.spawner import MOSlurmSpawner, _submission_message
 from pentad_config import ConfigError
+from pentad_config.exposure import exposures
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -28,6 +29,17 @@ def test_a_log_line_is_written_without_the_token(caplog):
     assert "100% plain" in caplog.text
     assert "RuntimeError: no" in caplog.text
     assert caplog.records[0].funcName == "test_a_log_line_is_written_without_the_token"
+
+
+def test_a_token_is_held_as_a_secret():
+    """No attribute of ours is the text, under either of the names that JupyterHub has given it."""
+    environment = {"JUPYTERHUB_API_TOKEN": TOKEN, "JPY_API_TOKEN": TOKEN, "JUPYTERHUB_SSL_KEYFILE": "/certs/key"}
+    held = tokens_of(environment)
+    assert [secret.name for secret in held] == ["JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"]
+    spawner = MOSlurmSpawner(_mock=True)
+    spawner._tokens = held
+    assert exposures(spawner, TOKEN, "jupyterhub_moss") == []
+    assert TOKEN not in f"{vars(spawner)} {held}"
 
 
 def test_what_slurm_says_is_shown_without_the_token():

@@ -7,9 +7,9 @@ import pytest
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the server's environment from /proc")
 
 
-def tokens_of(user):
-    """The API tokens in the environments of this user's processes."""
-    found = set()
+def environments_of(user):
+    """The environments of this user's processes."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             pairs = (process / "environ").read_bytes().decode(errors="replace").split("\0")
@@ -17,8 +17,13 @@ def tokens_of(user):
             continue
         variables = dict(pair.partition("=")[::2] for pair in pairs)
         if variables.get("JUPYTERHUB_USER") == user:
-            found.add(variables.get("JUPYTERHUB_API_TOKEN", ""))
-    return found - {""}
+            found.append(variables)
+    return found
+
+
+def tokens_of(user):
+    """The API tokens in them."""
+    return {variables.get("JUPYTERHUB_API_TOKEN", "") for variables in environments_of(user)} - {""}
 
 
 def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, visitor, slurm):
@@ -37,3 +42,22 @@ def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, visitor, s
     assert outputs
     assert token not in "".join(outputs)
     assert token not in hub.api("GET", f"/users/{visitor.name}").text
+
+
+def test_what_the_hub_itself_holds_stays_with_it(hub, visitor, slurm):
+    """The proxy's token, the keys of cookies and of stored state: in no job, no script, no log, no list of jobs."""
+    answer = visitor.submit(partition="cpu", runtime="0:30:00", environment_id="default", output="true")
+    assert answer.status_code == 302, answer.text
+    hub.ready(visitor.name)
+    number = slurm("squeue", "-h", "-o", "%i", "--sort=-i").split()[0]
+    environments = environments_of(visitor.name)
+    assert environments
+    places = [
+        str(environments),
+        slurm("scontrol", "show", "job", number),
+        slurm("scontrol", "write", "batch_script", number, "-"),
+        hub.log_text(),
+        hub.api("GET", f"/users/{visitor.name}").text,
+    ]
+    shown = [name for name, value in hub.credentials.items() if any(value in place for place in places)]
+    assert shown == []

@@ -11,7 +11,7 @@ from pentad_config.secret import Secret
 __all__ = ["SecretTrait"]
 
 
-class SecretTrait(TraitType[Any, Any]):
+class SecretTrait(TraitType[Secret | None, Secret | str | bytes | None]):
     """A `Secret`, or text that `Secret.at` understands: `file:/path`, `env:VARIABLE`, or the value itself.
 
     Works in configuration files and on the command line; `--show-config` and error messages show a marker for
