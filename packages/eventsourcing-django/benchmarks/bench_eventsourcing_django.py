@@ -1,0 +1,154 @@
+"""What recording and reading events costs, beside eventsourcing's own recorders and eventsourcing-django 0.6.
+
+Counts (statements, round trips) are exact. Times are ratios: every package is measured in a process of its own, in
+interleaved rounds of one run on one server with durable commits; the median of the rounds' ratios counts. Only the
+targets marked with a limit are judged. `--check` exits with 1 if one is missed, `--rounds N` measures longer,
+`--only TEXT` only the rows with this text in their names.
+
+eventsourcing-django 0.6 comes from the package index into a temporary environment of its own.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from counts import count
+from peers import OURS, Peers
+
+from pentad_services import start_postgres
+
+ROUNDS = 9
+WRITERS = 8
+POSTGRES, SQLITE = "PostgreSQL", "SQLite"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured case and the speed-up over another package that it has to reach."""
+
+    database: str
+    case: str
+    size: int | None
+    calls: int
+    figure: str = "wall"
+    targets: dict[str, float] = field(default_factory=dict, hash=False)
+    kinds: tuple[str, ...] = ("ours", "native", "upstream")
+    writers: int = 1
+
+    @property
+    def name(self):
+        words = [self.case.replace("_", " "), f"{self.size}" if self.size else "", f"({self.figure})"]
+        many = f" by {self.writers} applications" if self.writers > 1 else ""
+        return f"{self.database}: {' '.join(filter(None, words))}{many}"
+
+    @property
+    def order(self):
+        return {"case": self.case, "calls": self.calls} | ({"size": self.size} if self.size else {})
+
+
+ROWS = [
+    Row(POSTGRES, "save", 1, 100, targets={"native": 1.5}),
+    Row(POSTGRES, "save", 10, 40, targets={"native": 1.8}),
+    Row(POSTGRES, "save", 100, 10, targets={"native": 1.5}),
+    Row(POSTGRES, "save", 1, 100, "cpu", targets={"native": 1 / 0.45}),
+    Row(POSTGRES, "save", 100, 10, "cpu", targets={"native": 1 / 0.6, "upstream": 12}),
+    Row(POSTGRES, "save_tracking", 1, 60),
+    Row(POSTGRES, "save", 1, 40, targets={"native": 1.6}, kinds=("ours", "native"), writers=4),
+    Row(POSTGRES, "save", 1, 40, targets={"native": 2.5}, kinds=("ours", "native"), writers=WRITERS),
+    Row(POSTGRES, "read", 100, 60, targets={"native": 1.6}),
+    Row(POSTGRES, "notifications", 100, 60, targets={"native": 1.2}),
+    Row(POSTGRES, "max_id", None, 200, targets={"native": 0.9}),
+    Row(POSTGRES, "push", None, 100, "p50", targets={"native": 1 / 1.2}, kinds=("ours", "native")),
+    Row(POSTGRES, "push", None, 100, "p95", targets={"native": 1 / 1.2}, kinds=("ours", "native")),
+    Row(SQLITE, "save", 1, 100, "cpu", targets={"native": 1 / 0.8}),
+    Row(SQLITE, "save", 100, 20, targets={"upstream": 3}),
+    Row(SQLITE, "read", 100, 100, targets={"native": 2}),
+    Row(SQLITE, "notifications", 100, 100, targets={"native": 1}),
+]
+
+
+def measure(row, peers):
+    """Return one round's figure of each kind, in microseconds an event."""
+    figures = {}
+    for kind in row.kinds:
+        workers = peers.workers(row.database, kind, row.writers, process=row.case == "save_tracking")
+        for worker in workers:
+            worker.send(**row.order)
+        answers = [worker.receive() for worker in workers]
+        figures[kind] = max(answer[row.figure] for answer in answers)
+    return figures
+
+
+def measure_all(rows, peers, rounds):
+    """Return the figures of every row: one round of all rows after the other, each second one backwards."""
+    figures = {row: [] for row in rows}
+    for number in range(rounds + 1):
+        for row in rows if number % 2 else rows[::-1]:
+            measured = measure(row, peers)
+            if number:  # the first round opens connections and fills caches
+                figures[row].append(measured)
+        peers.analyse()
+    return figures
+
+
+def report(figures):
+    """Print the table; return the targets with whether each was reached."""
+    print(f"{'µs an event':52}{'ours':>9}{'native':>9}{'0.6':>9}{'native/ours':>13}{'0.6/ours':>10}")
+    reached = {}
+    for row, rounds in figures.items():
+        medians = {kind: statistics.median(figure[kind] for figure in rounds) for kind in row.kinds}
+        ratios = {kind: statistics.median(figure[kind] / figure["ours"] for figure in rounds) for kind in row.kinds[1:]}
+        columns = "".join(f"{medians[kind]:9.1f}" if kind in medians else f"{'':9}" for kind in (*OURS, "upstream"))
+        print(f"{row.name:52}{columns}" + "".join(f"{ratios[k]:{12 if k == 'native' else 9}.2f}x" for k in ratios))
+        for kind, limit in row.targets.items():
+            reached[f"{row.name} >= {limit:.2f} x {kind}: {ratios[kind]:.2f}"] = ratios[kind] >= limit
+    return reached
+
+
+def machine():
+    """Return one line about what the figures were measured on."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("eventsourcing", "django", "psycopg"))
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    system = f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}"
+    return f"Python {platform.python_version()}, {packages}; {system}, load {load}"
+
+
+def count_statements(url):
+    """Count in a process of its own, because a process has one Django project; print and return the targets."""
+    print(f"{'PostgreSQL, outside and inside of a transaction':52}{'statements':>12}{'round trips':>13}")
+    reached = {}
+    for name, statements, trips, most in count(url):
+        print(f"{name:52}{statements:12}{trips:13}")
+        reached[f"{name} <= {most} statements and round trips"] = max(statements, trips) <= most
+    return reached
+
+
+def main():
+    """Measure, print and judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="interleaved rounds, of whose ratios the median counts"
+    )
+    parser.add_argument("--only", default="", help="measure only the rows with this text in their names")
+    options = parser.parse_args()
+    print(machine())
+    rows = [row for row in ROWS if options.only in row.name]
+    with tempfile.TemporaryDirectory() as folder, start_postgres(Path(folder) / "postgres") as postgres:
+        print(postgres.line)
+        targets = count_statements(postgres.create_database())
+        with Peers(Path(folder), postgres) as peers:
+            targets |= report(measure_all(rows, peers, options.rounds))
+    for target, reached in targets.items():
+        print(f"{'ok    ' if reached else 'MISSED'} {target}")
+    return 1 if options.check and not all(targets.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
