@@ -3,6 +3,7 @@
 import asyncio
 import io
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "portal"))
 
-from portal.catalogue.datasets.profile import MOST_COLUMNS, NotTabularError, profile_csv
+from portal.catalogue.datasets.profile import MOST_CELLS, MOST_COLUMNS, NotTabularError, profile_csv
 from portal.front.catalogue_proxy import LARGEST_BODY, CatalogueProxy
 from portal.front.forms import local_path
 from portal.identity import IdentityHeader
@@ -103,3 +104,29 @@ def test_a_file_with_too_many_columns_is_refused():
     header = ",".join(f"v{number}" for number in range(MOST_COLUMNS + 1))
     with pytest.raises(NotTabularError, match=f"at most {MOST_COLUMNS} here"):
         profile_csv(io.BytesIO(f"{header}\n{header}\n".encode()))
+
+
+@pytest.mark.parametrize("columns", [1, 20, MOST_COLUMNS])
+def test_a_dense_file_of_50_mb_is_described_within_the_front_doors_time(columns: int):
+    """Every row is counted, the first ones are described, and the file of most cells takes half the time there is."""
+    row = ",".join("7" * columns).encode() + b"\n"
+    rows = 50_000_000 // len(row)
+    header = ",".join(f"v{number}" for number in range(columns)).encode() + b"\n"
+    began = time.process_time()
+    profile = profile_csv(io.BytesIO(header + row * rows))
+    assert time.process_time() - began < 15
+    assert profile["row_count"] == rows
+    assert profile["described_rows"] == MOST_CELLS // columns
+    assert len(profile["columns"]) == columns
+
+
+def test_a_small_file_is_described_by_all_its_rows():
+    """Below the limit nothing is left out."""
+    profile = profile_csv(io.BytesIO(b"a,b\n1,x\n2,y\n"))
+    assert (profile["row_count"], profile["described_rows"]) == (2, 2)
+
+
+def test_a_late_row_of_another_length_is_still_refused():
+    """Rows that are not described are checked all the same."""
+    with pytest.raises(NotTabularError, match=f"Row {MOST_CELLS + 2} has 2 values"):
+        profile_csv(io.BytesIO(b"a\n" + b"1\n" * MOST_CELLS + b"1,2\n"))

@@ -4,7 +4,7 @@ The front door alone knows who is signed in. It tells the catalogue with every r
 notebook hub once at the start of a visit, by a ticket: a few claims, a time stamp and a signature.
 """
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from pentad_config import KeyRing
 
@@ -39,12 +39,14 @@ class Tickets:
         try:
             return self._claims(ticket)
         except BadSignature as error:
-            if not self._ring.refresh():
-                raise BadTicketError(f"not a valid {self._purpose} ticket: {error}") from error
-        try:
-            return self._claims(ticket)
-        except BadSignature as error:
-            raise BadTicketError(f"not a valid {self._purpose} ticket: {error}") from error
+            problem = error
+        if self._ring.refresh():
+            try:
+                return self._claims(ticket)
+            except BadSignature as error:
+                problem = error
+        # Neither in our words nor as the cause: the library's error holds the ticket.
+        raise BadTicketError(f"{self._purpose} ticket: {_reason(problem)}") from None
 
     def _claims(self, ticket: str) -> dict[str, str]:
         claims = self._signer().loads(ticket, max_age=self._seconds)
@@ -55,3 +57,7 @@ class Tickets:
 
     def _build(self, ring: KeyRing) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(ring.oldest_first(), salt=f"portal.{self._purpose}")
+
+
+def _reason(problem: BadSignature) -> str:
+    return "it has run out" if isinstance(problem, SignatureExpired) else "not signed by a key of this portal"

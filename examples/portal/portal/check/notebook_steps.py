@@ -5,6 +5,7 @@ import subprocess
 import uuid
 from typing import Any
 
+import httpx
 from websockets.sync.client import connect
 
 from portal.check.browser import Browser, forms_of
@@ -24,6 +25,17 @@ class NotebookSteps:
         self.client = ada.client
         self.jobs_before = self._jobs()
         self.job_id = ""
+
+    def refused_ticket(self) -> str:
+        """Ada's ticket opens nothing in another browser: it starts again at the front door, and is in no log."""
+        to_front = expect_status(self.client.get(f"{self.hub}/hub/portal-login"), 302)
+        to_hub = expect_status(self.client.get(to_front.headers["location"]), 303).headers["location"]
+        refused = expect_status(httpx.get(to_hub, timeout=30), 302).headers["location"]
+        require(refused.startswith(f"{self.stack.settings.public_url}/notebooks?"), "the ticket was not refused")
+        ticket = httpx.URL(to_hub).params["code"]
+        found = [log.name for log in self.stack.logs.iterdir() if ticket in log.read_text(errors="replace")]
+        require(not found, f"the ticket is in {', '.join(found)}")
+        return "back to the front door, in no log"
 
     def spawn(self) -> str:
         """Ada fills in the spawn page; her server becomes a Slurm job that runs."""

@@ -26,6 +26,7 @@ def play_visit(stack: Stack) -> int:
         Step("migrate --pre-deploy, twice at once", rollout.pre_deploy),
         Step("roll over to release 2", rollout.roll_over),
         Step("migrate", rollout.post_deploy),
+        Step("refused ticket", notebook.refused_ticket),
         Step("spawn a notebook", notebook.spawn),
         Step("use the notebook", notebook.answer),
         Step("stop the notebook", notebook.stop),

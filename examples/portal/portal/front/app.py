@@ -13,9 +13,10 @@ from starlette.responses import RedirectResponse, Response
 from portal.front import notebooks, signin
 from portal.front.accounts import Accounts
 from portal.front.catalogue_proxy import CatalogueProxy
+from portal.front.forms import visitor_of
 from portal.front.pages import page
-from portal.front.signin import SignInLimit
-from portal.front.status import StatusBoard
+from portal.front.sign_in_limit import SignInLimit
+from portal.front.status import PartStatus, StatusBoard
 from portal.identity import IdentityHeader
 from portal.settings import SESSION_COOKIE, SESSION_PREFIX, SiteSettings, site_settings
 from portal.web.headers import security_headers
@@ -34,7 +35,7 @@ def create_app() -> FastAPI:
     app.state.settings = settings
     app.state.redis = redis
     app.state.accounts = Accounts(settings.folder / "accounts.json")
-    app.state.sign_in_limit = SignInLimit(redis)
+    app.state.sign_in_limit = SignInLimit(redis, settings.signing_keys)
     app.add_middleware(SessionAutoloadMiddleware)
     app.add_middleware(
         SessionMiddleware,
@@ -93,16 +94,22 @@ async def home(request: Request) -> Response:
 
 async def status_page(request: Request) -> Response:
     """The state of all parts, for people."""
-    parts = await request.app.state.board.read()
+    parts = await _parts_for(request)
     return page(request, "status.html", parts=parts, works=all(part.works for part in parts))
 
 
 async def status_json(request: Request) -> Response:
     """The state of all parts, for programs; 503 while one of them is down."""
-    parts = await request.app.state.board.read()
+    parts = await _parts_for(request)
     works = all(part.works for part in parts)
     body = {"works": works, "parts": [part.as_dict() for part in parts]}
     return JSONResponse(body, status_code=200 if works else 503)
+
+
+async def _parts_for(request: Request) -> list[PartStatus]:
+    """Members see versions and counts too; everybody else, whether a part works."""
+    parts: list[PartStatus] = await request.app.state.board.read()
+    return parts if visitor_of(request.session) else [part.in_public() for part in parts]
 
 
 async def to_catalogue() -> Response:
@@ -111,7 +118,9 @@ async def to_catalogue() -> Response:
 
 
 async def catalogue(request: Request) -> Response:
-    """Everything below /catalogue/ is the Django project's."""
+    """Everything below /catalogue/ is the Django project's, except what it tells the front door alone."""
+    if request.path_params["path"] in {"health", "facts"}:
+        raise HTTPException(404)
     try:
         response: Response = await request.app.state.proxy(request)
     except httpx.InvalidURL as error:

@@ -19,10 +19,10 @@ router = APIRouter()
 
 
 @router.get("/notebooks")
-async def about_notebooks(request: Request) -> Response:
-    """What the notebooks are, with the button that leads to them."""
+async def about_notebooks(request: Request, refused: str = "") -> Response:
+    """What the notebooks are, with the button that leads to them; the hub sends those here whose ticket it refused."""
     hub_url = request.app.state.settings.hub_url
-    return page(request, "notebooks.html", hub_url=hub_url)
+    return page(request, "notebooks.html", hub_url=hub_url, was_refused=bool(refused))
 
 
 @router.get("/notebooks/ticket")

@@ -1,42 +1,19 @@
 """Signing in and out."""
 
 from dataclasses import asdict
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.concurrency import run_in_threadpool
-from redis.asyncio import Redis
 from starlette.responses import RedirectResponse, Response
 
 from portal.front.forms import local_path, renew_form_token, require_own_form, visitor_of
 from portal.front.pages import page
+from portal.front.sign_in_limit import KNOWN_BROWSER_COOKIE, KNOWN_BROWSER_SECONDS, SignInLimit
 from portal.identity import Visitor
 from starsessions import regenerate_session_id
 
 router = APIRouter()
-
-
-class SignInLimit:
-    """Holds off somebody who guesses passwords: ten tries per name in five minutes."""
-
-    TRIES: Final = 10
-    SECONDS: Final = 300
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def allows(self, name: str) -> bool:
-        """Count one try for this name; False once there were too many."""
-        key = f"portal.tries.{name}"
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.set(key, 0, ex=self.SECONDS, nx=True)
-            pipeline.incr(key)
-            _, tries = await pipeline.execute()
-        return int(tries) <= self.TRIES
-
-    async def forget(self, name: str) -> None:
-        """Start counting afresh, after a right password."""
-        await self._redis.delete(f"portal.tries.{name}")
 
 
 @router.get("/sign-in")
@@ -55,15 +32,26 @@ async def sign_in(
     next: Annotated[str, Form()] = "/",  # noqa: A002 - the field's usual name
 ) -> Response:
     """Check name and password and open a session under a new id."""
+    limit: SignInLimit = request.app.state.sign_in_limit
     name = name.strip()[:64]
-    if not await request.app.state.sign_in_limit.allows(name):
-        return _form(request, next, name, "Too many tries for this name. Wait five minutes.", status=429)
+    who = (name, request.client.host if request.client else "", request.cookies.get(KNOWN_BROWSER_COOKIE, ""))
+    if not await limit.allows(*who):
+        return _form(request, next, name, "Too many tries. Wait five minutes.", status=429)
     account = await run_in_threadpool(request.app.state.accounts.check, name, password[:256])
     if account is None:
         return _form(request, next, name, "This name and password do not go together.", status=401)
-    await request.app.state.sign_in_limit.forget(name)
+    await limit.forget(*who)
     _open_session(request, account.visitor)
-    return RedirectResponse(local_path(next), status_code=303)
+    response = RedirectResponse(local_path(next), status_code=303)
+    _remember_browser(response, limit.know(name), secure=request.app.state.settings.cookie_https_only)
+    return response
+
+
+def _remember_browser(response: Response, value: str, *, secure: bool) -> None:
+    response.set_cookie(
+        KNOWN_BROWSER_COOKIE, value, max_age=KNOWN_BROWSER_SECONDS, path="/sign-in", secure=secure, httponly=True,
+        samesite="strict",
+    )  # fmt: skip
 
 
 @router.post("/sign-out", dependencies=[Depends(require_own_form)])

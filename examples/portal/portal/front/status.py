@@ -1,10 +1,14 @@
-"""The state of every part of the portal, asked all at once and each within two seconds."""
+"""The state of every part of the portal, asked all at once and each within two seconds.
+
+However many people look, the parts are asked once in a few seconds; the reason why one is down is in the log.
+"""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Self
 
 import httpx
 from redis.asyncio import Redis
@@ -12,6 +16,12 @@ from redis.asyncio import Redis
 from portal.settings import SiteSettings
 
 _DEADLINE: Final = 2.0
+_FRESH: Final = 5.0  # seconds for which an answer is shown again
+_log = logging.getLogger(__name__)
+
+
+class PartDownError(RuntimeError):
+    """A part does not work; the text says so in words that anybody may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,10 @@ class PartStatus:
         """The same for `/status.json`."""
         return asdict(self)
 
+    def in_public(self) -> Self:
+        """The same without versions and counts; why a part is down is said in our own words already."""
+        return replace(self, detail="answers") if self.works else self
+
 
 class StatusBoard:
     """Asks the parts how they are."""
@@ -36,9 +50,22 @@ class StatusBoard:
         self._settings = settings
         self._client = client
         self._redis = redis
+        self._probe: asyncio.Task[list[PartStatus]] | None = None
+        self._answered = 0.0
 
     async def read(self) -> list[PartStatus]:
-        """The state of all parts, in the order of the page."""
+        """The state of all parts, in the order of the page, a few seconds old at most."""
+        if self._probe is None or (self._probe.done() and time.monotonic() - self._answered > _FRESH):
+            self._probe = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._probe)  # a reader who goes away takes the answer from nobody else
+
+    async def _ask(self) -> list[PartStatus]:
+        try:
+            return await self._ask_all()
+        finally:
+            self._answered = time.monotonic()
+
+    async def _ask_all(self) -> list[PartStatus]:
         catalogue = asyncio.ensure_future(self._catalogue_health())
         rows = (
             ("Sessions", "Redis", self._sessions),
@@ -79,7 +106,7 @@ async def _told(answer: "asyncio.Future[dict[str, dict[str, Any]]]", part: str) 
     """What the catalogue says about a part it depends on."""
     state = (await asyncio.shield(answer))[part]
     if not state["works"]:
-        raise RuntimeError(state["detail"])
+        raise PartDownError(state["detail"])
     return str(state["detail"])
 
 
@@ -108,6 +135,10 @@ async def _measured(name: str, role: str, ask: Callable[[], Awaitable[str]]) -> 
         detail, works = await asyncio.wait_for(ask(), _DEADLINE), True
     except TimeoutError:
         detail, works = f"no answer within {_DEADLINE:.0f} s", False
-    except Exception as error:  # noqa: BLE001 - whatever went wrong is what the page is there to show
-        detail, works = str(error) or type(error).__name__, False
+    except PartDownError as error:
+        detail, works = str(error), False
+    except Exception:  # noqa: BLE001 - whatever went wrong, the page shows that the part is down
+        # Its text may name addresses and users: it is for the log.
+        _log.exception("%s (%s) does not work", name, role)
+        detail, works = "does not answer as it should", False
     return PartStatus(name, role, works, detail, round((time.perf_counter() - start) * 1000))

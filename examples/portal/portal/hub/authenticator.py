@@ -14,7 +14,6 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler
 from redis.asyncio import Redis
-from tornado.web import HTTPError
 
 from portal.identity import HUB_TICKET_SECONDS, hub_tickets
 from portal.settings import shared_settings
@@ -42,11 +41,15 @@ class PortalTicket(BaseHandler):
     """Takes the ticket that the front door sent along."""
 
     async def get(self) -> None:
-        """Sign in whom the ticket names, or answer 403."""
+        """Sign in whom the ticket names; anybody else starts again at the front door.
+
+        An error page would write this address, and with it the ticket, into the hub's log.
+        """
         user = await self.login_user()
-        if user is None:
-            raise HTTPError(403, "This link to the notebooks does not hold any more. Open the notebooks again.")
         self.clear_cookie(_STATE_COOKIE, path=self.hub.base_url)
+        if user is None:
+            self.redirect(f"{shared_settings().public_url}/notebooks?refused=yes")
+            return
         self.redirect(self.get_next_url(user))
 
 

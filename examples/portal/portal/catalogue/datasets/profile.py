@@ -3,12 +3,15 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, Final
 
 PREVIEW_ROWS: Final = 12
 BINS: Final = 12
 MOST_COLUMNS: Final = 200
+MOST_CELLS: Final = 400_000
+"""So many values are described, from the first row on: the largest file is read within the front door's 30 s."""
 _MISSING: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "null"})
 _FEW: Final = 6
 
@@ -20,14 +23,20 @@ class NotTabularError(ValueError):
 def profile_csv(file: IO[bytes]) -> dict[str, Any]:
     """What a CSV file holds: `row_count`, `columns` (name, kind, range, bins, missing) and `first_rows`.
 
-    `bins` counts a numeric column's values in twelve equal steps from the smallest to the largest.
+    Every row is read and counted; `described_rows` says how many of them, from the first on, the columns are
+    described by. `bins` counts a numeric column's values in twelve equal steps from the smallest to the largest.
 
     Raises:
         NotTabularError: not UTF-8 text, no header, no row, or rows of different lengths.
     """
-    header, rows = _read(file)
+    header, rows, row_count = _read(file)
     columns = [_column(name, [row[index] for row in rows]) for index, name in enumerate(header)]
-    return {"row_count": len(rows), "columns": columns, "first_rows": rows[:PREVIEW_ROWS]}
+    return {
+        "row_count": row_count,
+        "described_rows": len(rows),
+        "columns": columns,
+        "first_rows": rows[:PREVIEW_ROWS],
+    }
 
 
 def preview_csv(profile: dict[str, Any]) -> bytes:
@@ -39,39 +48,44 @@ def preview_csv(profile: dict[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
-def _read(file: IO[bytes]) -> tuple[list[str], list[list[str]]]:
+def _read(file: IO[bytes]) -> tuple[list[str], list[list[str]], int]:
+    """Header, the rows to describe, and the number of all rows."""
     try:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-        rows = [row for row in csv.reader(text, strict=True) if row]
+        found = _checked(row for row in csv.reader(text, strict=True) if row)
         text.detach()
     except UnicodeDecodeError as error:
         raise NotTabularError(f"The file is not UTF-8 text (byte {error.start}).") from error
     except csv.Error as error:
         raise NotTabularError(f"The file is not CSV: {error}.") from error
-    if len(rows) < 2:
-        raise NotTabularError("The file needs a header row and at least one row of data.")
-    _check_lengths(rows)
-    return rows[0], rows[1:]
+    return found
 
 
-def _check_lengths(rows: list[list[str]]) -> None:
-    width = len(rows[0])
+def _checked(rows: Iterator[list[str]]) -> tuple[list[str], list[list[str]], int]:
+    header = next(rows, [])
+    width = len(header)
     if width > MOST_COLUMNS:
         raise NotTabularError(f"The header names {width} variables; a data set has at most {MOST_COLUMNS} here.")
-    for number, row in enumerate(rows, start=1):
+    most, kept, count = MOST_CELLS // max(width, 1), [], 0
+    for count, row in enumerate(rows, start=1):
         if len(row) != width:
-            raise NotTabularError(f"Row {number} has {len(row)} values; the header names {width}.")
+            raise NotTabularError(f"Row {count + 1} has {len(row)} values; the header names {width}.")
+        if count <= most:
+            kept.append(row)
+    if not kept:
+        raise NotTabularError("The file needs a header row and at least one row of data.")
+    return header, kept, count
 
 
 def _column(name: str, cells: list[str]) -> dict[str, Any]:
     values = [cell for cell in cells if cell not in _MISSING]
-    kind, shown = _kind_and_range(values)
-    bins = _histogram(_as_numbers(values))
+    numbers = _as_numbers(values)
+    kind, shown = _kind_and_range(values, numbers)
+    bins = _histogram(numbers)
     return {"name": name, "kind": kind, "range": shown, "bins": bins, "missing": len(cells) - len(values)}
 
 
-def _kind_and_range(values: list[str]) -> tuple[str, str]:
-    numbers = _as_numbers(values)
+def _kind_and_range(values: list[str], numbers: list[float]) -> tuple[str, str]:
     if numbers:
         return "number", f"{min(numbers):g} to {max(numbers):g}"
     distinct = sorted(set(values))
@@ -85,8 +99,8 @@ def _histogram(numbers: list[float]) -> list[int]:
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
     if low == high or math.isinf(high - low):
         return []
-    steps = [min(int((number - low) / (high - low) * BINS), BINS - 1) for number in numbers]
-    return [steps.count(step) for step in range(BINS)]
+    steps = Counter(min(int((number - low) / (high - low) * BINS), BINS - 1) for number in numbers)
+    return [steps[step] for step in range(BINS)]
 
 
 def _as_numbers(values: Iterable[str]) -> list[float]:
