@@ -12,16 +12,31 @@ pytestmark = pytest.mark.anyio
 
 
 class Counter:
-    """Counts the commands between two readings, without those of the counting itself."""
+    """Counts what a request sends: commands as the server counts them, packets as they leave this process.
 
-    def __init__(self, client: Redis) -> None:
+    Commands that a script runs inside of the server are counted by it as well; they cost no round trip.
+    """
+
+    def __init__(self, client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         self._client = client
+        self.packets: list[bytes] = []
+        send = AbstractConnection.send_packed_command
 
-    async def start(self) -> None:
+        async def counted(connection, command, *args, **kwargs):
+            self.packets.append(command if isinstance(command, bytes) else b"".join(command))
+            return await send(connection, command, *args, **kwargs)
+
+        monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+
+    async def of(self, visitor, path) -> dict[str, int]:
+        """Return the commands that a request makes the server run; `packets` has what was sent."""
         await self._client.config_resetstat()
-
-    async def commands(self) -> dict[str, int]:
+        self.packets.clear()
+        answer = await visitor.get(path)
+        assert answer.status_code == 200
+        sent = list(self.packets)
         stats = await self._client.info("commandstats")
+        self.packets[:] = sent
         calls = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in stats.items()}
         return {
             name: count for name, count in calls.items() if name not in {"config|resetstat", "info", "client|setinfo"}
@@ -29,8 +44,8 @@ class Counter:
 
 
 @pytest.fixture
-async def counter(redis_client):
-    return Counter(redis_client)
+async def counter(redis_client, monkeypatch):
+    return Counter(redis_client, monkeypatch)
 
 
 @pytest.fixture
@@ -38,33 +53,27 @@ def store(redis_client):
     return RedisStore(connection=redis_client)
 
 
-async def count(counter, visitor, path):
-    await counter.start()
-    answer = await visitor.get(path)
-    assert answer.status_code == 200
-    return await counter.commands()
-
-
 async def test_untouched_costs_nothing(counter, visitor):
     """A request that does not load the session sends no command."""
     await visitor.get("/update?a=1")
-    assert await count(counter, visitor, "/untouched") == {}
+    assert await counter.of(visitor, "/untouched") == {}
 
 
 async def test_no_cookie_costs_nothing(counter, visitor):
     """Loading the session of a visitor without a cookie sends no command."""
-    assert await count(counter, visitor, "/show") == {}
+    assert await counter.of(visitor, "/show") == {}
 
 
 async def test_new_is_one_command(counter, visitor):
     """A new session is one SET."""
-    assert await count(counter, visitor, "/update?a=1") == {"set": 1}
+    assert await counter.of(visitor, "/update?a=1") == {"set": 1}
 
 
 async def test_reading_is_one_command(counter, visitor):
-    """Reading a session is one GET and no write."""
+    """Reading a session is one GET of at most 70 bytes and no write, whatever form the key has."""
     await visitor.get("/update?a=1")
-    assert await count(counter, visitor, "/show") == {"get": 1}
+    assert await counter.of(visitor, "/show") == {"get": 1}
+    assert [len(packet) <= 70 for packet in counter.packets] == [True]
 
 
 @pytest.mark.parametrize("options", [{"lifetime": 60, "rolling": True}, {"lifetime": 0}])
@@ -76,31 +85,41 @@ async def test_renewing_is_one_command(counter, make_site, store, redis_client, 
         key = "starsessions." + visitor.cookies["session"]
         full = await redis_client.ttl(key)
         await redis_client.expire(key, 5)
-        assert await count(counter, visitor, "/show") == {"getex": 1}
+        assert await counter.of(visitor, "/show") == {"getex": 1}
         assert await redis_client.ttl(key) >= full - 1
 
 
-async def test_modifying_is_two_commands(counter, visitor):
-    """Changing a session is a GET and a SET."""
+async def test_modifying_is_two_round_trips(counter, visitor):
+    """Changing a session is a GET and one script that compares what is stored and stores."""
     await visitor.get("/update?a=1")
-    assert await count(counter, visitor, "/update?a=2") == {"get": 1, "set": 1}
+    await visitor.get("/update?a=2")  # the server knows the script from now on
+    assert await counter.of(visitor, "/update?a=3") == {"get": 1 + 1, "evalsha": 1, "set": 1}
+    assert len(counter.packets) == 2
+
+
+async def test_a_server_that_forgot_the_script(counter, visitor, redis_client):
+    """A server that was restarted gets the script again, once."""
+    await visitor.get("/update?a=1")
+    await redis_client.script_flush()
+    assert await counter.of(visitor, "/update?a=2") == {"get": 1 + 1, "evalsha": 1, "eval": 1, "set": 1}
+    assert await counter.of(visitor, "/update?a=3") == {"get": 1 + 1, "evalsha": 1, "set": 1}
+    assert (await visitor.get("/show")).json() == {"a": "3"}
 
 
 async def test_destroying_is_two_commands(counter, visitor):
     """Emptying a session is a GET and a DEL."""
     await visitor.get("/update?a=1")
-    assert await count(counter, visitor, "/clear") == {"get": 1, "del": 1}
+    assert await counter.of(visitor, "/clear") == {"get": 1, "del": 1}
 
 
 async def test_malformed_id_costs_nothing(counter, visitor):
     """A cookie that cannot be a session id is not looked up."""
     visitor.cookies.set("session", "a*b", domain="site.example")
-    assert await count(counter, visitor, "/show") == {}
+    assert await counter.of(visitor, "/show") == {}
 
 
-async def test_regenerating_is_two_round_trips(counter, site, visitor, redis_client, monkeypatch):
-    """A new id is a GET and one pipeline that stores the new record and deletes the old one."""
-    packets = []
+async def test_regenerating_is_two_round_trips(counter, site, visitor, redis_client):
+    """A new id is a GET and one script that compares the old record, deletes it and stores the new one."""
 
     @site.view
     async def login(request):
@@ -108,16 +127,7 @@ async def test_regenerating_is_two_round_trips(counter, site, visitor, redis_cli
         return Response()
 
     await visitor.get("/update?a=1")
-    send = AbstractConnection.send_packed_command
-
-    async def counted(self, command, *args, **kwargs):
-        packets.append(command)
-        return await send(self, command, *args, **kwargs)
-
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
-    await counter.start()
-    packets.clear()
-    assert (await visitor.get("/login")).status_code == 200
-    assert len(packets) == 2
-    assert await counter.commands() == {"get": 1, "multi": 1, "set": 1, "del": 1, "exec": 1}
+    await visitor.get("/login")
+    assert await counter.of(visitor, "/login") == {"get": 1 + 1, "evalsha": 1, "set": 1, "del": 1}
+    assert len(counter.packets) == 2
     assert len(await redis_client.keys()) == 1

@@ -7,9 +7,12 @@ import re
 import typing
 from urllib.parse import quote
 
+from starsessions import events
 from starsessions.exceptions import InvalidCookieSettings, SessionError, SessionTooLarge
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Message, Scope
 
 __all__ = ["Cookie", "CookieChange", "add_headers", "is_cookie_value"]
@@ -50,6 +53,7 @@ class Cookie:
     https_only: bool = True
     domain: str | None = None
     path: str | None = None
+    partitioned: bool = False
 
     def __post_init__(self) -> None:
         self._check_text()
@@ -77,11 +81,22 @@ class Cookie:
             raise InvalidCookieSettings(f"A cookie named {self.name!r} needs cookie_https_only=True.")
         if prefix.startswith("__host-") and (self.domain or self.path not in {None, "", "/"}):
             raise InvalidCookieSettings(f"A cookie named {self.name!r} takes no cookie_domain and no path but '/'.")
+        if self.partitioned and not self.https_only:
+            raise InvalidCookieSettings("cookie_partitioned=True needs cookie_https_only=True, or browsers refuse it.")
 
     @property
     def security_flags(self) -> str:
         """The attributes that every header of this cookie carries."""
-        return f"httponly; samesite={self.same_site}" + ("; secure" if self.https_only else "")
+        secure = "; secure" if self.https_only else ""
+        return f"httponly; samesite={self.same_site}{secure}" + ("; partitioned" if self.partitioned else "")
+
+    def read_id(self, scope: Scope, accepts: Callable[[str], bool]) -> str | None:
+        """Return the session id that a request brought, if the store `accepts` its form."""
+        value = self.read(scope)
+        if value is None or accepts(value):
+            return value
+        events.cookie_rejected("it does not have the form of a session id")
+        return None
 
     def read(self, scope: Scope) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
@@ -130,20 +145,26 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
-def add_headers(message: Message, set_cookie: str | None) -> None:
-    """Add Set-Cookie, if there is one, and `Vary: Cookie` to a message that starts a response."""
+def add_headers(message: Message, set_cookie: str | None, *, no_store: bool = False) -> None:
+    """Add Set-Cookie, if there is one, and `Vary: Cookie` to a message that starts a response.
+
+    `no_store` adds `Cache-Control: no-store`, which keeps the response out of every cache, whatever else is said.
+    """
     headers = [] if message.get("headers") is None else list(message["headers"])
     if set_cookie is not None:
         headers.append((b"set-cookie", set_cookie.encode("latin-1")))
-    message["headers"] = _varying(headers)
+    _join(headers, b"vary", b"Cookie", unless=b"*")
+    if no_store:
+        _join(headers, b"cache-control", b"no-store")
+    message["headers"] = headers
 
 
-def _varying(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _join(headers: list[tuple[bytes, bytes]], field: bytes, item: bytes, unless: bytes = b"") -> None:
+    """Add an item to a header that is a list, in what the application has put there."""
     for place, (name, value) in enumerate(headers):
-        if name.lower() == b"vary":
-            present = {item.strip().lower() for item in value.split(b",")}
-            if not present & {b"*", b"cookie"}:
-                headers[place] = (name, value + b", Cookie")
-            return headers
-    headers.append((b"vary", b"Cookie"))
-    return headers
+        if name.lower() == field:
+            present = {part.strip().lower() for part in value.split(b",")}
+            if not present & {item.lower(), unless}:
+                headers[place] = (name, value + b", " + item)
+            return
+    headers.append((field, item))

@@ -12,7 +12,7 @@ from starsessions.types import SessionMetadata
 if typing.TYPE_CHECKING:
     from starsessions.serializers import Serializer
 
-__all__ = ["METADATA_KEY", "Document", "DocumentError"]
+__all__ = ["METADATA_KEY", "Document", "DocumentError", "render"]
 
 METADATA_KEY = "__metadata__"
 
@@ -23,14 +23,18 @@ class DocumentError(SessionError):
 
 @dataclasses.dataclass(slots=True)
 class Document:
-    """A session as it is in the store: `raw` bytes, parsed `data`, and `metadata` if it had any."""
+    """A session as it is in the store: the `record` there, decrypted `raw` bytes, `metadata` if it had any.
 
+    `data` is the session that was made of it, which the application may have changed since.
+    """
+
+    record: bytes
     raw: bytes
     data: dict[str, typing.Any]
     metadata: SessionMetadata | None
 
     @classmethod
-    def parse(cls, raw: bytes, serializer: Serializer) -> Document:
+    def parse(cls, record: bytes, raw: bytes, serializer: Serializer) -> Document:
         """Return the document in `raw`. Raises DocumentError, whatever the serializer raised."""
         try:
             data = serializer.deserialize(raw)
@@ -38,7 +42,25 @@ class Document:
             raise DocumentError(f"{type(serializer).__name__} raised {type(error).__name__}") from error
         if not isinstance(data, dict):
             raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
-        return cls(raw, data, _metadata(data.pop(METADATA_KEY, None)))
+        return cls(record, raw, data, _metadata(data.pop(METADATA_KEY, None)))
+
+    @property
+    def owner(self) -> str | None:
+        """The user whose session it is, if someone is signed in."""
+        return self.metadata.get("user") if self.metadata else None
+
+    def tell(self, metadata: SessionMetadata, now: float) -> None:
+        """Bring what stays the same for all of a session's life into the metadata of a request."""
+        if self.metadata is not None:
+            metadata["created"] = min(self.metadata["created"], now)
+        if self.owner is not None:
+            metadata["user"] = self.owner
+
+    def untouched(self, serializer: Serializer) -> dict[str, typing.Any]:
+        """Return the data as it was stored, apart from what the application has made of it."""
+        data = serializer.deserialize(self.raw)
+        data.pop(METADATA_KEY, None)
+        return data
 
     def differs_from(self, session: dict[str, typing.Any], serializer: Serializer) -> bool:
         """Tell whether `session` would be stored differently; changes deep inside of it count."""
@@ -78,6 +100,8 @@ def _metadata(found: typing.Any) -> SessionMetadata | None:
     # The dictionary is kept as it is, order and unknown entries included: it is compared byte by byte later.
     found.setdefault("last_access", found["created"])
     found.setdefault("lifetime", 0)
+    if not isinstance(found.get("user", ""), str):
+        raise DocumentError(f"{METADATA_KEY}.user is no text")
     return typing.cast("SessionMetadata", found)
 
 

@@ -9,7 +9,15 @@ import logging
 
 from starsessions.ids import fingerprint
 
-__all__ = ["cookie_rejected", "cookie_unsendable", "session_discarded", "session_expired"]
+__all__ = [
+    "change_lost",
+    "cookie_rejected",
+    "cookie_unsendable",
+    "session_discarded",
+    "session_expired",
+    "session_gone",
+    "store_failed",
+]
 
 _logger = logging.getLogger("starsessions")
 
@@ -41,10 +49,41 @@ def cookie_rejected(reason: str) -> None:
     _logger.info("A session cookie was ignored: %s", reason, extra=extra)
 
 
-def cookie_unsendable(reason: str) -> None:
+def cookie_unsendable() -> None:
     """A session changed after the response had started and its cookie could not be sent any more."""
+    reason = "its id or its cookie would have to change. Change the session before the response starts."
     _logger.warning(
         "The session changed after the response had started and the browser cannot learn of it: %s",
         reason,
         extra={"event": "session.cookie_unsendable", "reason": reason},
+    )
+
+
+def session_gone(session_id: str, store: object) -> None:
+    """A request changed a session that had been ended meanwhile; the session was not brought back."""
+    _logger.warning(
+        "Session %s of %s was ended or renamed while a request changed it; the change was dropped.",
+        fingerprint(session_id),
+        type(store).__name__,
+        extra={"event": "session.gone", "session": fingerprint(session_id)},
+    )
+
+
+def change_lost(reason: str) -> None:
+    """A session was changed where nobody stores it any more."""
+    _logger.warning(
+        "A change of the session was lost: %s", reason, extra={"event": "session.change_lost", "reason": reason}
+    )
+
+
+def store_failed(store: object, error: BaseException, consequence: str) -> None:
+    """The store failed and the request went on without it."""
+    # The text of the error could quote what it was about; its cause is for the application's own error reporting.
+    reason = type(error.__cause__ or error).__name__
+    _logger.error(
+        "%s failed with %s: %s",
+        type(store).__name__,
+        reason,
+        consequence,
+        extra={"event": "session.store_failed", "reason": reason},
     )

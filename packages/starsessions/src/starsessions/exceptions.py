@@ -7,10 +7,14 @@ __all__ = [
     "ImproperlyConfigured",
     "InvalidCookieSettings",
     "InvalidLifetime",
+    "SessionConflict",
     "SessionError",
+    "SessionGone",
     "SessionMiddlewareMissing",
     "SessionNotLoaded",
     "SessionNotSerializable",
+    "SessionStoreTimeout",
+    "SessionStoreUnavailable",
     "SessionTooLarge",
 ]
 
@@ -51,6 +55,29 @@ class SessionMiddlewareMissing(ImproperlyConfigured, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr
+
+
+class SessionGone(SessionError):
+    """The session was removed, revoked or given another id by someone else and cannot be changed any more."""
+
+
+class SessionConflict(SessionError):
+    """Others changed the session again and again while it was being stored; nothing was stored."""
+
+
+class SessionStoreUnavailable(SessionError, ConnectionError):
+    """The store failed, or failed so often that it is not asked for the moment.
+
+    `retry_after` is how many seconds to wait before another request is worth it.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SessionStoreTimeout(SessionStoreUnavailable, TimeoutError):
+    """The store did not answer within `store_timeout` seconds."""
 
 
 class SessionNotSerializable(SessionError, TypeError):

@@ -9,6 +9,9 @@ import typing
 
 from starsessions.exceptions import SessionNotLoaded
 
+if typing.TYPE_CHECKING:
+    from starsessions.handler import SessionHandler
+
 __all__ = ["LoadGuard", "Session"]
 
 # An entry that keeps the C encoder of json, which asks for the size without calling __len__, from taking an
@@ -17,7 +20,23 @@ _UNLOADED = object()
 
 
 class Session(dict[str, typing.Any]):
-    """The data of a loaded session: a dictionary like any other."""
+    """The data of a loaded session: a dictionary that can be saved."""
+
+    is_wiped = False  # everything that was there before, seen or not, is to go
+    _handler: SessionHandler | None = None
+
+    async def save(self) -> str:
+        """Store the session now and return its id; see SessionHandler.save."""
+        if self._handler is None:
+            raise SessionNotLoaded("The session is not loaded. " + SessionNotLoaded.solution)
+        return await self._handler.save()
+
+    def clear(self) -> None:
+        """Empty the session and sign its user out. Unless new data follows, the session ends with this request."""
+        super().clear()
+        self.is_wiped = True
+        if self._handler is not None:
+            self._handler.user_id = None
 
 
 def _refuse(*_args: typing.Any, **_kwargs: typing.Any) -> typing.NoReturn:
@@ -34,10 +53,11 @@ class LoadGuard(Session):
     def __init__(self) -> None:
         dict.__setitem__(self, _UNLOADED, None)  # type: ignore[misc]
 
-    def become(self, data: dict[str, typing.Any]) -> None:
-        """Turn into a loaded session that holds `data`."""
+    def become(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
+        """Turn into a loaded session that holds `data` and is stored by `handler`."""
         dict.clear(self)
         dict.update(self, data)
+        self._handler = handler
         self.__class__ = Session  # type: ignore[assignment]
 
     def __repr__(self) -> str:

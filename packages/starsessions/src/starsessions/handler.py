@@ -1,84 +1,57 @@
-"""The session of one request: loading it, deciding what has to be stored, storing it."""
+"""The session of one request: loading it, changing it, storing it."""
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import time
 import typing
 
 from starsessions import events
-from starsessions.cookies import CookieChange, is_cookie_value
-from starsessions.encryptors import Encryptor, NoopEncryptor
-from starsessions.guard import LoadGuard, Session
+from starsessions.cookies import is_cookie_value
+from starsessions.drafts import Draft
+from starsessions.encryptors import NoopEncryptor
+from starsessions.exceptions import SessionGone, SessionStoreUnavailable
 from starsessions.ids import generate_session_id
 from starsessions.lifetime import Lifetime, parse_lifetime
 from starsessions.records import Found, Records
-from starsessions.types import SessionMetadata
+from starsessions.slot import SessionSlot
 
 if typing.TYPE_CHECKING:
-    import datetime as dt
+    from collections.abc import Callable
 
     from starlette.requests import HTTPConnection
 
-    from starsessions.cookies import Cookie
     from starsessions.document import Document
+    from starsessions.encryptors import Encryptor
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
+    from starsessions.types import SessionMetadata
 
 __all__ = ["SessionHandler"]
-
-
-class _InCookie:
-    """Marks an id that has not been looked up in the cookie yet."""
-
-
-_IN_COOKIE = _InCookie()
-_TOO_LATE = "its id or its cookie would have to change. Change the session before the response starts."
-
 
 _NO_ENCRYPTION = NoopEncryptor()
 
 
-def _arguments(encryptor: typing.Any, lifetime: typing.Any) -> tuple[Encryptor, int]:
-    """Return encryptor and lifetime, of which the form with five arguments has only the lifetime."""
-    if lifetime is None:
-        encryptor, lifetime = None, encryptor or 0
-    return encryptor or _NO_ENCRYPTION, lifetime if type(lifetime) is int else parse_lifetime(lifetime)
-
-
-class SessionHandler:
+class SessionHandler(SessionSlot):
     """Loads and stores the session of one connection.
 
     It takes `(connection, session_id, store, serializer, lifetime)`, or with an encryptor
     `(connection, session_id, store, serializer, encryptor, lifetime)`. `rolling` is the expiry strategy if it
-    is known; `strict_ids` gives a new id to a session that the store does not know. With `cookie` the handler puts
-    itself and an unloaded session into the connection's scope, and reads the id when it is first needed.
+    is known; `strict_ids` gives a new id to a session that the store does not know.
     """
 
-    @typing.overload
-    def __init__(
-        self,
-        connection: HTTPConnection,
-        session_id: str | None,
-        store: SessionStore,
-        serializer: Serializer,
-        lifetime: int | dt.timedelta,
-        /,
-    ) -> None: ...
-
-    @typing.overload
-    def __init__(
-        self,
-        connection: HTTPConnection,
-        session_id: str | None,
-        store: SessionStore,
-        serializer: Serializer,
-        encryptor: Encryptor | None = ...,
-        lifetime: int | dt.timedelta = ...,
-        *,
-        rolling: bool | None = ...,
-        strict_ids: bool = ...,
-        cookie: Cookie | None = ...,
-    ) -> None: ...
+    metadata: SessionMetadata | None = None
+    is_loaded = False
+    initially_empty = False
+    response_started = False
+    document: Document | None = None  # what the store holds
+    committed: dict[str, typing.Any] | None = None  # what the session was when the response started
+    cookie_due = False  # the browser must be told something
+    detached = False  # nothing of this request is stored any more
+    renewed = False  # reading has begun the record's time to live anew
+    _new_id: str | None = None
+    _callbacks: tuple[Callable[[], None], ...] = ()
 
     def __init__(
         self,
@@ -91,31 +64,37 @@ class SessionHandler:
         *,
         rolling: bool | None = None,
         strict_ids: bool = True,
-        cookie: Cookie | None = None,
     ) -> None:
-        self.connection = connection
-        self.store = store
-        self.serializer = serializer
-        self.encryptor, self.lifetime = _arguments(encryptor, lifetime)
-        self.metadata: SessionMetadata | None = None
-        self.is_loaded = False
-        self.initially_empty = False
-        self.rolling = rolling
-        self.response_started = False
+        if isinstance(encryptor, (int, str, dt.timedelta)):  # five arguments: there is no encryptor
+            encryptor, lifetime = None, encryptor
+        seconds = parse_lifetime(lifetime or 0)
+        self._connection = connection
+        self._scope = connection.scope
+        self.records = Records(store, serializer, encryptor or _NO_ENCRYPTION, Lifetime(seconds, rolling))
         self._strict_ids = strict_ids
-        self._cookie = cookie
-        self._cookie_due = False  # the browser must be told something
-        self._document: Document | None = None  # what the store holds under _record_id
-        self._new_id: str | None = None
-        self._renewed = False
-        self._record_id: str | _InCookie | None = session_id
-        self._session: dict[str, typing.Any] | None = None
-        if cookie is not None:
-            self._record_id = _IN_COOKIE
-            self._session = connection.scope["session"] = LoadGuard()
-            connection.scope["session_handler"] = self
+        self._stored_id = session_id
 
     # What other code asks
+
+    @property
+    def store(self) -> SessionStore:
+        """Where the session is kept."""
+        return self.records.store
+
+    @property
+    def serializer(self) -> Serializer:
+        """How the session becomes bytes."""
+        return self.records.serializer
+
+    @property
+    def encryptor(self) -> Encryptor:
+        """How the bytes are kept secret."""
+        return self.records.encryptor
+
+    @property
+    def lifetime(self) -> int:
+        """The session's configured lifetime in seconds; 0: until the browser is closed."""
+        return self.records.lifetime.seconds
 
     @property
     def session_id(self) -> str | None:
@@ -124,7 +103,7 @@ class SessionHandler:
         Assigning an id before loading chooses the record that will be loaded; assigning one afterwards renames
         the session. Raises ValueError for an id that cannot stand in a cookie.
         """
-        return self._new_id or self._stored_id()
+        return self._new_id or self._stored_id
 
     @session_id.setter
     def session_id(self, value: str | None) -> None:
@@ -134,24 +113,48 @@ class SessionHandler:
         if self.is_loaded and value is not None:
             self._new_id = value
         else:
-            self._record_id, self._new_id = value, None
+            self._stored_id, self._new_id = value, None
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of the session: the one in the store, the one it will get, or none."""
+        return {session_id for session_id in (self._stored_id, self._new_id) if session_id}
+
+    @property
+    def user_id(self) -> str | None:
+        """The user who is signed in, see `starsessions.users`; that is also where to sign someone in."""
+        return self.metadata.get("user") if self.metadata else None
+
+    @user_id.setter
+    def user_id(self, value: str | None) -> None:
+        metadata = typing.cast("SessionMetadata", self.metadata)
+        metadata.pop("user", None)
+        if value is not None:
+            metadata["user"] = value
 
     @property
     def is_empty(self) -> bool:
-        """Whether the session has no data. Raises SessionNotLoaded before it is loaded."""
-        return not self._current()
+        """Whether there is nothing to keep: no data and no user. Raises SessionNotLoaded before it is loaded."""
+        return not self.session and (self.user_id is None or self.is_replaced)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the session has to be stored, or removed for being empty."""
+        document = self.document
+        if document is None or self.is_empty:
+            return (document is None) is not self.is_empty
+        renamed = self._new_id is not None or document.owner != self.user_id
+        return renamed or document.differs_from(self.session, self.serializer)
+
+    @property
+    def is_findable(self) -> bool:
+        """Whether the id that the browser has will still lead to the session after it is stored."""
+        return self.document is not None and self._new_id is None and self.store.traits.keeps_ids
 
     @property
     def is_used(self) -> bool:
         """Whether the response depends on the session: it was loaded, regenerated or destroyed."""
-        return self.is_loaded or self._cookie_due or self._new_id is not None
-
-    @property
-    def remaining(self) -> int:
-        """How many whole seconds the session has left; 0 for one without a fixed end."""
-        if self.metadata is None:
-            return self.lifetime
-        return Lifetime(self.lifetime, self.rolling).remaining(self.metadata, time.time())
+        return self.is_loaded or self.cookie_due or self._new_id is not None
 
     # What happens during a request
 
@@ -163,7 +166,12 @@ class SessionHandler:
         """
         if self.is_loaded:
             return
-        found = await self._read()
+        try:
+            session_id = self._stored_id
+            found = await self.records.read(session_id) if session_id else Found(unknown=True)
+        except SessionStoreUnavailable as error:
+            self.go_on_without(error)
+            found = Found()
         if not self.is_loaded:  # two tasks of one request may load at once: the first wins
             self._begin(found)
 
@@ -178,146 +186,96 @@ class SessionHandler:
         The middleware does this when the response starts. Call it to store changes made later, in a streaming
         body, a background task or after `websocket.accept`. `remaining_time` is the record's time to live in
         seconds; by default it follows from the lifetime.
+
+        What other requests have stored meanwhile is kept: of a key that both changed this request's value is
+        stored, all other keys are theirs. Returns "" if nothing is stored: the session is empty, or someone has
+        ended it, in which case it is empty from now on.
         """
         await self.load()
-        session = self._current()
-        if not session:
+        if self.detached:
+            return ""
+        self.prepare()
+        draft = self.draft(remaining_time)
+        if self.is_empty and (draft.before is None or draft.wiped or not self.store.traits.compares):
             await self.destroy()
             return ""
-        metadata = self._stamped(time.time())
-        ttl = Lifetime(self.lifetime, self.rolling).ttl(metadata, metadata["last_access"])
-        ttl = ttl if remaining_time is None else remaining_time
-        stored_id = self._stored_id()
-        old_id = stored_id if self._new_id and self._document else None
-        new_id = self._new_id or stored_id or generate_session_id()
-        if self.response_started and not self._is_findable():
-            events.cookie_unsendable(_TOO_LATE)
-        saved_id, self._document = await self._records().write(new_id, old_id, session, metadata, ttl)
-        self._record_id, self._new_id, self._cookie_due = saved_id, None, True
-        return saved_id
+        if self.response_started and not self.is_findable:
+            events.cookie_unsendable()
+        with contextlib.suppress(SessionGone):
+            await self.write(draft)
+            self._new_id = None
+            self._accept()
+        return self._stored_id or ""
 
     async def destroy(self) -> None:
         """Remove the session from the store and empty it; the browser is told to forget the cookie."""
-        session_id = self._stored_id()
-        if session_id is not None and not (self.is_loaded and self._document is None):
-            await self.store.remove(session_id)
-            self._cookie_due = True
-        self._record_id = self._new_id = self._document = None
-        if self.is_loaded:
-            self._current().clear()
+        session_id = self._stored_id
+        if session_id is not None and not (self.is_loaded and self.document is None):
+            await self.records.remove(session_id, self.document)
+            self.cookie_due = True
+        self._forget()
 
-    async def commit(self) -> CookieChange | None:
-        """Store what has to be stored at the start of a response; return what the browser has to be told."""
-        if self._new_id is not None:
-            await self.load()  # regenerating is enough to make the session matter
-        if not self.is_loaded:
-            return self._cleared()
-        if self.is_empty:
-            return await self._commit_empty()
-        if self._is_changed() or self._is_due():
-            await self.save()
-        if not (self._cookie_due or self.rolling):
-            return None
-        self._cookie_due = False
-        max_age = max(1, self.remaining) if self.lifetime else None
-        return CookieChange(self.session_id, max_age, self.store.traits.cookie_limit)
+    def before_save(self, callback: Callable[[], None]) -> None:
+        """Call `callback` each time before the session is compared with what is stored; it may change the session."""
+        self._callbacks = (*self._callbacks, callback)
 
-    async def commit_late(self) -> None:
-        """Store changes that were made after the response had started, if the browser can still find them."""
-        if not self.is_loaded:
-            return
-        if self.is_empty:
-            if self._document is not None:
-                await self.destroy()
-            return
-        if self._is_changed() and self._is_findable():
-            await self.save()
-        elif self._is_changed():
-            events.cookie_unsendable(_TOO_LATE)
+    def prepare(self) -> None:
+        """Let those who hold parts of the session in another form bring it up to date."""
+        for callback in self._callbacks:
+            callback()
+
+    def go_on_without(self, error: SessionStoreUnavailable) -> None:
+        """Store nothing more in this request, if that is the policy for a store that fails; else raise the error."""
+        if self.records.calls.policy != "anonymous":
+            raise error
+        events.store_failed(self.store, error, "the request goes on with a session that is not stored.")
+        self.detached = True
 
     # Reading
 
-    def _stored_id(self) -> str | None:
-        if isinstance(self._record_id, _InCookie):
-            self._record_id = self._id_from_cookie()
-        return self._record_id
-
-    def _id_from_cookie(self) -> str | None:
-        value = self._cookie.read(self.connection.scope) if self._cookie else None
-        if value is None or self.store.accepts_id(value):
-            return value
-        events.cookie_rejected("it does not have the form of a session id")
-        return None
-
-    async def _read(self) -> Found:
-        session_id = self._stored_id()
-        return await self._records().read(session_id) if session_id else Found(unknown=True)
-
-    def _records(self) -> Records:
-        return Records(self.store, self.serializer, self.encryptor, Lifetime(self.lifetime, self.rolling))
-
     def _begin(self, found: Found) -> None:
-        document = found.document
-        if document is None and (self._strict_ids or not found.unknown):
-            self._record_id = None
-        self._document, self._renewed = document, found.renewed
-        self.metadata = self._first_metadata(document, time.time())
-        data = document.data if document else {}
+        now = time.time()
+        self.document, self.renewed = found.document, found.renewed
+        if found.expired or (found.unknown and self._stored_id and self.store.traits.cookie_limit is not None):
+            self.cookie_due = True  # the cookie is worth nothing, and no other request can have replaced it
+        if found.document is None and (self._strict_ids or not found.unknown):
+            self._stored_id = None
+        self.metadata = {"lifetime": self.lifetime, "created": now, "last_access": now}
+        data: dict[str, typing.Any] = {}
+        if found.document is not None:
+            found.document.tell(self.metadata, now)
+            data = found.document.data
         self.initially_empty = not data
-        self._show(data)
+        self._show(data, self)
         self.is_loaded = True
-
-    def _first_metadata(self, document: Document | None, now: float) -> SessionMetadata:
-        stored = document.metadata if document else None
-        created = min(stored["created"], now) if stored else now
-        return {"lifetime": self.lifetime, "created": created, "last_access": now}
-
-    def _show(self, data: dict[str, typing.Any]) -> None:
-        scope = self.connection.scope
-        guard = scope.get("session") if self._owns_scope() else self._session
-        if isinstance(guard, LoadGuard):
-            guard.become(data)
-            self._session = guard
-        else:
-            self._session = scope["session"] = Session(data)
-
-    def _owns_scope(self) -> bool:
-        # Another SessionMiddleware further in puts its own handler and session into the same scope.
-        return self.connection.scope.get("session_handler", self) is self
-
-    def _current(self) -> dict[str, typing.Any]:
-        if self._owns_scope() or self._session is None:
-            return typing.cast("dict[str, typing.Any]", self.connection.scope["session"])
-        return self._session
 
     # Writing
 
-    def _is_changed(self) -> bool:
-        document = self._document
-        if document is None or self._new_id is not None:
-            return True
-        return document.differs_from(self._current(), self.serializer)
-
-    def _is_findable(self) -> bool:
-        """Tell whether the id that the browser has will still lead to the session after it is stored."""
-        return self._document is not None and self._new_id is None and self.store.traits.keeps_ids
-
-    def _is_due(self) -> bool:
-        return self._document is not None and not self._renewed and self._records().is_due(self._document)
-
-    def _stamped(self, now: float) -> SessionMetadata:
+    def draft(self, remaining_time: int | None = None) -> Draft:
+        """Return the session as it would be stored now."""
         metadata = typing.cast("SessionMetadata", self.metadata)
-        metadata["last_access"] = now
-        return metadata.copy()
+        metadata["last_access"] = now = time.time()
+        ttl = self.records.lifetime.ttl(metadata, now) if remaining_time is None else remaining_time
+        old_id = self._stored_id
+        new_id = self._new_id or old_id or generate_session_id()
+        user_agent = self.connection.headers.get("user-agent", "")
+        return Draft(self.session, metadata.copy(), ttl, new_id, old_id, self.document, self.is_wiped, user_agent)
 
-    async def _commit_empty(self) -> CookieChange | None:
-        if self._document is not None:
-            await self.destroy()
-        self._new_id = None
-        return self._cleared()
+    async def write(self, draft: Draft) -> None:
+        """Store a draft. Raises SessionGone, and stores nothing more in this request, if others ended the session."""
+        try:
+            self._stored_id, self.document = await self.records.write(draft)
+        except SessionGone:
+            events.session_gone(draft.old_id or draft.session_id, self.store)
+            self._forget()
+            self.detached = True
+            raise
+        self.cookie_due = True
+        if self.document is None:
+            self._stored_id = None
 
-    def _cleared(self) -> CookieChange | None:
-        if not self._cookie_due:
-            return None
-        self._cookie_due = False
-        return CookieChange(None)
+    def _forget(self) -> None:
+        self._stored_id = self._new_id = self.document = None
+        if self.is_loaded:
+            dict.clear(self.session)
+            self.user_id = None

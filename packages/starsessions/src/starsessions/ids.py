@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 
-__all__ = ["fingerprint", "generate_session_id", "is_acceptable_id", "is_generated_id"]
+__all__ = ["fingerprint", "generate_session_id", "hash_id", "is_acceptable_id", "is_generated_id"]
 
 _GENERATED = re.compile(r"[0-9a-f]{32}")
 # Applications may name sessions themselves (an OpenID `sid`, a UUID), so more than our own form is looked up.
@@ -29,6 +29,14 @@ def is_acceptable_id(value: str) -> bool:
     return _ACCEPTABLE.fullmatch(value) is not None
 
 
+def hash_id(session_id: str) -> str:
+    """Return what stands for an id where the id itself would open the session: in key names and in lists.
+
+    It has as many bits as an id of ours, so the one is as hard to find from the other as to guess.
+    """
+    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def fingerprint(session_id: str) -> str:
     """Return a short name for an id that logs may show: it cannot be used to take over the session."""
-    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return hash_id(session_id)[:12]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import typing
 import warnings
 
-from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
 from starsessions.autoload import SessionAutoloadMiddleware
+from starsessions.commit import commit, commit_late, report_lost_change
 from starsessions.cookies import Cookie, add_headers
 from starsessions.encryptors import NoopEncryptor
+from starsessions.exceptions import SessionStoreUnavailable
+from starsessions.failures import DEFAULT_TIMEOUT, FailurePolicy, StoreCalls
 from starsessions.guard import LoadGuard
-from starsessions.handler import SessionHandler
-from starsessions.lifetime import parse_lifetime
+from starsessions.lifetime import Lifetime, parse_absolute_lifetime, parse_lifetime
+from starsessions.records import Records
+from starsessions.scope_handler import ScopeHandler
 from starsessions.serializers import JsonSerializer
 from starsessions.stores import InMemoryStore
+from starsessions.unavailable import send_unavailable
 
 if typing.TYPE_CHECKING:
     import datetime as dt
@@ -23,6 +27,7 @@ if typing.TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from starsessions.encryptors import Encryptor
+    from starsessions.handler import SessionHandler
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
 
@@ -30,6 +35,7 @@ __all__ = ["LoadGuard", "SessionAutoloadMiddleware", "SessionMiddleware"]
 
 # The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_SERVER_ERROR = 500
 
 
 class SessionMiddleware:
@@ -38,12 +44,19 @@ class SessionMiddleware:
     store: where sessions are kept; without one they stay in this process, with a warning.
     lifetime: seconds or a timedelta until the session ends; 0 leaves that to the browser.
     rolling: count the lifetime from the last use instead of from the creation.
-    cookie_name, cookie_same_site, cookie_https_only, cookie_domain, cookie_path: the cookie's attributes,
-    checked here. By default the path is the one the application is mounted at.
+    cookie_name, cookie_same_site, cookie_https_only, cookie_domain, cookie_path, cookie_partitioned: the cookie's
+    attributes, checked here. By default the path is the one the application is mounted at.
     serializer: how data becomes bytes; JSON by default.
     encryptor: how stored data is kept secret; by default it is not.
     strict_ids: give a new id to a session whose id the store does not know, so that nobody can choose the id
     that a visitor will sign in with. Switch it off only if ids come from elsewhere before their data does.
+    absolute_lifetime: seconds or a timedelta after its creation when a session ends however often it is used.
+    store_timeout: how many seconds the store may take for one operation; None for as long as it likes.
+    on_store_failure: what to do when the store fails or takes too long. "raise" passes the store's exception on
+    (SessionStoreTimeout if it took too long); "unavailable" answers 503 with Retry-After; "anonymous" goes on with
+    an empty session that is not stored. A response whose session did not change needs no store and never fails.
+    save_on_server_error: store the session with responses of status 500 and above.
+    no_store: send `Cache-Control: no-store` with every response that used its session.
     """
 
     def __init__(
@@ -61,6 +74,12 @@ class SessionMiddleware:
         encryptor: Encryptor | None = None,
         *,
         strict_ids: bool = True,
+        absolute_lifetime: int | dt.timedelta | None = None,
+        store_timeout: float | None = DEFAULT_TIMEOUT,
+        on_store_failure: FailurePolicy = "raise",
+        save_on_server_error: bool = True,
+        no_store: bool = False,
+        cookie_partitioned: bool = False,
     ) -> None:
         self.app = app
         self.store = _default_store() if store is None else store
@@ -72,8 +91,16 @@ class SessionMiddleware:
         self.serializer = serializer or JsonSerializer()
         self.encryptor = encryptor or NoopEncryptor()
         self.strict_ids = strict_ids
-        self.cookie = Cookie(cookie_name, cookie_same_site, cookie_https_only, cookie_domain, cookie_path)
+        self.save_on_server_error = save_on_server_error
+        self.no_store = no_store
+        self.cookie = Cookie(
+            cookie_name, cookie_same_site, cookie_https_only, cookie_domain, cookie_path, cookie_partitioned
+        )
         self.security_flags = self.cookie.security_flags
+        rules = Lifetime(self.lifetime, rolling, parse_absolute_lifetime(absolute_lifetime))
+        in_process = self.store.traits.in_process
+        calls = StoreCalls(in_process=in_process, timeout=store_timeout, policy=on_store_failure)
+        self.records = Records(self.store, self.serializer, self.encryptor, rules, calls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP and WebSockets passes through."""
@@ -81,60 +108,46 @@ class SessionMiddleware:
         if kind not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        handler = self._handler(scope)
+        handler = ScopeHandler(scope, self.records, self.cookie, strict_ids=self.strict_ids)
         # Starlette's Mount changes the root path while the request runs; the cookie is for the whole application.
-        sender = _Sender(handler, send, self.cookie, scope.get("root_path", ""))
-        if kind == "http":
-            await self.app(scope, receive, sender)
-        else:
-            await self._serve_websocket(scope, receive, sender)
+        root_path = scope.get("root_path", "")
+        started = False
 
-    async def _serve_websocket(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
+        async def send_with_session(message: Message) -> None:
+            nonlocal started
+            if not started and message["type"] in _STARTS:
+                started = True  # set first: if storing fails, the error response must not try it again
+                if handler.is_used:
+                    await self._add_session(handler, message, root_path)
+                handler.response_started = True
+            await send(message)
+
         try:
-            await self.app(scope, receive, sender)
+            await self.app(scope, receive, send_with_session)
         except WebSocketDisconnect:  # the usual end of a conversation, not a failure of the application
-            await sender.handler.commit_late()
+            await commit_late(handler)
             raise
-        await sender.handler.commit_late()
+        except SessionStoreUnavailable as error:
+            if handler.response_started or self.records.calls.policy != "unavailable":
+                raise
+            await send_unavailable(scope, receive, send, error)
+        else:
+            if handler.is_loaded:
+                await self._look_again(handler, kind)
 
-    def _handler(self, scope: Scope) -> SessionHandler:
-        return SessionHandler(
-            HTTPConnection(scope),
-            None,
-            self.store,
-            self.serializer,
-            self.encryptor,
-            self.lifetime,
-            rolling=self.rolling,
-            strict_ids=self.strict_ids,
-            cookie=self.cookie,
-        )
+    async def _add_session(self, handler: SessionHandler, message: Message, root_path: str) -> None:
+        change = None
+        if self.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
+            change = await commit(handler)
+        header = None if change is None else self.cookie.header(change, self.cookie.path_for(root_path))
+        add_headers(message, header, no_store=self.no_store)
 
-
-class _Sender:
-    """The `send` that the application gets: stores the session before the first headers leave."""
-
-    __slots__ = ("_cookie", "_root_path", "_send", "_started", "handler")
-
-    def __init__(self, handler: SessionHandler, send: Send, cookie: Cookie, root_path: str) -> None:
-        self.handler = handler
-        self._send = send
-        self._cookie = cookie
-        self._root_path = root_path
-        self._started = False
-
-    async def __call__(self, message: Message) -> None:
-        if not self._started and message["type"] in _STARTS:
-            self._started = True  # set first: if storing fails, the error response must not try it again
-            if self.handler.is_used:
-                await self._add_session(message)
-            self.handler.response_started = True
-        await self._send(message)
-
-    async def _add_session(self, message: Message) -> None:
-        change = await self.handler.commit()
-        path = self._cookie.path_for(self._root_path)
-        add_headers(message, None if change is None else self._cookie.header(change, path))
+    @staticmethod
+    async def _look_again(handler: SessionHandler, kind: str) -> None:
+        if kind == "websocket":
+            await commit_late(handler)
+        else:
+            report_lost_change(handler)
 
 
 def _default_store() -> InMemoryStore:

@@ -11,20 +11,26 @@ import typing
 
 from starsessions import events
 from starsessions.document import Document, DocumentError, render
+from starsessions.exceptions import SessionConflict, SessionError, SessionGone
+from starsessions.failures import StoreCalls
 from starsessions.ids import is_generated_id
 from starsessions.sealing import seal, unseal
+from starsessions.stores.base import digest_of
+from starsessions.user_link import UserLink
 
 if typing.TYPE_CHECKING:
+    from starsessions.drafts import Draft
     from starsessions.encryptors import Encryptor
     from starsessions.lifetime import Lifetime
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
-    from starsessions.types import SessionMetadata
 
 __all__ = ["Found", "Records"]
 
 # A record without a fixed end, in a store that cannot renew it, is rewritten when it is older than this.
 _REFRESH_SECONDS = 3600
+# Each failed attempt means that another request's change was stored, so this many at once all succeed.
+_ATTEMPTS = 200
 
 
 @dataclasses.dataclass(slots=True)
@@ -32,12 +38,14 @@ class Found:
     """What reading gave: the `document`, if there is a good one.
 
     `unknown` says that the store has nothing under the id; with neither, a record is there that this session
-    must leave alone. `renewed` says that the record's time to live began anew.
+    must leave alone. `renewed` says that the record's time to live began anew, `expired` that the session was
+    past its end.
     """
 
     document: Document | None = None
     unknown: bool = False
     renewed: bool = False
+    expired: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,35 +56,48 @@ class Records:
     serializer: Serializer
     encryptor: Encryptor
     lifetime: Lifetime
+    calls: StoreCalls = dataclasses.field(default_factory=StoreCalls)
+    link: UserLink = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.link = UserLink(self.store.users, self.calls)
 
     async def read(self, session_id: str) -> Found:
         """Return the session stored under `session_id` as far as it can be used; raise the store's errors."""
         renews = self._may_renew(session_id)
         method = self.store.renew if renews else self.store.read
-        stored = _as_bytes(await method(session_id=session_id, lifetime=self.lifetime.seconds))
-        if not stored:
-            return Found(unknown=True)
+        answer = await self.calls(method, session_id=session_id, lifetime=self.lifetime.seconds)
         try:
-            plain = await unseal(self.encryptor, stored, self._binding(session_id))
-            document = self._checked(session_id, Document.parse(plain, self.serializer))
+            record = _as_bytes(answer)
+            if not record:
+                return Found(unknown=True)
+            document = self._checked(session_id, await self._opened(session_id, record))
         except DocumentError as error:
-            return self._unusable(session_id, str(error))
-        except Exception as error:  # noqa: BLE001  ciphers raise what they like; the event names it
-            return self._unusable(session_id, f"{type(error).__name__} while decrypting")
+            events.session_discarded(session_id, self.store, str(error))
+            return Found()
         return await self._unless_expired(session_id, document, renews)
 
-    async def write(
-        self, session_id: str, old_id: str | None, session: dict[str, typing.Any], metadata: SessionMetadata, ttl: int
-    ) -> tuple[str, Document]:
-        """Store the session, deleting its record under `old_id`; return the id and what is stored now."""
-        raw = render(session, metadata, self.serializer)
-        data = await seal(self.encryptor, raw, self._binding(session_id))
-        seconds = self.lifetime.seconds
-        if old_id is None:
-            new_id = await self.store.write(session_id=session_id, data=data, lifetime=seconds, ttl=ttl)
-        else:
-            new_id = await self.store.replace([old_id], session_id, data, lifetime=seconds, ttl=ttl)
-        return new_id, Document(raw, {}, metadata)
+    async def write(self, draft: Draft) -> tuple[str, Document | None]:
+        """Store a draft; return the id and what is stored now, None if that is nothing.
+
+        Where the store can compare, what others have stored meanwhile is brought into the draft's session, and
+        SessionGone is raised if they have ended it.
+        """
+        entered = await self.link.enter(draft)
+        try:
+            session_id, document = await self._store(draft)
+        except SessionGone:
+            if entered:
+                await self.link.leave(draft.metadata.get("user"), draft.session_id)
+            raise
+        if draft.before is not None and (document is None or session_id != draft.old_id):
+            await self.link.leave(draft.before.owner, draft.old_id)
+        return session_id, document
+
+    async def remove(self, session_id: str, document: Document | None = None) -> None:
+        """Delete the record of `session_id`, where `document` was found, and its entry in its user's list."""
+        await self.calls(self.store.remove, session_id)
+        await self.link.leave(document.owner if document else None, session_id)
 
     def is_due(self, document: Document) -> bool:
         """Tell whether an unchanged record that was not renewed must be written again to live on."""
@@ -85,6 +106,62 @@ class Records:
         if self.lifetime.seconds or document.metadata is None or self.store.traits.cookie_limit is not None:
             return False
         return time.time() - document.metadata["last_access"] > _REFRESH_SECONDS
+
+    async def _store(self, draft: Draft) -> tuple[str, Document | None]:
+        if draft.old_id is not None and self.store.traits.compares:
+            return draft.session_id, await self._swap(draft, draft.old_id)
+        raw, data = await self._sealed(draft)
+        options = {"lifetime": self.lifetime.seconds, "ttl": draft.ttl}
+        if draft.before is None or draft.old_id in {None, draft.session_id}:
+            new_id = await self.calls(self.store.write, session_id=draft.session_id, data=data, **options)
+        else:
+            new_id = await self.calls(self.store.replace, [draft.old_id], draft.session_id, data, **options)
+        if not isinstance(new_id, str) or not new_id:
+            raise SessionError(f"{type(self.store).__name__}.write returned {new_id!r}: it must return the id.")
+        return new_id, Document(data, raw, {}, draft.metadata)
+
+    async def _swap(self, draft: Draft, old_id: str) -> Document | None:
+        for _ in range(_ATTEMPTS):
+            raw, data = (b"", None) if draft.is_empty else await self._sealed(draft)
+            digest = digest_of(draft.before.record) if draft.before else ""
+            present = _as_bytes(
+                await self.calls(
+                    self.store.swap,
+                    draft.session_id,
+                    data,
+                    self.lifetime.seconds,
+                    draft.ttl,
+                    old_id=old_id,
+                    digest=digest,
+                ),
+                nothing=None,
+            )
+            if present is None:
+                return None if data is None else Document(data, raw, {}, draft.metadata)
+            if not present:
+                raise SessionGone("The session was ended by another request and was not stored.")
+            await self._bring_in(draft, old_id, present)
+        raise SessionConflict(f"The session changed {_ATTEMPTS} times while it was being stored. Try again.")
+
+    async def _bring_in(self, draft: Draft, old_id: str, present: bytes) -> None:
+        """Make the draft a change of the record that is there now."""
+        try:
+            theirs = await self._opened(old_id, present)
+        except DocumentError as error:
+            events.session_discarded(old_id, self.store, str(error))
+            raise SessionGone("The session was overwritten with something unreadable and was not stored.") from error
+        draft.rebase(theirs, self.serializer)
+
+    async def _sealed(self, draft: Draft) -> tuple[bytes, bytes]:
+        raw = render(draft.session, draft.metadata, self.serializer)
+        return raw, await seal(self.encryptor, raw, self._binding(draft.session_id))
+
+    async def _opened(self, session_id: str, record: bytes) -> Document:
+        try:
+            raw = await unseal(self.encryptor, record, self._binding(session_id))
+        except Exception as error:  # ciphers raise what they like; the reason names it
+            raise DocumentError(f"{type(error).__name__} while decrypting") from error
+        return Document.parse(record, raw, self.serializer)
 
     def _may_renew(self, session_id: str) -> bool:
         # Sessions without a fixed end live for some time after their last use, as rolling ones do. What may be
@@ -102,21 +179,26 @@ class Records:
     async def _unless_expired(self, session_id: str, document: Document, renewed: bool) -> Found:
         expires = self.store.traits.expires
         metadata = document.metadata
-        if metadata and self.lifetime.expired(metadata, time.time(), store_expires=expires):
-            await self.store.remove(session_id)
-            events.session_expired(session_id, self.store)
-            return Found()
-        return Found(document, renewed=renewed)
-
-    def _unusable(self, session_id: str, reason: str) -> Found:
-        events.session_discarded(session_id, self.store, reason)
-        return Found()
+        if not metadata or not self.lifetime.expired(metadata, time.time(), store_expires=expires):
+            return Found(document, renewed=renewed)
+        events.session_expired(session_id, self.store)
+        try:
+            await self.remove(session_id, document)
+        except Exception as error:  # noqa: BLE001  the session is refused either way
+            events.store_failed(self.store, error, "an expired session was refused but could not be removed.")
+        return Found(expired=True)
 
     def _binding(self, session_id: str) -> str | None:
         # Where the store chooses the id, it is not known before the data is encrypted.
         return session_id if self.store.traits.keeps_ids else None
 
 
-def _as_bytes(stored: typing.Any) -> bytes:
-    # Stores of other people's may return text, or an empty dictionary for nothing.
-    return stored.encode() if isinstance(stored, str) else bytes(stored or b"")
+def _as_bytes(answer: typing.Any, nothing: typing.Any = b"") -> typing.Any:
+    """Return what a store answered as bytes; other people's may return text, or an empty dictionary for nothing."""
+    if answer is None:
+        return nothing
+    if isinstance(answer, str):
+        return answer.encode()
+    if isinstance(answer, (bytes, bytearray, memoryview)) or not answer:
+        return bytes(answer or b"")
+    raise DocumentError(f"the store answered with a {type(answer).__name__} where bytes were expected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import typing
 
 from starsessions.exceptions import SessionMiddlewareMissing, SessionNotLoaded
@@ -72,7 +73,8 @@ def get_session_metadata(connection: HTTPConnection) -> SessionMetadata:
 def get_session_remaining_seconds(connection: HTTPConnection) -> int:
     """Return how many whole seconds the session has left. Raises SessionNotLoaded.
 
-    For a rolling session that is its lifetime; for one without a fixed end it is 0.
+    For a rolling session that is its lifetime, or what is left until its absolute end if that is sooner; for one
+    without a fixed end it is 0.
     """
-    get_session_metadata(connection)
-    return get_session_handler(connection).remaining
+    metadata = get_session_metadata(connection)
+    return get_session_handler(connection).records.lifetime.remaining(metadata, time.time())

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import hashlib
 import typing
 
 from starsessions.ids import is_acceptable_id
 
-__all__ = ["SessionStore", "StoreTraits"]
+if typing.TYPE_CHECKING:
+    from starsessions.stores.user_index import UserIndex
+
+__all__ = ["SessionStore", "StoreTraits", "digest_of"]
+
+
+def digest_of(record: bytes) -> str:
+    """Return what `swap` knows a record by: 40 hexadecimal digits, which Redis can compute as well."""
+    # Nothing is trusted because of this digest: whoever made two records collide would overwrite only their own change.
+    return hashlib.sha1(record, usedforsecurity=False).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -18,6 +28,8 @@ class StoreTraits:
     keeps_ids: `write` stores under the id it is given and returns that id.
     expires: records that were neither written nor renewed within their ttl are gone.
     renews: `renew` is implemented.
+    compares: `swap` is implemented, so that requests at the same time cannot undo each other's changes.
+    in_process: its methods never wait, so nothing has to be done about a store that does not answer.
     shares_namespace: other programs may keep other things under the same kind of keys.
     cookie_limit: the record itself travels in the cookie, whose name and value may have so many bytes.
     """
@@ -25,6 +37,8 @@ class StoreTraits:
     keeps_ids: bool = False
     expires: bool = False
     renews: bool = False
+    compares: bool = False
+    in_process: bool = False
     shares_namespace: bool = False
     cookie_limit: int | None = None
 
@@ -37,6 +51,8 @@ class SessionStore(abc.ABC):
     """
 
     traits: StoreTraits = StoreTraits()
+    users: UserIndex | None = None
+    """Knows which sessions a user has (`starsessions.users`); None for a store that does not keep that."""
 
     @abc.abstractmethod
     async def read(self, session_id: str, lifetime: int) -> bytes:
@@ -73,6 +89,20 @@ class SessionStore(abc.ABC):
             if old_id != new_id:
                 await self.remove(old_id)
         return new_id
+
+    async def swap(
+        self, session_id: str, data: bytes | None, lifetime: int, ttl: int, *, old_id: str, digest: str
+    ) -> bytes | None:
+        """Store `data` under `session_id` if the record of `old_id` is still the one that was read.
+
+        `digest` is `digest_of` that record, or empty if there was none. Both ids may be the same; if not, the
+        record of `old_id` is deleted. With None as `data` it is deleted and nothing is stored. All of it happens
+        at once or, where a cluster cannot do so, in an order that leaves no more than one record.
+
+        Returns None if that was done. Otherwise nothing has changed, and the record that is there now is returned:
+        empty bytes if there is none. Called in place of `write`, `replace` and `remove`, if `traits.compares`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} says that it compares, but does not implement swap().")
 
     def accepts_id(self, session_id: str) -> bool:
         """Tell whether `session_id`, as a cookie brought it, may be looked up at all."""

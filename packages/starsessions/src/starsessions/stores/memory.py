@@ -6,7 +6,8 @@ import dataclasses
 import heapq
 import time
 
-from starsessions.stores.base import SessionStore, StoreTraits
+from starsessions.stores.base import SessionStore, StoreTraits, digest_of
+from starsessions.stores.user_index import MemoryUserIndex
 
 __all__ = ["InMemoryStore", "Record"]
 
@@ -29,55 +30,79 @@ class InMemoryStore(SessionStore):
     `data` holds the records by id; plain bytes that a test puts there never expire.
     """
 
-    traits = StoreTraits(keeps_ids=True, expires=True, renews=True)
+    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, in_process=True)
 
     def __init__(self, gc_ttl: int = 86400) -> None:
         self.gc_ttl = gc_ttl
         self.data: dict[str, Record | bytes] = {}
+        self.users: MemoryUserIndex = MemoryUserIndex(lambda key: self._live(key) is not None, self._delete)
         self._due: list[tuple[int, str]] = []
 
     async def read(self, session_id: str, lifetime: int) -> bytes:  # noqa: ARG002  the interface
         """Return the record of `session_id`, or empty bytes if there is none or it has expired."""
-        record = self._live(session_id)
-        return record.value if isinstance(record, Record) else record or b""
+        return self._value(session_id)
 
     async def renew(self, session_id: str, lifetime: int) -> bytes:
         """Return the record of `session_id` and let it live for another `lifetime` seconds."""
         record = self._live(session_id)
         if isinstance(record, Record):
-            record.expires = self._end(lifetime)
-            return record.value
-        return record or b""
+            record.expires = self._end(lifetime, lifetime)
+        return self._value(session_id)
 
-    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:  # noqa: ARG002  the interface
+    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:
         """Store `data` for `ttl` seconds, or for `gc_ttl` if that is 0."""
         known = session_id in self.data
-        record = self.data[session_id] = Record(self._end(ttl), data)
+        record = self.data[session_id] = Record(self._end(lifetime, ttl), data)
         if not known:
             heapq.heappush(self._due, (record.expires, session_id))
         self._sweep()
         return session_id
 
+    async def swap(
+        self, session_id: str, data: bytes | None, lifetime: int, ttl: int, *, old_id: str, digest: str
+    ) -> bytes | None:
+        """Store `data` if the record of `old_id` is still the one with this digest; else return what is there."""
+        present = self._value(old_id)
+        if (digest_of(present) if present else "") != digest:
+            return present
+        if data is None or old_id != session_id:
+            self._delete(old_id)
+        if data is not None:
+            await self.write(session_id, data, lifetime, ttl)
+        return None
+
     async def remove(self, session_id: str) -> None:
         """Delete the record of `session_id`, if there is one."""
-        self.data.pop(session_id, None)
-        if len(self._due) > 2 * len(self.data) + 64:
-            self._due = [(r.expires, key) for key, r in self.data.items() if isinstance(r, Record)]
-            heapq.heapify(self._due)
+        self._delete(session_id)
 
     async def exists(self, session_id: str) -> bool:
         """Tell whether `session_id` has a record that has not expired."""
         return self._live(session_id) is not None
 
-    def _end(self, ttl: int) -> int:
-        return int((time.time() + (ttl if ttl > 0 else self.gc_ttl)) * _NANOSECONDS)
+    def _end(self, lifetime: int, ttl: int) -> int:
+        seconds = ttl if ttl > 0 else self.gc_ttl
+        return int((time.time() + (seconds if lifetime else min(seconds, self.gc_ttl))) * _NANOSECONDS)
+
+    def _value(self, session_id: str) -> bytes:
+        record = self._live(session_id)
+        return record.value if isinstance(record, Record) else record or b""
 
     def _live(self, session_id: str) -> Record | bytes | None:
         record = self.data.get(session_id)
         if isinstance(record, Record) and record.expires <= int(time.time() * _NANOSECONDS):
-            del self.data[session_id]
+            self._forget(session_id)
             return None
         return record
+
+    def _forget(self, session_id: str) -> None:
+        self.data.pop(session_id, None)
+        self.users.forget(session_id)
+
+    def _delete(self, session_id: str) -> None:
+        self._forget(session_id)
+        if len(self._due) > 2 * len(self.data) + 64:
+            self._due = [(r.expires, key) for key, r in self.data.items() if isinstance(r, Record)]
+            heapq.heapify(self._due)
 
     def _sweep(self) -> None:
         # The heap has one entry for each id, with the end that was known when the entry was made. A record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import typing
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 
 from redis import Redis as SyncRedis
 from redis.asyncio import ConnectionPool, Redis
@@ -17,16 +17,13 @@ from pentad_config import Secret
 from pentad_config.redis import RedisCredentials
 from starsessions.exceptions import ImproperlyConfigured
 from starsessions.stores.base import SessionStore, StoreTraits
+from starsessions.stores.redis_keys import HashIds, Prefix, SessionKeys, prefix_factory
+from starsessions.stores.redis_scripts import SWAP
+from starsessions.stores.redis_users import RedisUserIndex
 
 __all__ = ["RedisStore", "prefix_factory"]
 
-Prefix = str | Callable[[str], str]
 _REFERENCES = ("env:", "file:")
-
-
-def prefix_factory(prefix: Prefix, key: str) -> str:
-    """Return the Redis key of a session: `prefix` before the id, or what the callable makes of the id."""
-    return prefix(key) if callable(prefix) else prefix + key
 
 
 class RedisStore(SessionStore):
@@ -39,9 +36,14 @@ class RedisStore(SessionStore):
 
     `prefix` comes before the session id in a key; a callable makes the key from the id. `gc_ttl` is how many
     seconds a session without a fixed end (`lifetime=0`) is kept after its last use.
+
+    `hash_ids="always"` keeps a hash in the place of the id, so that whoever sees the names of the keys cannot use
+    the sessions. Servers that run already go there in steps, each rolled out everywhere before the next, and
+    nobody is logged out: "never" (plain ids, the default), "read" (finds both, stores plain), "migrate" (finds
+    both, stores hashed), and "always" when the sessions that were not used since have ended.
     """
 
-    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, shares_namespace=True)
+    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, shares_namespace=True)
 
     def __init__(
         self,
@@ -49,6 +51,8 @@ class RedisStore(SessionStore):
         connection: Redis | RedisCluster | None = None,
         prefix: Prefix = "starsessions.",
         gc_ttl: int = 3600 * 24 * 30,
+        *,
+        hash_ids: HashIds = "never",
     ) -> None:
         if url is None and connection is None:
             raise ImproperlyConfigured("Either 'url' or 'connection' arguments must be provided.")
@@ -56,42 +60,59 @@ class RedisStore(SessionStore):
             raise ImproperlyConfigured("connection: a client from redis.asyncio is needed, not the blocking one.")
         self.prefix = prefix
         self.gc_ttl = gc_ttl
+        self.keys = SessionKeys(prefix, hash_ids)
+        self.users: RedisUserIndex = RedisUserIndex(self._client, self.keys, gc_ttl)
         self._url = None if connection is not None else _as_secret(url)
         self._connection: typing.Any = connection
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def read(self, session_id: str, lifetime: int) -> bytes:  # noqa: ARG002  the interface
         """Return the record of `session_id`, or empty bytes if there is none."""
-        return await _stored(self._client().get(self._key(session_id)))
+        return await self._first(self.keys.searched(session_id), "get")
 
     async def renew(self, session_id: str, lifetime: int) -> bytes:
         """Return the record of `session_id` and let it live for another `lifetime` seconds, in one command."""
-        return await _stored(self._client().getex(self._key(session_id), ex=self._seconds(lifetime, lifetime)))
+        seconds = self._seconds(lifetime, lifetime)
+        return await self._first(self.keys.searched(session_id), "getex", ex=seconds)
 
     async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:
         """Store `data` for `ttl` seconds, or for `gc_ttl` if the lifetime is 0."""
-        await self._client().set(self._key(session_id), data, ex=self._seconds(lifetime, ttl))
+        await self._client().set(self.keys.written(session_id), data, ex=self._seconds(lifetime, ttl))
         return session_id
 
     async def remove(self, session_id: str) -> None:
         """Delete the record of `session_id`, if there is one."""
-        await self._client().delete(self._key(session_id))
+        await self._client().delete(*self.keys.searched(session_id))
 
-    async def replace(self, session_ids: Sequence[str], session_id: str, data: bytes, lifetime: int, ttl: int) -> str:
-        """Store `data` under a new id and delete the old records, in one round trip and one transaction."""
+    async def swap(
+        self, session_id: str, data: bytes | None, lifetime: int, ttl: int, *, old_id: str, digest: str
+    ) -> bytes | None:
+        """Store `data` if the record of `old_id` is still the one with this digest; else return what is there.
+
+        That is one script and one round trip. On a cluster whose keys are in different slots the old record is
+        removed first and the new one stored then: whatever happens in between, there are never two.
+        """
         client = self._client()
-        old_keys = [self._key(old) for old in session_ids if old != session_id]
-        # The keys of a cluster may be on different nodes, where no transaction spans both.
-        async with client.pipeline(transaction=not isinstance(client, RedisCluster)) as pipeline:
-            pipeline.set(self._key(session_id), data, ex=self._seconds(lifetime, ttl))
-            for key in old_keys:
-                pipeline.delete(key)
-            await pipeline.execute()
-        return session_id
+        target, sources = self.keys.written(session_id), self.keys.searched(old_id)
+        seconds = 0 if data is None else self._seconds(lifetime, ttl)
+        if _in_one_slot(client, [target, *sources]):
+            return await _present(SWAP.run(client, [target, *sources], digest, seconds, data or b""))
+        if target in sources:
+            present = await _present(SWAP.run(client, [target, target], digest, seconds, data or b""))
+            if present != b"":
+                return present
+            sources.remove(target)
+        for source in sources:
+            present = await _present(SWAP.run(client, [source, source], digest, 0, b""))
+            if present is None and data is not None:
+                await client.set(target, data, ex=seconds)
+            if present != b"":
+                return present
+        return b""
 
     async def exists(self, session_id: str) -> bool:
         """Tell whether `session_id` has a record."""
-        return bool(await self._client().exists(self._key(session_id)))
+        return bool(await self._client().exists(*self.keys.searched(session_id)))
 
     async def aclose(self) -> None:
         """Close the client that was made from `url`; a `connection` is the application's to close."""
@@ -108,11 +129,21 @@ class RedisStore(SessionStore):
             self._connection, self._loop = _connect(self._url), loop
         return self._connection
 
-    def _key(self, session_id: str) -> str:
-        return prefix_factory(self.prefix, session_id)
+    async def _first(self, keys: list[str], command: str, **options: typing.Any) -> bytes:
+        """Return what the first key holds that is there, all of them asked for in one round trip."""
+        client = self._client()
+        if len(keys) == 1:
+            return _record(await _answer(getattr(client, command)(keys[0], **options)))
+        async with client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                getattr(pipeline, command)(key, **options)
+            answers = await pipeline.execute(raise_on_error=False)
+        return next((record for record in map(_record, answers) if record), b"")
 
     def _seconds(self, lifetime: int, ttl: int) -> int:
-        return max(1, ttl) if lifetime else self.gc_ttl
+        if lifetime:
+            return max(1, ttl)
+        return min(ttl, self.gc_ttl) if ttl > 0 else self.gc_ttl
 
 
 def _as_secret(url: str | Secret | None) -> Secret:
@@ -139,12 +170,26 @@ def _connect(url: Secret) -> typing.Any:
     return Redis.from_pool(ConnectionPool(**options))
 
 
-async def _stored(answer: Awaitable[bytes | str | None]) -> bytes:
-    """Return the bytes that Redis answers with; clients with `decode_responses` give text."""
+def _in_one_slot(client: typing.Any, keys: Sequence[str]) -> bool:
+    return not isinstance(client, RedisCluster) or len({client.keyslot(key) for key in keys}) == 1
+
+
+async def _answer(answer: Awaitable[typing.Any]) -> typing.Any:
     try:
-        value = await answer
+        return await answer
     except ResponseError as error:
-        if str(error).startswith("WRONGTYPE"):  # a list or hash of another program's: no session of ours
-            return b""
-        raise
-    return value.encode() if isinstance(value, str) else value or b""
+        return error
+
+
+def _record(answer: typing.Any) -> bytes:
+    """Return the bytes that Redis answered with; clients with `decode_responses` give text."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return b""  # a list or hash of another program's: no session of ours
+    if isinstance(answer, Exception):
+        raise answer
+    return answer.encode() if isinstance(answer, str) else answer or b""
+
+
+async def _present(answer: Awaitable[typing.Any]) -> bytes | None:
+    found = await answer
+    return found.encode() if isinstance(found, str) else found

@@ -1,0 +1,72 @@
+"""A session about to be stored, and what becomes of it when someone else has stored it first."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+from starsessions.merge import changed_keys, merge
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starsessions.document import Document
+    from starsessions.serializers import Serializer
+    from starsessions.types import SessionMetadata
+
+__all__ = ["Draft", "Update"]
+
+
+@dataclasses.dataclass(slots=True)
+class Draft:
+    """What a request has made of a session.
+
+    `session` becomes the record of `session_id`, to live for `ttl` seconds. `before` is what was read, or None,
+    under `old_id`, which is None for a session that was never stored. `wiped` says that the application has
+    thrown away what was there before, whatever it was. `user_agent` is that of the request's browser.
+    """
+
+    session: dict[str, typing.Any]
+    metadata: SessionMetadata
+    ttl: int
+    session_id: str
+    old_id: str | None = None
+    before: Document | None = None
+    wiped: bool = False
+    user_agent: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to keep: no data, and nobody signed in."""
+        return not self.session and "user" not in self.metadata
+
+    def rebase(self, theirs: Document, serializer: Serializer) -> None:
+        """Make this a change of `theirs`, which is in the store by now."""
+        if not self.wiped:
+            base = self.before.untouched(serializer) if self.before else {}
+            merge(self.session, base, theirs.data, serializer)
+        self.before = theirs
+
+
+@dataclasses.dataclass(slots=True)
+class Update(Draft):
+    """One change of what is stored, made anew whenever that has changed."""
+
+    change: Callable[[dict[str, typing.Any]], typing.Any] = dict
+    result: typing.Any = None
+
+    def rebase(self, theirs: Document, serializer: Serializer) -> None:
+        """Make the change on `theirs`."""
+        self.before = theirs
+        self.session = theirs.untouched(serializer)
+        self.result = self.change(self.session)
+
+    def show_in(self, session: dict[str, typing.Any], base: dict[str, typing.Any], serializer: Serializer) -> None:
+        """Bring what was stored into the session that a request works on and that began as `base`."""
+        before = self.before.untouched(serializer) if self.before else {}
+        for key in changed_keys(before, self.session, serializer):
+            if key in self.session:
+                session[key] = self.session[key]
+            else:
+                session.pop(key, None)
+        merge(session, base, self.session, serializer)

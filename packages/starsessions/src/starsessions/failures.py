@@ -1,0 +1,120 @@
+"""What happens when a store hangs, refuses or keeps failing: a deadline, a circuit breaker, a policy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import typing
+
+from starsessions.exceptions import ImproperlyConfigured, SessionError, SessionStoreTimeout, SessionStoreUnavailable
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["DEFAULT_TIMEOUT", "CircuitBreaker", "FailurePolicy", "StoreCalls"]
+
+FailurePolicy = typing.Literal["raise", "unavailable", "anonymous"]
+T = typing.TypeVar("T")
+
+DEFAULT_TIMEOUT = 5.0
+"""Seconds: longer than any store that works needs, even through a failover, and shorter than proxies and
+people wait. Without a limit of ours, redis-py's retries make one request hang for about a minute."""
+
+
+class CircuitBreaker:
+    """Keeps requests from queueing up before a store that fails.
+
+    After `threshold` failures in a row nobody asks the store for `pause` seconds; then one request may try, and
+    what becomes of it decides for all.
+    """
+
+    def __init__(self, threshold: int = 5, pause: float = 5.0) -> None:
+        self.threshold = threshold
+        self.pause = pause
+        self._failures = 0
+        self._closed_until = 0.0
+        self._probing = False
+
+    def enter(self) -> None:
+        """Let a call pass. Raises SessionStoreUnavailable while the store is not to be asked."""
+        if self._failures < self.threshold:
+            return
+        left = self._closed_until - time.monotonic()
+        if left > 0 or self._probing:
+            raise SessionStoreUnavailable(
+                f"The session store failed {self._failures} times in a row and is left alone for the moment.",
+                retry_after=max(1, round(left)),
+            )
+        self._probing = True
+
+    def succeeded(self) -> None:
+        """The store answered."""
+        self._failures = 0
+        self._probing = False
+
+    def failed(self) -> None:
+        """The store did not answer, or with an error."""
+        self._failures += 1
+        self._probing = False
+        self._closed_until = time.monotonic() + self.pause
+
+    def abandoned(self) -> None:
+        """The call ended before anything was learned about the store."""
+        self._probing = False
+
+
+class StoreCalls:
+    """Calls the methods of one store, each for no longer than `timeout` seconds (None: as long as they take).
+
+    With the policy "raise" a failing store's own exception is passed on; with the others every failure is a
+    SessionStoreUnavailable. Exceptions of this package come from stores that work and are passed on as they are.
+    """
+
+    def __init__(
+        self, *, in_process: bool = False, timeout: float | None = None, policy: FailurePolicy = "raise"
+    ) -> None:
+        if timeout is not None and not timeout > 0:
+            raise ImproperlyConfigured(f"store_timeout: {timeout!r} is no positive number of seconds. None means none.")
+        if policy not in typing.get_args(FailurePolicy):
+            raise ImproperlyConfigured(f"on_store_failure: {policy!r} is not one of raise, unavailable, anonymous.")
+        self.policy = policy
+        self.timeout = timeout
+        self.breaker = CircuitBreaker()
+        self._in_process = in_process
+
+    def __call__(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> Awaitable[T]:
+        """Call a method of the store. A store in this process does not wait, so there is nothing to limit."""
+        return method(*args, **options) if self._in_process else self._limited(method, args, options)
+
+    async def _limited(
+        self, method: Callable[..., Awaitable[T]], args: tuple[typing.Any, ...], options: dict[str, typing.Any]
+    ) -> T:
+        self.breaker.enter()
+        try:
+            result = await self._in_time(method(*args, **options))
+        except SessionStoreUnavailable:
+            self.breaker.failed()
+            raise
+        except SessionError:
+            self.breaker.succeeded()
+            raise
+        except Exception as error:
+            self.breaker.failed()
+            if self.policy == "raise":
+                raise
+            raise SessionStoreUnavailable(f"The session store failed: {type(error).__name__}.") from error
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        self.breaker.succeeded()
+        return result
+
+    async def _in_time(self, call: Awaitable[T]) -> T:
+        limit = asyncio.timeout(self.timeout)
+        try:
+            async with limit:
+                return await call
+        except TimeoutError as error:
+            if not limit.expired():
+                raise  # the store has a limit of its own
+            raise SessionStoreTimeout(f"The session store did not answer within {self.timeout} seconds.") from error

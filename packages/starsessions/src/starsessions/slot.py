@@ -1,0 +1,65 @@
+"""The place in a connection's scope where the application finds its session."""
+
+from __future__ import annotations
+
+import typing
+
+from starlette.requests import HTTPConnection
+
+from starsessions.guard import LoadGuard, Session
+
+if typing.TYPE_CHECKING:
+    from starlette.types import Scope
+
+    from starsessions.handler import SessionHandler
+
+__all__ = ["SessionSlot"]
+
+
+class SessionSlot:
+    """Keeps `scope["session"]`: unloaded first, then with data, perhaps replaced by the application."""
+
+    _scope: Scope
+    _connection: HTTPConnection | None = None
+    _session: dict[str, typing.Any] | None = None  # what this slot has put into the scope
+
+    @property
+    def connection(self) -> HTTPConnection:
+        """The request or WebSocket."""
+        if self._connection is None:
+            self._connection = HTTPConnection(self._scope)
+        return self._connection
+
+    @property
+    def session(self) -> dict[str, typing.Any]:
+        """The session as the application sees it, loaded or not."""
+        if self._owns_scope() or self._session is None:
+            return typing.cast("dict[str, typing.Any]", self._scope["session"])
+        return self._session
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the application has put another dictionary into the scope."""
+        return self.session is not self._session
+
+    @property
+    def is_wiped(self) -> bool:
+        """Whether the application has thrown away what was in the session, whatever it was."""
+        return self.is_replaced or (isinstance(self._session, Session) and self._session.is_wiped)
+
+    def _show(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
+        guard = self._scope.get("session") if self._owns_scope() else self._session
+        if not isinstance(guard, LoadGuard):
+            guard = self._scope["session"] = LoadGuard()
+        guard.become(data, handler)
+        self._session = guard
+
+    def _accept(self) -> None:
+        """Take what the application has made of the session for the session, now that it is stored."""
+        self._session = self.session
+        if isinstance(self._session, Session):
+            self._session.is_wiped = False
+
+    def _owns_scope(self) -> bool:
+        # Another SessionMiddleware further in puts its own handler and session into the same scope.
+        return self._scope.get("session_handler", self) is self

@@ -1,0 +1,66 @@
+"""Changes that are stored at once and that no other request can undo: counters, and whatever else must be exact."""
+
+from __future__ import annotations
+
+import typing
+
+from starsessions.drafts import Update
+from starsessions.exceptions import SessionGone
+from starsessions.session import get_session_handler
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import HTTPConnection
+
+__all__ = ["increment", "update_session"]
+
+T = typing.TypeVar("T")
+
+
+async def update_session(connection: HTTPConnection, change: Callable[[dict[str, typing.Any]], T]) -> T:
+    """Change what is stored, now and exactly; return what `change` returns.
+
+    `change` is called with the session as it is in the store and changes it. Should another request store
+    something at the same moment, it is called again with that, so it must do nothing else than change what it is
+    given. If it raises, nothing is stored. Other changes of this request wait for the response, as ever; only a
+    session that was never stored is stored as a whole.
+
+    Exact in stores whose `traits.compares` is true: Redis and memory. In other stores the change is stored at
+    once, but two requests at the same time may overwrite each other's.
+
+    Raises SessionGone if the session was ended meanwhile, SessionStoreUnavailable if the store fails.
+    """
+    handler = get_session_handler(connection)
+    await handler.load()
+    handler.prepare()
+    before, serializer = handler.document, handler.serializer
+    if handler.detached:
+        raise SessionGone("The session was ended by another request, or could not be loaded.")
+    if before is None or not handler.store.traits.compares:
+        result = change(handler.session)
+        await handler.save()
+        return result
+    draft, base = handler.draft(), before.untouched(serializer)
+    session_id = draft.old_id or draft.session_id
+    update = Update({}, draft.metadata, draft.ttl, session_id, session_id, user_agent=draft.user_agent, change=change)
+    update.rebase(before, serializer)
+    await handler.write(update)
+    update.show_in(handler.session, base, serializer)
+    return typing.cast("T", update.result)
+
+
+async def increment(connection: HTTPConnection, key: str, by: int = 1) -> int:
+    """Add `by` to the number under `key`, which begins at 0, and return the sum; see update_session.
+
+    Raises TypeError if something else than a number is there.
+    """
+
+    def add(session: dict[str, typing.Any]) -> int:
+        value = session.get(key, 0)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise TypeError(f"Session key {key!r} holds a {type(value).__name__}; only numbers can be incremented.")
+        session[key] = value + by
+        return typing.cast("int", session[key])
+
+    return await update_session(connection, add)

@@ -1,0 +1,114 @@
+"""A user's sessions: signing in and out, listing the devices, ending sessions elsewhere.
+
+    await sign_in(request, "ada")                     # at login, instead of regenerate_session_id
+    for session in await list_sessions(request, "ada"):
+        ...                                           # session.device, session.last_seen, session.handle
+    await revoke_session(request, "ada", handle)      # that device is signed out
+    await revoke_other_sessions(request)              # after a change of the password
+    await revoke_all_sessions(store, "ada")           # from a job, where there is no request
+
+Works with RedisStore and InMemoryStore, and with every store that has a `users` index. A revoked session is gone
+from the store; a request that is using it at that moment does not bring it back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from starlette.requests import HTTPConnection
+
+from starsessions.exceptions import ImproperlyConfigured, SessionNotLoaded
+from starsessions.ids import hash_id
+from starsessions.session import get_session_handler
+from starsessions.stores.base import SessionStore
+from starsessions.stores.user_index import UserIndex, UserSession
+
+__all__ = [
+    "UserSession",
+    "get_user_id",
+    "list_sessions",
+    "revoke_all_sessions",
+    "revoke_other_sessions",
+    "revoke_session",
+    "sign_in",
+    "sign_out",
+]
+
+Source = HTTPConnection | SessionStore
+
+
+async def sign_in(connection: HTTPConnection, user_id: str) -> None:
+    """Make this session the user's, under a new id; it is stored when the response starts.
+
+    `user_id` is any text that names the user for good. It is kept in the session's metadata, hashed in key names.
+    Raises ImproperlyConfigured if the store keeps no lists of users' sessions.
+    """
+    if not isinstance(user_id, str) or not user_id:
+        raise TypeError(f"user_id: a text that is not empty is needed, not {user_id!r}.")
+    handler = get_session_handler(connection)
+    _index(handler.store)
+    await handler.load()
+    handler.user_id = user_id
+    handler.regenerate_id()
+
+
+async def sign_out(connection: HTTPConnection) -> None:
+    """End this session: it leaves the store, the user's list and the browser."""
+    handler = get_session_handler(connection)
+    await handler.load()
+    await handler.destroy()
+
+
+def get_user_id(connection: HTTPConnection) -> str | None:
+    """Return the user who is signed in, or None. Raises SessionNotLoaded."""
+    handler = get_session_handler(connection)
+    if not handler.is_loaded:
+        raise SessionNotLoaded("The session is not loaded. " + SessionNotLoaded.solution)
+    return handler.user_id
+
+
+async def list_sessions(source: Source, user_id: str) -> list[UserSession]:
+    """Return the user's sessions, the one last seen first. `source` is a connection or the store."""
+    found = await _index(_store(source)).entries(user_id)
+    own = _own_handles(source)
+    marked = (dataclasses.replace(session, current=session.handle in own) for session in found)
+    return sorted(marked, key=lambda session: session.last_seen, reverse=True)
+
+
+async def revoke_session(source: Source, user_id: str, handle: str) -> bool:
+    """End one of the user's sessions, by the handle from `list_sessions`; return whether there was one."""
+    return bool(await _index(_store(source)).revoke(user_id, lambda other: other == handle))
+
+
+async def revoke_other_sessions(connection: HTTPConnection) -> int:
+    """End all sessions of the user who is signed in except this one; return how many there were."""
+    user_id = get_user_id(connection)
+    if user_id is None:
+        return 0
+    own = _own_handles(connection)
+    return await _index(_store(connection)).revoke(user_id, lambda handle: handle not in own)
+
+
+async def revoke_all_sessions(source: Source, user_id: str) -> int:
+    """End all of the user's sessions, this one included; return how many there were."""
+    return await _index(_store(source)).revoke(user_id, lambda _: True)
+
+
+def _store(source: Source) -> SessionStore:
+    return get_session_handler(source).store if isinstance(source, HTTPConnection) else source
+
+
+def _index(store: SessionStore) -> UserIndex:
+    if store.users is None:
+        raise ImproperlyConfigured(
+            f"{type(store).__name__} does not keep lists of users' sessions. Use RedisStore, or give the store a "
+            "`users` attribute that is a UserIndex."
+        )
+    return store.users
+
+
+def _own_handles(source: Source) -> set[str]:
+    """Return the handles of this request's session: a new id counts although it is not stored yet."""
+    if not isinstance(source, HTTPConnection):
+        return set()
+    return {hash_id(session_id) for session_id in get_session_handler(source).ids}
