@@ -132,6 +132,16 @@ def test_all_problems_in_one_check(project):
     assert "Traceback" not in output
 
 
+def test_while_the_settings_are_wrong_no_migration_is_blamed(app):
+    """Perhaps one of them would have said what its stage is."""
+    (app.migrations / "0001_mixed.py").write_text(MIXED.format(attribute="pass"))
+    with override_settings(MIGRATION_STAGE_FALLBACK={app.label: "pre_deploy"}):
+        assert found(app) == []
+        (error,) = check_settings()
+    assert error.msg == "MIGRATION_STAGE_FALLBACK: unknown setting. Did you mean MIGRATION_STAGES_FALLBACK?"
+    assert len(found(app)) == 1
+
+
 @pytest.mark.parametrize("command", [["migrate"], ["makemigrations"]])
 def test_no_command_guesses_a_stage(project, command):
     """With wrong settings nothing is migrated or written, also when the checks are skipped."""

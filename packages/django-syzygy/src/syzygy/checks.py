@@ -15,7 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from pentad_config import ConfigError
 
 from .inference import get_migration_stage
-from .migration_settings import MigrationSettings, describe
+from .migration_settings import MigrationSettings, as_sentence
 from .quorum.configuration import try_declaration
 from .spelling import suggestion
 
@@ -80,7 +80,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     try:
         MigrationSettings.current()
     except ConfigError as error:
-        return [Error(describe(problem), obj=_settings_module(), id="migrations.E0003") for problem in error.problems]
+        return [
+            Error(as_sentence(problem), obj=_settings_module(), id="migrations.E0003") for problem in error.problems
+        ]
     return []
 
 

@@ -20,9 +20,9 @@ from django.core.signals import setting_changed
 from pentad_config import ConfigError
 
 from .constants import Stage
-from .migration_settings import MigrationSettings, describe
+from .migration_settings import MigrationSettings, as_sentence
 
-__all__ = ("MIGRATION_STAGES_FALLBACK", "MIGRATION_STAGES_OVERRIDE", "is_third_party_app")
+__all__ = ("MIGRATION_STAGES_FALLBACK", "MIGRATION_STAGES_OVERRIDE", "is_third_party_app", "refuse_wrong_settings")
 
 MIGRATION_STAGES_OVERRIDE: dict[str, Stage] = {}
 MIGRATION_STAGES_FALLBACK: dict[str, Stage] = {}
@@ -88,7 +88,7 @@ def _configure() -> None:
     try:
         declared = MigrationSettings.current()
     except ConfigError as error:
-        raise ImproperlyConfigured(" ".join(map(describe, error.problems))) from None
+        raise ImproperlyConfigured(" ".join(map(as_sentence, error.problems))) from None
     fallback = dict(declared.stages_fallback)
     if declared.third_party_stages_fallback is not None:
         for app_config in filter(is_third_party_app, apps.get_app_configs()):
@@ -101,7 +101,7 @@ def refuse_wrong_settings() -> None:
     try:
         MigrationSettings.current()
     except ConfigError as error:
-        lines = "".join(f"\n  {describe(problem)}" for problem in error.problems)
+        lines = "".join(f"\n  {as_sentence(problem)}" for problem in error.problems)
         raise CommandError(f"The settings of the stages are wrong:{lines}") from None
 
 

@@ -15,7 +15,7 @@ from .constants import Stage
 from .exceptions import InvalidStage
 from .stages import parse_stage
 
-__all__ = ("MigrationSettings", "QuorumDeclaration", "describe")
+__all__ = ("MigrationSettings", "QuorumDeclaration", "as_sentence")
 
 _PREFIX = "MIGRATION_"
 _OVERRIDE = f"{_PREFIX}STAGES_OVERRIDE"
@@ -116,7 +116,7 @@ def _third_party_stage(declared: Any) -> Stage | None:
         raise ConfigError([Problem(_THIRD_PARTY, str(error))]) from None
 
 
-def describe(problem: Problem) -> str:
+def as_sentence(problem: Problem) -> str:
     """Return a problem as a sentence that begins with the setting's name."""
     return problem.message if problem.message.startswith(_PREFIX) else str(problem)
 

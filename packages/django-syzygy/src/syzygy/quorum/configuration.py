@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from pentad_config import ConfigError
-from syzygy.migration_settings import MigrationSettings, QuorumDeclaration, describe
+from syzygy.migration_settings import MigrationSettings, QuorumDeclaration, as_sentence
 from syzygy.spelling import suggestion
 
 from .backends.base import QuorumBase
@@ -39,7 +39,7 @@ def get_backend() -> QuorumBase:
             if _built is not None:
                 _built[1].close()
             _built = None
-            _built = (declaration, _build(declaration))
+            _built = (declaration, _construct(_imported(declaration), declaration))
         return _built[1]
 
 
@@ -47,7 +47,7 @@ def _declaration() -> QuorumDeclaration:
     try:
         declared = MigrationSettings.current().quorum_backend
     except ConfigError as error:
-        raise ImproperlyConfigured(" ".join(map(describe, error.problems))) from None
+        raise ImproperlyConfigured(" ".join(map(as_sentence, error.problems))) from None
     if declared is None:
         raise ImproperlyConfigured(f"A quorum needs the setting {_SETTING}, for example {_OURS[0]!r}.")
     return declared
@@ -61,10 +61,6 @@ def try_declaration(declaration: QuorumDeclaration) -> None:
     made = _imported(declaration)
     if isinstance(made, type) and issubclass(made, RoundQuorum):
         _construct(made, declaration)
-
-
-def _build(declaration: QuorumDeclaration) -> QuorumBase:
-    return _construct(_imported(declaration), declaration)
 
 
 def _imported(declaration: QuorumDeclaration) -> Callable[..., Any]:
