@@ -35,6 +35,8 @@ c.MOSlurmSpawner.env_keep = ["PATH", "LANG", *settings["environ"]]
 # a server without extensions starts in a third of the time, and they are not what is tested
 c.MOSlurmSpawner.environment = {
     "JUPYTER_NO_CONFIG": "1",
+    # for that it makes an empty folder of settings, which it leaves behind: in the test's folder, not in /tmp
+    "TMPDIR": settings["home"],
     "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp",
 }
 c.MOSlurmSpawner.ip = "127.0.0.1"
