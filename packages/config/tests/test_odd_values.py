@@ -250,3 +250,14 @@ def test_redact_survives_what_contains_itself():
     loop = [kept.reveal()]
     loop.append(loop)
     assert VALUE not in repr(redact(loop))
+
+
+def test_a_secret_that_is_not_among_the_choices_is_not_compared_in_the_message():
+    """What is close to it would tell what it is."""
+
+    class Chosen(Settings, prefix="CHOSEN_"):
+        mode: str = setting(doc="", choices=("alpha", "beta"), secret=True)
+
+    with pytest.raises(ConfigError) as caught:
+        Chosen.load(environ={"CHOSEN_MODE": "alpah"})
+    assert str(caught.value) == "mode: env CHOSEN_MODE is not one of alpha, beta."
