@@ -1,0 +1,86 @@
+"""Every store, every kind of lifetime, every way to use a session: nobody gets in after the end."""
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+LIFETIMES = {
+    "absolute": {"lifetime": 60},
+    "rolling": {"lifetime": 60, "rolling": True},
+    "both": {"lifetime": 60, "rolling": True, "absolute_lifetime": 150},
+    "absolute beside session-only": {"lifetime": 0, "absolute_lifetime": 150},
+}
+# How long the visitor pauses between two visits, and what the visits do.
+USES = {"read": (200, "show"), "poll": (20, "show"), "poll late": (58, "show"), "modify": (20, "update?n=1")}
+
+
+def deadline(created, used, lifetime, rolling=False, absolute_lifetime=None):
+    """Return when a session ends that was created and last used at these times."""
+    ends = [(used if rolling else created) + lifetime] if lifetime else []
+    return min(ends + ([created + absolute_lifetime] if absolute_lifetime else []))
+
+
+class Journey:
+    """A visitor who keeps every cookie, in a world where time passes at once."""
+
+    def __init__(self, visitor, session_time, redis_client):
+        self.visitor, self._time, self._redis = visitor, session_time, redis_client
+        self.now = 0.0
+        self.cookies = []
+
+    async def wait(self, seconds):
+        self._time.advance(seconds)
+        self.now += seconds
+        async for key in self._redis.scan_iter():
+            await self._redis.pexpire(key, await self._redis.pttl(key) - round(seconds * 1000))
+
+    async def use(self, path, cookie=None):
+        """Return whether the session was served."""
+        answer = await self.visitor.get(f"/{path}", headers={"cookie": f"session={cookie or self.cookies[-1]}"})
+        served = answer.json().get("name") == "Ada"
+        if served and "session" in answer.cookies:
+            self.cookies.append(answer.cookies["session"])
+        self.visitor.cookies.clear()
+        return served
+
+    async def begin(self):
+        answer = await self.visitor.get("/update?name=Ada")
+        self.cookies.append(answer.cookies["session"])
+        self.visitor.cookies.clear()
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("rules", LIFETIMES)
+async def test_nobody_gets_in_after_the_end(make_site, store, session_time, redis_client, rules, use):
+    """A session is served until its end and never after it, with no cookie that it ever had."""
+    pause, path = USES[use]
+    options = LIFETIMES[rules]
+    async with make_site(store, **options).visitor() as visitor:
+        journey = Journey(visitor, session_time, redis_client)
+        await journey.begin()
+        used = 0.0
+        for _ in range(12):
+            await journey.wait(pause)
+            end = deadline(0, used, **options)
+            served = await journey.use(path)
+            # Within a second of the end, whole seconds and the time this test takes may go either way.
+            assert served is (journey.now < end) or abs(journey.now - end) < 1, f"at {journey.now}, end {end}"
+            if not served:
+                break
+            used = journey.now
+        await journey.wait(max(0, deadline(0, used, **options) - journey.now) + 1)
+        assert not any([await journey.use("show", cookie) for cookie in journey.cookies])
+
+
+@pytest.mark.parametrize("rules", LIFETIMES)
+async def test_nobody_is_thrown_out_early(make_site, store, session_time, redis_client, rules):
+    """A session that is used now and then is served until its last second."""
+    options = LIFETIMES[rules]
+    async with make_site(store, **options).visitor() as visitor:
+        journey = Journey(visitor, session_time, redis_client)
+        await journey.begin()
+        for _ in range(2):
+            await journey.wait(28)
+            assert await journey.use("show")
+        await journey.wait(deadline(0, 56, **options) - journey.now - 2)
+        assert await journey.use("show")
