@@ -2,17 +2,28 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
+import django.db
 from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from eventsourcing import persistence
 
 from eventsourcing_django.errors import UnknownDatabaseError, translated_errors
+from eventsourcing_django.own_connections import (
+    close_when_thread_ends,
+    drop_dead_connection,
+    is_free,
+    is_pooled,
+    was_lost,
+)
 from eventsourcing_django.sqlite_journal import prepare_journal, use_write_ahead_log
 
 __all__ = ["RecorderDatabase"]
 
+_T = TypeVar("_T")
 _memory_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
 
@@ -21,6 +32,9 @@ class RecorderDatabase:
 
     Events, tracking, locks and reads have to meet in one database: a router that sends reads to a replica, or one
     model elsewhere than another, would otherwise tear them apart.
+
+    Outside a transaction a lost connection is made anew. Inside one it is an error, because what the transaction
+    did before is lost as well.
 
     Args:
         model: decides, through the project's database routers, where rows are written.
@@ -56,24 +70,78 @@ class RecorderDatabase:
         return connections[self.alias]
 
     @contextmanager
-    def reading(self) -> Iterator[BaseDatabaseWrapper]:
-        """Run statements that change nothing."""
+    def connected(self) -> Iterator[BaseDatabaseWrapper]:
+        """Use the calling thread's connection, and leave it as it was: what was opened for this goes back to its pool.
+
+        Raises:
+            eventsourcing.persistence.PersistenceError: in place of Django's errors.
+        """
         with translated_errors(self.alias), self.lock:
             connection = self.connection
+            drop_dead_connection(connection)
+            opened = connection.connection is None
             prepare_journal(connection)
-            yield connection
+            try:
+                yield connection
+            finally:
+                if opened:
+                    self._leave(connection)
 
-    @contextmanager
-    def writing(self, *, several: bool = False) -> Iterator[BaseDatabaseWrapper]:
+    @staticmethod
+    def _leave(connection: BaseDatabaseWrapper) -> None:
+        if is_pooled(connection) and is_free(connection):
+            connection.close()
+        else:
+            close_when_thread_ends(connection)
+
+    def read(self, operation: Callable[[BaseDatabaseWrapper], _T]) -> _T:
+        """Run statements that change nothing; once more if the connection was lost meanwhile."""
+        with self.connected() as connection:
+            try:
+                return operation(connection)
+            except django.db.Error as error:
+                if not was_lost(connection, error):
+                    raise
+            return operation(connection)
+
+    def write(
+        self,
+        operation: Callable[[BaseDatabaseWrapper], _T],
+        *,
+        several: bool,
+        stored: Callable[[BaseDatabaseWrapper], _T | None] | None,
+    ) -> _T:
         """Run statements that change something, all or none.
 
+        If the connection was lost, nobody knows whether the change was made. It is made once more, which the unique
+        constraints refuse if it had been.
+
         Args:
-            several: there is more than one statement. A single one is atomic by itself and saves the round trips
-                of a transaction, unless the caller is in one that has to stay usable if the statement fails.
+            operation: the statements.
+            several: there is more than one. A single one is atomic by itself and saves the round trips of a
+                transaction, unless the caller is in one that has to stay usable if the statement fails.
+            stored: after the repetition was refused, gives what `operation` would have given if what is stored is
+                the very change, and None if it may be somebody else's. None in its place: do not repeat.
         """
-        with self.reading() as connection:
-            if several or connection.in_atomic_block or not connection.get_autocommit():
-                with transaction.atomic(using=self.alias):
-                    yield connection
-            else:
-                yield connection
+        with self.connected() as connection:
+            try:
+                return self._transact(connection, operation, several=several)
+            except django.db.Error as error:
+                if stored is None or not was_lost(connection, error):
+                    raise
+                lost = error
+            try:
+                return self._transact(connection, operation, several=several)
+            except (django.db.IntegrityError, persistence.IntegrityError) as refused:
+                result = stored(connection)
+                if result is None:
+                    raise refused from lost
+                return result
+
+    def _transact(
+        self, connection: BaseDatabaseWrapper, operation: Callable[[BaseDatabaseWrapper], _T], *, several: bool
+    ) -> _T:
+        if several or connection.in_atomic_block or not connection.get_autocommit():
+            with transaction.atomic(using=self.alias):
+                return operation(connection)
+        return operation(connection)

@@ -8,10 +8,10 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from eventsourcing.persistence import DataError, Notification, StoredEvent
 
-__all__ = ["EventTable", "as_uuid", "quoted"]
+__all__ = ["EventTable", "quoted"]
 
 
-def as_uuid(originator_id: object) -> UUID:
+def _as_uuid(originator_id: object) -> UUID:
     """Give the UUID that an aggregate's ID is or spells.
 
     Raises:
@@ -24,8 +24,25 @@ def as_uuid(originator_id: object) -> UUID:
     except ValueError as error:
         raise DataError(
             f"The originator ID {originator_id!r} is not a UUID: tables of eventsourcing_django hold aggregates"
-            " whose IDs are UUIDs"
+            " whose IDs are UUIDs, unless the application sets ORIGINATOR_ID_TYPE to 'text'"
         ) from error
+
+
+def _as_text(originator_id: object, longest: int) -> str:
+    """Give the string that an aggregate's ID is.
+
+    Raises:
+        eventsourcing.persistence.DataError: it is none, it is too long for the column, or no database can hold it.
+    """
+    if not isinstance(originator_id, str):
+        raise DataError(
+            f"The originator ID {originator_id!r} is not a string, which ORIGINATOR_ID_TYPE = 'text' asks for"
+        )
+    if len(originator_id) > longest or "\0" in originator_id:
+        raise DataError(
+            f"The originator ID {originator_id!r} is no text of at most {longest} characters without a zero character"
+        )
+    return originator_id
 
 
 def quoted(connection: BaseDatabaseWrapper, *names: str) -> str:
@@ -41,6 +58,9 @@ class EventTable:
     Args:
         application_name: whose rows.
         model: `StoredEventRecord`, `SnapshotRecord` or a model with their fields.
+
+    Attributes:
+        holds_uuids: the IDs of aggregates are UUIDs, and strings otherwise.
     """
 
     columns = ("originator_id", "originator_version", "topic", "state")
@@ -50,6 +70,19 @@ class EventTable:
         self.model = model
         self.name: str = model._meta.db_table  # noqa: SLF001  # Django's documented name
         self.pk: str = str(model._meta.pk.column)  # noqa: SLF001
+        self._id_field: Any = model._meta.get_field("originator_id")  # noqa: SLF001
+        self.holds_uuids = isinstance(self._id_field, models.UUIDField)
+
+    def checked_id(self, originator_id: object) -> UUID | str:
+        """Give an aggregate's ID as the column's type.
+
+        Raises:
+            eventsourcing.persistence.DataError: it is of another type.
+        """
+        return _as_uuid(originator_id) if self.holds_uuids else _as_text(originator_id, self._id_field.max_length)
+
+    def _loaded_id(self, value: Any) -> Any:
+        return UUID(value) if self.holds_uuids and not isinstance(value, UUID) else value
 
     def parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> tuple[Any, ...]:
         """Give the values of `columns` for an event in the form that the database's driver takes."""
@@ -61,9 +94,8 @@ class EventTable:
         )
 
     def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> Any:
-        """Give an aggregate's ID in the form that the column has here: a UUID, or 32 digits."""
-        field = self.model._meta.get_field("originator_id")  # noqa: SLF001
-        return field.get_db_prep_value(as_uuid(originator_id), connection)  # type: ignore[union-attr]
+        """Give an aggregate's ID in the form that the column has here: a UUID, 32 digits, or text."""
+        return self._id_field.get_db_prep_value(self.checked_id(originator_id), connection)
 
     def select_events(
         self,
@@ -86,7 +118,7 @@ class EventTable:
         rows = self._select(connection, self.columns, conditions, parameters, order, limit)
         return [
             StoredEvent(
-                originator_id=value if isinstance(value, UUID) else UUID(value),
+                originator_id=self._loaded_id(value),
                 originator_version=version,
                 topic=topic,
                 state=bytes(state),
@@ -122,7 +154,7 @@ class EventTable:
         return [
             Notification(
                 id=position,
-                originator_id=value if isinstance(value, UUID) else UUID(value),
+                originator_id=self._loaded_id(value),
                 originator_version=version,
                 topic=topic,
                 state=bytes(state),
@@ -141,6 +173,25 @@ class EventTable:
             (position,) = cursor.fetchone()
         return position  # type: ignore[no-any-return]
 
+    def positions_of(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int] | None:
+        """Give the positions of events that are stored exactly as given; None if one of them is not."""
+        found: dict[tuple[Any, int], tuple[int, str, bytes]] = {}
+        for originator_id in {event.originator_id for event in events}:
+            versions = [event.originator_version for event in events if event.originator_id == originator_id]
+            conditions = ["application_name = %s", "originator_id = %s", "originator_version BETWEEN %s AND %s"]
+            id_parameter = self.id_parameter(connection, originator_id)
+            parameters = [self.application_name, id_parameter, min(versions), max(versions)]
+            columns = (self.pk, "originator_version", "topic", "state")
+            for position, version, topic, state in self._select(connection, columns, conditions, parameters, self.pk):
+                found[originator_id, version] = (position, topic, bytes(state))
+        positions = []
+        for event in events:
+            row = found.get((event.originator_id, event.originator_version))
+            if row is None or row[1:] != (event.topic, event.state):
+                return None
+            positions.append(row[0])
+        return positions
+
     def _select(
         self,
         connection: BaseDatabaseWrapper,
@@ -148,7 +199,7 @@ class EventTable:
         conditions: Iterable[str],
         parameters: Sequence[Any],
         order: str,
-        limit: int | None,
+        limit: int | None = None,
     ) -> list[tuple[Any, ...]]:
         # Only names of the model and this module's own text are put into the statement.
         statement = (

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, TypeVar
 
+from django.db import models
 from eventsourcing import persistence, utils
 
-from eventsourcing_django.models import SnapshotRecord, StoredEventRecord
+from eventsourcing_django.models import SnapshotRecord, StoredEventRecord, TextSnapshotRecord, TextStoredEventRecord
 from eventsourcing_django.recorders import (
     DjangoAggregateRecorder,
     DjangoApplicationRecorder,
@@ -15,7 +16,9 @@ from eventsourcing_django.recorders import (
 __all__ = ["Factory"]
 
 _T = TypeVar("_T")
-
+_EVENTS: dict[str, type[models.Model]] = {"uuid": StoredEventRecord, "text": TextStoredEventRecord}
+_SNAPSHOTS: dict[str, type[models.Model]] = {"uuid": SnapshotRecord, "text": TextSnapshotRecord}
+_LONGEST_TIMEOUT = 2**31 / 1000  # PostgreSQL's limit
 
 if TYPE_CHECKING:
     _Base = persistence.InfrastructureFactory[DjangoTrackingRecorder]
@@ -30,6 +33,12 @@ class Factory(_Base):
 
     ``DJANGO_DB_ALIAS``
         the database; missing or empty leaves it to the project's database routers.
+    ``ORIGINATOR_ID_TYPE``
+        ``uuid``, the default, or ``text`` for aggregates whose IDs are strings, of at most 255 characters. They are
+        stored in tables of their own, so an application keeps to the type with which it has begun.
+    ``DJANGO_LOCK_TIMEOUT``
+        seconds that a save waits for the open transaction of another writer of the application, before it is an
+        `eventsourcing.persistence.OperationalError`; missing or empty leaves it to the database.
     ``APPLICATION_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC``, ``TRACKING_RECORDER_TOPIC``
         classes to use in place of the package's own, which they extend.
 
@@ -45,15 +54,35 @@ class Factory(_Base):
     def _alias(self) -> str | None:
         return self.env.get("DJANGO_DB_ALIAS") or None
 
+    @property
+    def _options(self) -> dict[str, float]:
+        """Options of recorders, only if given: a project's own classes need not know them."""
+        text = self.env.get("DJANGO_LOCK_TIMEOUT")
+        if not text:
+            return {}
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0
+        if not 0 < seconds < _LONGEST_TIMEOUT:
+            raise OSError(f"DJANGO_LOCK_TIMEOUT is {text!r}: it has to be a number of seconds above 0, such as '5'")
+        return {"lock_timeout": seconds}
+
+    def _model(self, models_by_id_type: dict[str, type[models.Model]]) -> type[models.Model]:
+        id_type = (self.env.get("ORIGINATOR_ID_TYPE") or "uuid").lower()
+        if id_type not in models_by_id_type:
+            raise OSError(f"ORIGINATOR_ID_TYPE is {id_type!r}: it has to be 'uuid' or 'text'")
+        return models_by_id_type[id_type]
+
     def aggregate_recorder(self, purpose: str = "events") -> persistence.AggregateRecorder:
         """Make a recorder of events, or of snapshots if that is the purpose."""
-        model = SnapshotRecord if purpose == "snapshots" else StoredEventRecord
-        return self.aggregate_recorder_class(self.env.name, model, self._alias)
+        model = self._model(_SNAPSHOTS if purpose == "snapshots" else _EVENTS)
+        return self.aggregate_recorder_class(self.env.name, model, self._alias, **self._options)
 
     def application_recorder(self) -> persistence.ApplicationRecorder:
         """Make a recorder of events that can be followed."""
         chosen = self._chosen("APPLICATION_RECORDER_TOPIC", self.application_recorder_class)
-        return chosen(self.env.name, StoredEventRecord, self._alias)
+        return chosen(self.env.name, self._model(_EVENTS), self._alias, **self._options)
 
     def tracking_recorder(
         self, tracking_recorder_class: type[DjangoTrackingRecorder] | None = None
@@ -67,12 +96,12 @@ class Factory(_Base):
             TypeError: the class does not extend `DjangoTrackingRecorder`.
         """
         chosen = tracking_recorder_class or self._chosen("TRACKING_RECORDER_TOPIC", self.tracking_recorder_class)
-        return _extending(DjangoTrackingRecorder, chosen)(self.env.name, self._alias)
+        return _extending(DjangoTrackingRecorder, chosen)(self.env.name, self._alias, **self._options)
 
     def process_recorder(self) -> persistence.ProcessRecorder:
         """Make a recorder of events and of the positions of the events they result from."""
         chosen = self._chosen("PROCESS_RECORDER_TOPIC", self.process_recorder_class)
-        return chosen(self.env.name, StoredEventRecord, self._alias)
+        return chosen(self.env.name, self._model(_EVENTS), self._alias, **self._options)
 
     def _chosen(self, variable: str, default: type[_T]) -> type[_T]:
         topic = self.env.get(variable)

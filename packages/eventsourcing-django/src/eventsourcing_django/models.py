@@ -8,7 +8,14 @@ from typing import ClassVar
 
 from django.db import models
 
-__all__ = ["NotificationTrackingRecord", "RecorderLock", "SnapshotRecord", "StoredEventRecord"]
+__all__ = [
+    "NotificationTrackingRecord",
+    "RecorderLock",
+    "SnapshotRecord",
+    "StoredEventRecord",
+    "TextSnapshotRecord",
+    "TextStoredEventRecord",
+]
 
 
 class StoredEventRecord(models.Model):
@@ -52,6 +59,59 @@ class SnapshotRecord(models.Model):
         db_table = "snapshots"
         unique_together = (("application_name", "originator_id", "originator_version"),)
         verbose_name = "snapshot"
+
+    def __str__(self) -> str:
+        """Say whose snapshot it is and of which version."""
+        return f"{self.application_name}: {self.originator_id} v{self.originator_version}"
+
+
+class TextStoredEventRecord(models.Model):
+    """An event of an aggregate whose ID is a string, for applications with ``ORIGINATOR_ID_TYPE=text``.
+
+    Such events have a table of their own: the column of `StoredEventRecord` holds UUIDs and nothing else, and
+    changing it would lock out processes that have not been upgraded.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    application_name = models.CharField(max_length=32)
+    originator_id = models.CharField(max_length=255)
+    originator_version = models.BigIntegerField()
+    topic = models.TextField()
+    state = models.BinaryField()
+
+    class Meta:
+        """Table `stored_events_text`."""
+
+        db_table = "stored_events_text"
+        unique_together = (
+            ("application_name", "originator_id", "originator_version"),
+            ("application_name", "id"),
+        )
+        verbose_name = "stored event with a text ID"
+        verbose_name_plural = "stored events with text IDs"
+
+    def __str__(self) -> str:
+        """Say whose event it is and where it stands."""
+        return f"{self.application_name} #{self.pk}: {self.originator_id} v{self.originator_version}"
+
+
+class TextSnapshotRecord(models.Model):
+    """The state of an aggregate whose ID is a string, at one of its versions."""
+
+    uid = models.BigAutoField(primary_key=True)
+    application_name = models.CharField(max_length=32)
+    originator_id = models.CharField(max_length=255)
+    originator_version = models.BigIntegerField()
+    topic = models.TextField()
+    state = models.BinaryField()
+
+    class Meta:
+        """Table `snapshots_text`."""
+
+        db_table = "snapshots_text"
+        unique_together = (("application_name", "originator_id", "originator_version"),)
+        verbose_name = "snapshot with a text ID"
+        verbose_name_plural = "snapshots with text IDs"
 
     def __str__(self) -> str:
         """Say whose snapshot it is and of which version."""

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
     DataError,
     Notification,
+    OperationalError,
     ProcessRecorder,
     StoredEvent,
     Subscription,
@@ -20,10 +22,10 @@ from eventsourcing.persistence import (
 
 from eventsourcing_django.database import RecorderDatabase
 from eventsourcing_django.event_table import EventTable
-from eventsourcing_django.models import NotificationTrackingRecord, SnapshotRecord
+from eventsourcing_django.models import NotificationTrackingRecord, SnapshotRecord, TextSnapshotRecord
 from eventsourcing_django.signals import announced, has_listeners
 from eventsourcing_django.sqlite_journal import journal_modes
-from eventsourcing_django.subscriptions import PollingSubscription
+from eventsourcing_django.subscriptions import subscription_to
 from eventsourcing_django.tracking_table import TrackingTable
 from eventsourcing_django.writers import Writer, writer_for
 
@@ -47,13 +49,21 @@ def _checked_name(application_name: str) -> str:
     return application_name
 
 
+def _nobody_knows(tracking: Tracking | None) -> OperationalError:
+    return OperationalError(
+        f"The connection was lost while {tracking} was being recorded; it is recorded now, and whether by this call or"
+        " by another process cannot be told"
+    )
+
+
 class DjangoAggregateRecorder(AggregateRecorder):
     """Records events, or snapshots, of an application's aggregates.
 
     Args:
         application_name: whose events, at most 32 characters.
-        model: the model of the table, `StoredEventRecord` or `SnapshotRecord`.
+        model: the model of the table, `StoredEventRecord`, `SnapshotRecord` or one of their twins for text IDs.
         using: an alias of ``DATABASES``; None asks the database routers, once, where the model is written.
+        lock_timeout: seconds that a save waits for another one of the application; None is as long as it takes.
 
     Attributes:
         application_name: as given.
@@ -66,9 +76,17 @@ class DjangoAggregateRecorder(AggregateRecorder):
         UnknownDatabaseError: ``DATABASES`` has no such alias.
     """
 
-    def __init__(self, application_name: str, model: type[models.Model], using: str | None = None) -> None:
+    def __init__(
+        self,
+        application_name: str,
+        model: type[models.Model],
+        using: str | None = None,
+        *,
+        lock_timeout: float | None = None,
+    ) -> None:
         self.application_name = _checked_name(application_name)
         self.model = model
+        self._lock_timeout = lock_timeout
         self._database = RecorderDatabase(model, using)
         self.using = self._database.alias
         self.lock = self._database.lock
@@ -76,7 +94,8 @@ class DjangoAggregateRecorder(AggregateRecorder):
         self._writer = self._make_writer()
 
     def _make_writer(self) -> Writer:
-        return writer_for(self._database.vendor, self._table, ordered=not issubclass(self.model, SnapshotRecord))
+        ordered = not issubclass(self.model, SnapshotRecord | TextSnapshotRecord)
+        return writer_for(self._database.vendor, self._table, ordered=ordered, lock_timeout=self._lock_timeout)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_kwargs: Any) -> Sequence[int] | None:
         """Insert events, all or none, and return None: they have positions, but nobody follows them.
@@ -91,13 +110,23 @@ class DjangoAggregateRecorder(AggregateRecorder):
         if not events and tracking is None:
             return []
         heard = has_listeners(self.model)
-        several = heard or self._writer.statements(events, tracking) > 1
-        with self._database.writing(several=several) as connection:
+
+        def insert(connection: BaseDatabaseWrapper) -> list[int]:
             if not heard:
                 return self._writer.write(connection, events, tracking)
             with announced(self._table, events, self.using) as positions:
                 positions.extend(self._writer.write(connection, events, tracking))
             return positions
+
+        def stored(connection: BaseDatabaseWrapper) -> list[int] | None:
+            if not events:
+                raise _nobody_knows(tracking)
+            # Events that are there byte by byte, their timestamps included, are the ones that were sent.
+            return self._table.positions_of(connection, events)
+
+        several = heard or self._writer.statements(events, tracking) > 1
+        # What receivers of signals have done cannot be done twice.
+        return self._database.write(insert, several=several, stored=None if heard else stored)
 
     def select_events(
         self,
@@ -117,8 +146,11 @@ class DjangoAggregateRecorder(AggregateRecorder):
             desc: the newest first.
             limit: at most so many.
         """
-        with self._database.reading() as connection:
-            return self._table.select_events(connection, originator_id, gt=gt, lte=lte, desc=desc, limit=limit)
+        return self._database.read(
+            lambda connection: self._table.select_events(
+                connection, originator_id, gt=gt, lte=lte, desc=desc, limit=limit
+            )
+        )
 
 
 class DjangoApplicationRecorder(DjangoAggregateRecorder, ApplicationRecorder):
@@ -150,24 +182,26 @@ class DjangoApplicationRecorder(DjangoAggregateRecorder, ApplicationRecorder):
             topics: of these topics only.
             inclusive_of_start: whether the event at ``start`` is wanted itself.
         """
-        with self._database.reading() as connection:
-            return self._table.select_notifications(
+        return self._database.read(
+            lambda connection: self._table.select_notifications(
                 connection, start=start, inclusive_of_start=inclusive_of_start, stop=stop, topics=topics, limit=limit
             )
+        )
 
     def max_notification_id(self) -> int | None:
         """Give the position of the application's last event, or None if it has none."""
-        with self._database.reading() as connection:
-            return self._table.max_id(connection)
+        return self._database.read(self._table.max_id)
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
         """Iterate over the application's events for ever: those recorded, then new ones as they are committed.
+
+        On PostgreSQL a new event is announced; on other databases the table is looked at again and again.
 
         Args:
             gt: from the event after this position on.
             topics: of these topics only.
         """
-        return PollingSubscription(self, gt, topics)
+        return subscription_to(self, gt, topics)
 
 
 class DjangoTrackingRecorder(TrackingRecorder):
@@ -178,19 +212,20 @@ class DjangoTrackingRecorder(TrackingRecorder):
     Args:
         application_name: who processes, at most 32 characters.
         using: an alias of ``DATABASES``; None asks the database routers, once.
+        lock_timeout: seconds that recording a position waits for another one; None is as long as it takes.
     """
 
-    def __init__(self, application_name: str, using: str | None = None) -> None:
+    def __init__(self, application_name: str, using: str | None = None, *, lock_timeout: float | None = None) -> None:
         self.application_name = _checked_name(application_name)
         self._database = RecorderDatabase(NotificationTrackingRecord, using)
         self.using = self._database.alias
         self._tracking = TrackingTable(self.application_name)
-        self._writer = writer_for(self._database.vendor, tracking=self._tracking)
+        self._writer = writer_for(self._database.vendor, tracking=self._tracking, lock_timeout=lock_timeout)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """Make everything inside, the project's models included, one transaction in the recorder's database."""
-        with self._database.reading(), transaction.atomic(using=self.using):
+        with self._database.connected(), transaction.atomic(using=self.using):
             yield
 
     def insert_tracking(self, tracking: Tracking) -> None:
@@ -199,25 +234,37 @@ class DjangoTrackingRecorder(TrackingRecorder):
         Raises:
             eventsourcing.persistence.IntegrityError: that event, or a later one, has been recorded already.
         """
-        several = self._writer.statements((), tracking) > 1
-        with self._database.writing(several=several) as connection:
-            self._writer.write(connection, (), tracking)
+
+        def stored(_: BaseDatabaseWrapper) -> None:
+            raise _nobody_knows(tracking)
+
+        self._database.write(
+            lambda connection: self._writer.write(connection, (), tracking),
+            several=self._writer.statements((), tracking) > 1,
+            stored=stored,
+        )
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Give the position up to which an application has been processed, or None."""
-        with self._database.reading() as connection:
-            return self._tracking.max_id(connection, application_name)
+        return self._database.read(lambda connection: self._tracking.max_id(connection, application_name))
 
 
 class DjangoProcessRecorder(DjangoTrackingRecorder, DjangoApplicationRecorder, ProcessRecorder):
     """Records events of a process application together with the position of the event they result from."""
 
-    def __init__(self, application_name: str, model: type[models.Model], using: str | None = None) -> None:
+    def __init__(
+        self,
+        application_name: str,
+        model: type[models.Model],
+        using: str | None = None,
+        *,
+        lock_timeout: float | None = None,
+    ) -> None:
         self._tracking = TrackingTable(application_name)
-        DjangoApplicationRecorder.__init__(self, application_name, model, using)
+        DjangoApplicationRecorder.__init__(self, application_name, model, using, lock_timeout=lock_timeout)
 
     def _make_writer(self) -> Writer:
-        return writer_for(self._database.vendor, self._table, self._tracking)
+        return writer_for(self._database.vendor, self._table, self._tracking, lock_timeout=self._lock_timeout)
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **_kwargs: Any

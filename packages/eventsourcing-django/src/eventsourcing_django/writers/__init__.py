@@ -17,14 +17,19 @@ from eventsourcing_django.writers.sqlite import SQLiteWriter
 
 __all__ = ["Writer", "writer_for"]
 
-_WRITERS: dict[str, Callable[[EventTable | None, TrackingTable | None, bool], Writer]] = {
+_WRITERS: dict[str, Callable[[EventTable | None, TrackingTable | None, bool, float | None], Writer]] = {
     "postgresql": PostgreSQLWriter,
     "sqlite": SQLiteWriter,
 }
 
 
 def writer_for(
-    vendor: str, events: EventTable | None = None, tracking: TrackingTable | None = None, *, ordered: bool = True
+    vendor: str,
+    events: EventTable | None = None,
+    tracking: TrackingTable | None = None,
+    *,
+    ordered: bool = True,
+    lock_timeout: float | None = None,
 ) -> Writer:
     """Choose the writer for a kind of database.
 
@@ -33,5 +38,6 @@ def writer_for(
         events: where events go, if the recorder records any.
         tracking: where positions go, if the recorder tracks any.
         ordered: somebody follows these events. Snapshots are followed by nobody and take no lock.
+        lock_timeout: seconds to wait for another writer of the application; None leaves it to the database.
     """
-    return _WRITERS.get(vendor, LockedRowWriter)(events, tracking, ordered)
+    return _WRITERS.get(vendor, LockedRowWriter)(events, tracking, ordered, lock_timeout)

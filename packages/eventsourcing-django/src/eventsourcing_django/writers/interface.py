@@ -19,12 +19,20 @@ class Writer(ABC):
         events: where events go, if any.
         tracking: where positions go, if any.
         ordered: positions of the events have to become visible in their order.
+        lock_timeout: seconds to wait for another writer of the application; None leaves it to the database.
     """
 
-    def __init__(self, events: EventTable | None, tracking: TrackingTable | None, ordered: bool) -> None:
+    def __init__(
+        self,
+        events: EventTable | None,
+        tracking: TrackingTable | None,
+        ordered: bool,
+        lock_timeout: float | None = None,
+    ) -> None:
         self._events = events
         self._tracking = tracking
         self._ordered = ordered
+        self._lock_timeout = lock_timeout
 
     @property
     def events(self) -> EventTable:

@@ -1,11 +1,12 @@
 """Any database: a locked row per application orders its events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from eventsourcing_django.event_table import as_uuid
 from eventsourcing_django.models import RecorderLock
 from eventsourcing_django.writers.interface import Writer
 
@@ -22,6 +23,26 @@ class LockedRowWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> list[int]:
         """Take the lock, advance the tracking, insert the events."""
+        with self._patience(connection):
+            return self._write(connection, events, tracking)
+
+    @contextmanager
+    def _patience(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        if self._lock_timeout is None or connection.vendor != "mysql":
+            yield
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout")
+            (usual,) = cursor.fetchone()
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [ceil(self._lock_timeout)])
+            try:
+                yield
+            finally:
+                cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [usual])
+
+    def _write(
+        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
+    ) -> list[int]:
         if tracking is not None:
             self._lock(connection, self.tracking.application_name)
             if not self.tracking.advance_under_lock(connection, tracking):
@@ -47,7 +68,7 @@ class LockedRowWriter(Writer):
 
     def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
         model = self.events.model
-        versions = [(as_uuid(event.originator_id), event.originator_version) for event in events]
+        versions = [(self.events.checked_id(event.originator_id), event.originator_version) for event in events]
         records = [
             model(
                 application_name=self.events.application_name,

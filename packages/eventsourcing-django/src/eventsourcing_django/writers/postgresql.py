@@ -1,23 +1,17 @@
 """PostgreSQL: one statement per write."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from eventsourcing_django.event_table import EventTable, as_uuid, quoted
+from eventsourcing_django.channels import Channel, advisory_key
+from eventsourcing_django.event_table import EventTable, quoted
 from eventsourcing_django.tracking_table import TrackingTable
 from eventsourcing_django.writers.interface import Writer
 
-__all__ = ["PostgreSQLWriter", "advisory_key"]
-
-
-def advisory_key(table: str, application_name: str) -> int:
-    """Give the number of the advisory lock that orders the events of an application, the same in every process."""
-    digest = blake2b(f"eventsourcing_django:{table}:{application_name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
+__all__ = ["PostgreSQLWriter"]
 
 
 class PostgreSQLWriter(Writer):
@@ -27,11 +21,35 @@ class PostgreSQLWriter(Writer):
     them, and is released after the commit. It leaves the table itself unlocked, so vacuuming goes on, and other
     applications do not wait. Writers of eventsourcing-django lock the whole table, which waits for these inserts
     and keeps them waiting: both can run side by side.
+
+    Subscribers are notified in the same statement, when its transaction commits. PostgreSQL commits transactions that
+    notify one at a time, so nobody is notified unless somebody listens: see `Channel`.
     """
 
-    def __init__(self, events: EventTable | None, tracking: TrackingTable | None, ordered: bool) -> None:
-        super().__init__(events, tracking, ordered)
-        self._key = advisory_key(events.name, events.application_name) if events else 0
+    def __init__(
+        self,
+        events: EventTable | None,
+        tracking: TrackingTable | None,
+        ordered: bool,
+        lock_timeout: float | None = None,
+    ) -> None:
+        super().__init__(events, tracking, ordered, lock_timeout)
+        if events and ordered:
+            self._ordering, self._ordering_parameters = self._order(events)
+        else:
+            self._ordering, self._ordering_parameters = "SELECT 1", []
+
+    def _order(self, events: EventTable) -> tuple[str, list[Any]]:
+        """Give what is evaluated, from left to right, before the first position is drawn."""
+        channel = Channel(events.name, events.application_name)
+        lock = "pg_advisory_xact_lock(%s::bigint)"
+        parameters: list[Any] = [advisory_key(events.name, events.application_name)]
+        if self._lock_timeout:
+            # The setting would last until the end of the caller's transaction, and belongs to this lock only.
+            lock = f"set_config('lock_timeout', %s, true), {lock}, set_config('lock_timeout', usual.lock_timeout, true)"
+            parameters.insert(0, f"{round(self._lock_timeout * 1000)}ms")
+        notify = "CASE WHEN NOT pg_try_advisory_xact_lock(%s::bigint) THEN pg_notify(%s, '')::text END"
+        return f"SELECT {lock}, {notify}", [*parameters, channel.key, channel.name]
 
     def statements(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> int:  # noqa: ARG002
         """One, whatever is written."""
@@ -53,34 +71,39 @@ class PostgreSQLWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> tuple[str, list[Any]]:
         if tracking is None:
-            return self._insert(connection, events, "")
+            return self._insert(connection, events)
         advance = f"{self.tracking.advance_statement()} RETURNING 1"
         parameters: list[Any] = list(self.tracking.advance_parameters(tracking))
         if not events:
             return advance, parameters
         # No row comes out of the common table expression if the position has been passed, and then none goes in.
-        insert, insert_parameters = self._insert(connection, events, " FROM advanced")
+        insert, insert_parameters = self._insert(connection, events, after="advanced")
         return f"WITH advanced AS ({advance}) {insert}", parameters + insert_parameters
 
     def _insert(
-        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], source: str
+        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], after: str = ""
     ) -> tuple[str, list[Any]]:
-        lock = "pg_advisory_xact_lock(%s::bigint)" if self._ordered else "%s::bigint"
+        id_type = "uuid" if self.events.holds_uuids else "text"
         statement = (
             f"INSERT INTO {quoted(connection, self.events.name)}"  # noqa: S608  # names of the model
             f" ({quoted(connection, 'application_name', *EventTable.columns)})"
             " SELECT %s::varchar, event.originator_id, event.originator_version, event.topic, event.state"
-            f" FROM (SELECT {lock}{source}) ordering_lock,"
-            " unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[]) WITH ORDINALITY"
+            f" FROM ({self._ordering}{self._source(after)}) ordering_lock,"
+            f" unnest(%s::{id_type}[], %s::bigint[], %s::text[], %s::bytea[]) WITH ORDINALITY"
             " AS event (originator_id, originator_version, topic, state, place)"
             f" ORDER BY event.place RETURNING {quoted(connection, self.events.pk)}"
         )
         binary = connection.Database.Binary  # type: ignore[attr-defined]
         return statement, [
             self.events.application_name,
-            self._key,
-            [as_uuid(event.originator_id) for event in events],
+            *self._ordering_parameters,
+            [self.events.checked_id(event.originator_id) for event in events],
             [event.originator_version for event in events],
             [event.topic for event in events],
             [binary(event.state) for event in events],
         ]
+
+    def _source(self, after: str) -> str:
+        usual = "(SELECT current_setting('lock_timeout') AS lock_timeout OFFSET 0) usual"
+        sources = [*([usual] if self._lock_timeout and self._ordered else []), *([after] if after else [])]
+        return f" FROM {', '.join(sources)}" if sources else ""

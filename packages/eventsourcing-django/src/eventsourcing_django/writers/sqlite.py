@@ -1,6 +1,7 @@
 """SQLite: one writer at a time, so the order of positions takes care of itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from eventsourcing.persistence import StoredEvent, Tracking
@@ -25,6 +26,26 @@ class SQLiteWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> list[int]:
         """Advance the tracking, then insert the events."""
+        with self._patience(connection):
+            return self._write(connection, events, tracking)
+
+    @contextmanager
+    def _patience(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        if self._lock_timeout is None:
+            yield
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout")
+            (usual,) = cursor.fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {round(self._lock_timeout * 1000)}")
+            try:
+                yield
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {usual}")
+
+    def _write(
+        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
+    ) -> list[int]:
         if tracking is not None:
             self._advance(connection, tracking)
         positions: list[int] = []
