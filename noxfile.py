@@ -165,6 +165,8 @@ def types(session: nox.Session) -> None:
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src", f"packages/{package}/typing_tests")
     session.run("mypy", "integration-tests/services/src", "integration-tests/mock_slurm/src")
+    with session.chdir("examples/portal"):
+        session.run("mypy", "-p", "portal")
     session.run("pyright", *(f"packages/{package}/typing_tests" for package in PACKAGES))
 
 
@@ -261,8 +263,9 @@ def lock(session: nox.Session) -> None:
         "integration",
         [*everything, *(part for name in ("portal", "browser", "docker") for part in ("--group", f"{own}:{name}"))],
     )
-    for name in ("lint", "types"):
-        _compile(session, name, [*every, "--all-extras", *_services(), "--group", f"{own}:{name}"])
+    for name, groups in (("lint", ["lint"]), ("types", ["types", "portal"])):
+        chosen = (part for group in groups for part in ("--group", f"{own}:{group}"))
+        _compile(session, name, [*every, "--all-extras", *_services(), *chosen])
     _compile(session, "docs", [*everything, "--group", f"{own}:docs"])
     for name in ("coverage", "release"):
         _compile(session, name, ["--group", f"{own}:{name}"])
