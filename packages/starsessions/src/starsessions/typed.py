@@ -12,7 +12,6 @@ import logging
 import typing
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from starsessions.exceptions import ImproperlyConfigured, SessionNotSerializable
 from starsessions.ids import fingerprint
@@ -118,7 +117,7 @@ class _Shape(typing.Generic[T]):
         """Return the entries that hold `value`, each as JSON. Raises SessionNotSerializable."""
         try:
             dumped = self._adapter.dump_python(value, mode="json", by_alias=True, warnings="error")
-        except PydanticSerializationError as error:
+        except ValueError as error:  # pydantic's PydanticSerializationError is one
             raise SessionNotSerializable(f"The session's {self.name} cannot be stored: {error}") from error
         if self._key is not None:
             return {self._key: json.dumps(dumped)}
