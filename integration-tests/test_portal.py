@@ -4,13 +4,16 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 DEMO = Path(__file__).resolve().parents[1] / "examples" / "portal" / "demo.py"
@@ -94,6 +97,54 @@ def test_a_second_start_with_the_same_data_finds_it_and_plays_the_visit_again(tm
         "portal": 0o700,
         "services": 0o700,
     }
+
+
+def listening_ports(mark: str) -> list[int]:
+    """The TCP ports that the processes of this mark listen on."""
+    inodes = set()
+    for pid in marked_processes(mark):
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(FileNotFoundError):
+                inodes.add(os.readlink(link).removeprefix("socket:[").removesuffix("]"))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sorted(int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes)
+
+
+def answer(port: int, said: bytes) -> bytes:
+    """What is answered to these bytes until the other side closes or falls silent."""
+    got = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection, suppress(OSError):
+        connection.sendall(said)
+        while chunk := connection.recv(65536):
+            got += chunk
+    return got
+
+
+def test_a_stranger_gets_no_data_from_any_port_of_the_demo(tmp_path):
+    """Of sessions, private files and tables nothing is told to a local user who knows all ports and no password."""
+    mark = f"stranger-{os.getpid()}"
+    with portal("--data", str(tmp_path), mark=mark) as process:
+        read_until(process, lambda line: "Ctrl-C stops everything" in line)
+        kept = tmp_path / "portal" / "secrets"
+        redis, postgres = (urlsplit((kept / name).read_text()).port for name in ("redis_url", "database_url"))
+        ports = sorted({*listening_ports(mark), redis})  # Valkey writes its title over the mark in its environment
+        told = [answer(port, b"KEYS *\r\n") for port in ports]
+        paths = (
+            "/buckets/tern-point-private/",
+            "/tern-point-private?list-type=2",
+            "/dir/assign",
+            "/tern-point-private/",
+        )
+        told += [answer(port, f"GET {path} HTTP/1.0\r\n\r\n".encode()) for port in ports for path in paths]
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(f"postgresql://postgres@127.0.0.1:{postgres}/tern-point")
+    together = b"".join(told)
+    assert len(ports) >= 15  # Redis, PostgreSQL, eight of SeaweedFS, front door, catalogue, three of the hub
+    assert b"-NOAUTH" in together
+    assert b"AccessDenied" in together
+    for secret in (b"portal.session.", b"penguins.csv", b"<Contents>", b'"fid"'):
+        assert secret not in together
+    assert_none_left(mark)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -5,6 +5,7 @@ This file is also the site that the workers serve: `uvicorn --factory test_rotat
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ def generation(number: int, pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 async def hop(sockets: list[Path], tally: Tally, stop: asyncio.Event) -> None:
     """One visitor: each request goes to the other worker, with the cookie of the last answer."""
-    transports = [httpx.AsyncHTTPTransport(uds=str(socket)) for socket in sockets]
+    transports = [httpx.AsyncHTTPTransport(uds=str(path)) for path in sockets]
     clients = [httpx.AsyncClient(transport=transport, base_url="http://site", timeout=20) for transport in transports]
     cookie, expected = "", 0
     for number in count():
@@ -170,7 +171,7 @@ def workers(process_guard, s3_service, s3_bucket, tmp_path):
 
     def start(mounts, settle):
         sockets = [tmp_path / f"w{place}.sock" for place in range(2)]
-        for socket, folder in zip(sockets, mounts * (2 // len(mounts)), strict=True):
+        for path, folder in zip(sockets, mounts * (2 // len(mounts)), strict=True):
             environ = os.environ | {
                 "ROTATION_MOUNT": str(folder),
                 "ROTATION_SETTLE": str(settle),
@@ -178,13 +179,13 @@ def workers(process_guard, s3_service, s3_bucket, tmp_path):
                 "ROTATION_REGION": s3_service.region,
                 "ROTATION_BUCKET": s3_bucket,
             }
-            command = [sys.executable, "-m", "uvicorn", "--factory", "test_rotation:site", "--uds", str(socket)]
+            command = [sys.executable, "-m", "uvicorn", "--factory", "test_rotation:site", "--uds", str(path)]
             worker = process_guard.spawn(
                 [*command, "--log-level", "warning"], env=environ, cwd=Path(__file__).parent, log=tmp_path / "log"
             )
             started.append(worker)
-        for socket, worker in zip(sockets, started, strict=True):
-            wait_until_it_answers(socket, worker)
+        for path, worker in zip(sockets, started, strict=True):
+            wait_until_it_answers(path, worker)
         return sockets
 
     yield start
@@ -192,16 +193,20 @@ def workers(process_guard, s3_service, s3_bucket, tmp_path):
         worker.stop(grace=0)
 
 
-def wait_until_it_answers(socket: Path, worker) -> None:
+def wait_until_it_answers(path: Path, worker) -> None:
     deadline = time.monotonic() + 30
-    while True:
-        try:
-            with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://site") as client:
-                return client.get("/visit").raise_for_status()
-        except httpx.TransportError:
-            assert worker.poll() is None, worker.tail()
-            assert time.monotonic() < deadline, f"no answer at {socket}"
-            time.sleep(0.05)
+    while not listens(path):
+        assert worker.poll() is None, worker.tail()
+        assert time.monotonic() < deadline, f"no answer at {path}"
+        time.sleep(0.05)
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://site") as client:
+        client.get("/visit").raise_for_status()
+
+
+def listens(path: Path) -> bool:
+    """Whether a server takes connections; asked without httpx, which leaves a refused socket open."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def run(tmp_path, workers, pairs, *, nodes, settle, rotations, interval):

@@ -106,7 +106,8 @@ def test_postgres_comes_from_the_system():
     """An installed PostgreSQL is used before the wheel's."""
     with start_postgres() as service:
         assert "(system)" in service.line
-        assert psycopg.connect(service.url).execute("show fsync").fetchone() == ("off",)
+        with psycopg.connect(service.url) as connection:
+            assert connection.execute("show fsync").fetchone() == ("off",)
 
 
 def installed_as(folder, name, program):
