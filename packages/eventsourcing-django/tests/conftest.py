@@ -1,26 +1,36 @@
-"""Databases: SQLite in memory (`default`), SQLite in a file (`file`) and PostgreSQL (`postgres`)."""
+"""Databases: SQLite in memory (`default`) and in a file (`file`), PostgreSQL (`postgres`) and MariaDB (`mariadb`)."""
 
 import secrets
+import threading
 
 import pytest
 from databases import ALIASES, on_database
 from django.conf import settings
 from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
+from mariadb import mariadb_service
 from settings import from_url
+
+__all__ = ["mariadb_service"]
+
+SERVICES = {"postgres": "postgres_service", "mariadb": "mariadb_service"}
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request):
-    """Add PostgreSQL, if it can be had."""
-    try:
-        service = request.getfixturevalue("postgres_service")
-    except pytest.skip.Exception:
-        return
-    own = {"NAME": f"eventsourcing_django_{secrets.token_hex(4)}", "DEPENDENCIES": []}
-    database = from_url(service.url) | {"TEST": own}
-    settings.DATABASES["postgres"] = database
+    """Add the databases whose servers can be had."""
+    asked_for = {name for item in request.session.items for name in item.fixturenames}
+    for alias, fixture in SERVICES.items():
+        if fixture not in asked_for:
+            continue
+        try:
+            service = request.getfixturevalue(fixture)
+        except (pytest.skip.Exception, pytest.fail.Exception):
+            continue  # the tests that ask for it say so
+        own = {"NAME": f"eventsourcing_django_{secrets.token_hex(4)}", "DEPENDENCIES": []}
+        settings.DATABASES[alias] = from_url(service.url) | {"TEST": own}
     connections.settings = connections.configure_settings(settings.DATABASES)
 
 
@@ -32,11 +42,30 @@ def django_db_setup(django_db_setup):
 
 
 def pytest_collection_modifyitems(items):
-    """Have tests on PostgreSQL ask for it first, so that they are skipped, or fail in CI, where there is none."""
+    """Have tests on a server ask for it first, so that they are skipped, or fail in CI, where there is none."""
     for item in items:
         mark = item.get_closest_marker("django_db")
-        if mark and "postgres" in mark.kwargs.get("databases", ()):
-            item.fixturenames.insert(0, "postgres_service")
+        for alias in mark.kwargs.get("databases", ()) if mark else ():
+            if alias in SERVICES:
+                item.fixturenames.insert(0, SERVICES[alias])
+
+
+@pytest.fixture(autouse=True)
+def _connections_of_threads_are_closed():
+    """Threads that the library and its shipped tests start leave connections behind; a server has only so many."""
+    opened = []
+
+    def remember(connection, **_):
+        if threading.current_thread() is not threading.main_thread():
+            opened.append((threading.current_thread(), connection.connection))
+
+    connection_created.connect(remember)
+    yield
+    connection_created.disconnect(remember)
+    for thread, connection in opened:
+        thread.join(10)
+        if not thread.is_alive() and getattr(connection, "open", True):  # PyMySQL closes nothing twice
+            connection.close()
 
 
 @pytest.fixture(params=[pytest.param(alias, marks=on_database(alias)) for alias in ALIASES])

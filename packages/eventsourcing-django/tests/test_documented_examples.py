@@ -140,6 +140,9 @@ PIPES = [[TrainingSchool, Follower], [TrainingSchool, OtherFollower]]
 """
 )
 
+# Development mode is for the tests' own process: it slows an interpreter that starts, and nobody reads its warnings.
+NOT_PASSED_ON = {"SCHOOL_DATABASE_URL", "PYTHONDEVMODE"}
+
 
 class Project:
     """A Django project in a folder, with a default database and one called `postgres`."""
@@ -181,7 +184,7 @@ class Project:
 
     def _run(self, command, *, check=True):
         tests = os.path.dirname(__file__)
-        environment = {name: value for name, value in os.environ.items() if name != "SCHOOL_DATABASE_URL"} | {
+        environment = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | {
             "DJANGO_SETTINGS_MODULE": "djangoproject.settings",
             "PYTHONPATH": os.pathsep.join([str(self.folder), tests]),
         }
@@ -235,9 +238,9 @@ def test_an_application_in_an_app_config(project, app_config):
     text = APPLICATION + app_config.replace("<django-project-name>", "djangoproject")
     project.write("djangoproject/training_school/apps.py", text)
     project.install("djangoproject.training_school.apps.TrainingSchoolConfig")
-    project.manage("migrate")
-    project.manage("migrate", "--database=postgres")
     project.run(
+        "from django.core.management import call_command\n\ncall_command('migrate', verbosity=0)",
+        "call_command('migrate', database='postgres', verbosity=0)",
         "from django.apps import apps\n\ntraining_school = apps.get_app_config('training_school').training_school\n",
         USE,
     )
@@ -252,8 +255,8 @@ def my_app(project, monkeypatch):
     text = "from my_event_sourced_app.applications import PIPES\n" + RUNNER_APP_CONFIG.replace("...", "PIPES")
     project.write("my_event_sourced_app/apps.py", text)
     project.install("my_event_sourced_app")
-    project.manage("migrate")
     project.run(
+        "from django.core.management import call_command\n\ncall_command('migrate', verbosity=0)",
         "from my_event_sourced_app.applications import TrainingSchool",
         "TrainingSchool().register('Fido')",
     )

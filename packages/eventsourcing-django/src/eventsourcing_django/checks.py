@@ -10,7 +10,7 @@ from django.db import connections, router
 
 __all__ = ["check_recorder_databases"]
 
-_TESTED_VENDORS = frozenset({"postgresql", "sqlite", "mysql"})
+_SUPPORTED_VENDORS = frozenset({"postgresql", "sqlite", "mysql"})
 
 
 def check_recorder_databases(
@@ -26,7 +26,7 @@ def check_recorder_databases(
             continue
         if connection.vendor == "sqlite":
             messages += _check_sqlite(alias, connection.settings_dict)
-        elif connection.vendor not in _TESTED_VENDORS:
+        elif connection.vendor not in _SUPPORTED_VENDORS:
             messages.append(
                 CheckWarning(
                     f"Database {alias!r} is a {connection.vendor} database, and nobody has tested that.",
