@@ -3,8 +3,23 @@
 from pathlib import Path
 
 import pytest
+from running_hub import Visitor
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the server's environment from /proc")
+
+
+@pytest.fixture(scope="module")
+def owner(hub):
+    """The name of a user whose server runs while these tests look for its secrets."""
+    name = "credentials"
+    visitor = Visitor(hub, name)
+    answer = visitor.submit(partition="cpu", runtime="0:30:00", environment_id="default", output="true")
+    visitor.close()
+    assert answer.status_code == 302, answer.text
+    hub.ready(name)
+    yield name
+    hub.api("DELETE", f"/users/{name}/server")
+    hub.gone(name)
 
 
 def environments_of(user):
@@ -26,12 +41,9 @@ def tokens_of(user):
     return {variables.get("JUPYTERHUB_API_TOKEN", "") for variables in environments_of(user)} - {""}
 
 
-def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, visitor, slurm):
+def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, owner, slurm):
     """At the level DEBUG, where the job script itself is logged; nor in what Slurm tells others of the job."""
-    answer = visitor.submit(partition="cpu", runtime="0:30:00", environment_id="default", output="true")
-    assert answer.status_code == 302, answer.text
-    hub.ready(visitor.name)
-    (token,) = tokens_of(visitor.name)
+    (token,) = tokens_of(owner)
     log = hub.log_text()
     assert "Job script of" in log, "the log is at the level that shows most"
     assert token not in log
@@ -41,23 +53,20 @@ def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, visitor, s
     outputs = [path.read_text() for path in Path(hub.settings["home"]).glob("slurm-*.out")]
     assert outputs
     assert token not in "".join(outputs)
-    assert token not in hub.api("GET", f"/users/{visitor.name}").text
+    assert token not in hub.api("GET", f"/users/{owner}").text
 
 
-def test_what_the_hub_itself_holds_stays_with_it(hub, visitor, slurm):
+def test_what_the_hub_itself_holds_stays_with_it(hub, owner, slurm):
     """The proxy's token, the keys of cookies and of stored state: in no job, no script, no log, no list of jobs."""
-    answer = visitor.submit(partition="cpu", runtime="0:30:00", environment_id="default", output="true")
-    assert answer.status_code == 302, answer.text
-    hub.ready(visitor.name)
     number = slurm("squeue", "-h", "-o", "%i", "--sort=-i").split()[0]
-    environments = environments_of(visitor.name)
+    environments = environments_of(owner)
     assert environments
     places = [
         str(environments),
         slurm("scontrol", "show", "job", number),
         slurm("scontrol", "write", "batch_script", number, "-"),
         hub.log_text(),
-        hub.api("GET", f"/users/{visitor.name}").text,
+        hub.api("GET", f"/users/{owner}").text,
     ]
     shown = [name for name, value in hub.credentials.items() if any(value in place for place in places)]
     assert shown == []
