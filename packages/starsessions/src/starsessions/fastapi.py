@@ -1,4 +1,4 @@
-"""Sessions as FastAPI dependencies. Requires FastAPI, and pydantic, which comes with it.
+"""Sessions as FastAPI dependencies. Requires FastAPI, and pydantic, which comes with it. ::
 
     @app.post("/cart/{item}")
     def add(item: str, cart: Annotated[Cart, Depends(session_of(Cart))]) -> Cart: ...
