@@ -1,0 +1,112 @@
+"""Stored rows as what the application once recorded, or the reason why that cannot be shown."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pprint import pformat
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+
+from eventsourcing_django.admin.applications import AnyApplication
+from pentad_config import redact
+
+__all__ = ["Decoded", "Field", "class_name", "decoded", "fields", "reason"]
+
+_LONGEST = 10_000  # characters of a value, and
+_LONGEST_REASON = 500  # of a reason
+_SHORTEST_SECRET = 8  # characters; anything shorter is in any text by chance
+_SHOWN_ELSEWHERE = frozenset({"originator_id", "originator_version", "timestamp"})
+# Attributes of the library's own aggregates; the page says elsewhere what those without a name hold.
+_PUBLIC = {"_id": "", "_version": "", "_pending_events": "", "_created_on": "created_on", "_modified_on": "modified_on"}
+_UNKNOWN = (
+    "This process has no application called {name!r}, so it does not know how its events are encoded. Hold the"
+    " application, or the runner of its system, as an attribute of an AppConfig, or name it in the setting"
+    " EVENTSOURCING_ADMIN_APPLICATIONS."
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A name and the text of its value; `changed`: the event that is looked at has changed it."""
+
+    name: str
+    text: str
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An event or snapshot; without `event` there is a `problem`."""
+
+    event: Any = None
+    problem: str = ""
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When it was recorded, by the clock of the process that did, if events of its class say so."""
+        timestamp = getattr(self.event, "timestamp", None)
+        return timestamp if isinstance(timestamp, datetime) else None
+
+    @property
+    def fields(self) -> list[Field]:
+        """What the event says, without what every event has."""
+        return [field for field in fields(self.event) if field.name not in _SHOWN_ELSEWHERE] if self.event else []
+
+
+def decoded(row: Any, applications: Mapping[str, AnyApplication]) -> Decoded:
+    """Decode, decompress and decrypt a row of a table of events or snapshots as its application does."""
+    application = applications.get(row.application_name)
+    if application is None:
+        return Decoded(problem=_UNKNOWN.format(name=row.application_name))
+    stored = StoredEvent(
+        originator_id=row.originator_id,
+        originator_version=row.originator_version,
+        topic=row.topic,
+        state=bytes(row.state),
+    )
+    try:
+        return Decoded(application.mapper.to_domain_event(stored))
+    except Exception as error:  # noqa: BLE001  # the project's classes and keys: whatever they raise is the answer
+        return Decoded(problem=reason(error, application))
+
+
+def reason(error: BaseException, application: AnyApplication) -> str:
+    """Say what went wrong without anything that opens a ciphertext."""
+    text = redact(f"{type(error).__name__}: {error}")
+    for secret in _secrets(application.env):
+        text = text.replace(secret, "***")
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+
+
+def _secrets(env: Mapping[str, str]) -> Iterable[str]:
+    values = (value for name, value in env.items() if "KEY" in name or "PASSWORD" in name or "SECRET" in name)
+    keys = {part for value in values for part in (value, *value.split())}
+    return sorted((key for key in keys if len(key) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def class_name(topic: str) -> str:
+    """Give the class of a topic without its module."""
+    return topic.rpartition(":")[2]
+
+
+def fields(value: Any) -> list[Field]:
+    """Give the attributes of an event or of an aggregate as text."""
+    shown = {_PUBLIC.get(name, name): item for name, item in _attributes(value).items()}
+    return [Field(name, _text(item)) for name, item in shown.items() if name]
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    try:
+        return dict(vars(value))
+    except TypeError:  # objects with slots, such as msgspec's structs
+        names: tuple[str, ...] = getattr(value, "__struct_fields__", ()) or getattr(value, "__slots__", ())
+        return {name: getattr(value, name, None) for name in names}
+
+
+def _text(value: Any) -> str:
+    try:
+        text = value if isinstance(value, str) else pformat(value, width=100)
+    except Exception as error:  # noqa: BLE001  # a repr() of the project's own
+        text = f"a {type(value).__name__} whose repr() raises {type(error).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
