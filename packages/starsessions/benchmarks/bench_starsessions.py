@@ -1,8 +1,9 @@
 """What a session costs a request, beside starsessions 2.2.1 and Starlette's own middleware.
 
 The three are measured in one run, in interleaved rounds, on the same Python, Starlette, redis-py and Redis; the best
-round of each counts. Times are the middleware's share: those of the bare application are subtracted. Only ratios are
-judged, times tell about the machine. `--check` exits with 1 if a target is missed, `--rounds N` measures longer.
+round of each counts. Times are the middleware's share: those of the same application with a dictionary in the place of
+its session are subtracted. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a target is
+missed, `--rounds N` measures longer.
 
 starsessions 2.2.1 comes from the package index into a temporary environment of its own.
 """

@@ -1,10 +1,12 @@
-"""Sessions as FastAPI dependencies. Requires FastAPI, and pydantic, which comes with it. ::
+"""Sessions as FastAPI dependencies.
+
+An endpoint names the type of what its session holds, and is given it::
 
     @app.post("/cart/{item}")
     def add(item: str, cart: Annotated[Cart, Depends(session_of(Cart))]) -> Cart: ...
 
 The dependencies load the session themselves, work in sync endpoints and WebSockets, and add no parameters to the
-OpenAPI document. `SessionMiddleware` has to be installed.
+OpenAPI document. `SessionMiddleware` has to be installed. Requires FastAPI, and pydantic, which comes with it.
 """
 
 from __future__ import annotations

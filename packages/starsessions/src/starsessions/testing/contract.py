@@ -33,7 +33,9 @@ LIFETIME = 3600
 
 
 class SessionStoreContract:
-    """Tests of a session store. Extend it with a fixture `store`, and pytest runs the contract. ::
+    """Tests of a session store.
+
+    Extend the class with a fixture `store`, and pytest runs the contract::
 
         class TestMyStore(SessionStoreContract):
             @pytest.fixture
