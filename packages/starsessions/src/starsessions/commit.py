@@ -48,7 +48,7 @@ def report_lost_change(handler: SessionHandler) -> None:
 
     Changes deep inside of the session are not looked for: that would cost every request as much as storing it.
     """
-    if handler.committed is not None and handler.committed != handler.session:
+    if handler.committed != handler.session:
         events.change_lost("it was made after the response had started. Call `await request.session.save()`.")
 
 

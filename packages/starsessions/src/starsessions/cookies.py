@@ -54,10 +54,12 @@ class Cookie:
     domain: str | None = None
     path: str | None = None
     partitioned: bool = False
+    _mark: bytes = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_text()
         self._check_rules()
+        object.__setattr__(self, "_mark", self.name.encode())
 
     def _check_text(self) -> None:
         if not _TOKEN.fullmatch(self.name):
@@ -101,13 +103,13 @@ class Cookie:
     def read(self, scope: Scope) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
         found = None
-        for name, header in scope["headers"]:
-            if name == b"cookie":
-                for chunk in header.decode("latin-1").split(";"):
-                    key, _, value = chunk.partition("=")
-                    if key.strip() == self.name:
+        for field, header in scope["headers"]:
+            if field == b"cookie" and self._mark in header:
+                for chunk in header.split(b";"):
+                    key, _, value = chunk.partition(b"=")
+                    if key.strip() == self._mark:
                         found = value.strip()
-        return _unquoted(found) if found else None
+        return _unquoted(found.decode("latin-1")) if found else None
 
     def path_for(self, root_path: str) -> str:
         """Return the path that the cookie is valid for in an application mounted at `root_path`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import marshal
 import math
 import typing
 
@@ -32,6 +33,7 @@ class Document:
     raw: bytes
     data: dict[str, typing.Any]
     metadata: SessionMetadata | None
+    snapshot: bytes | None = None
 
     @classmethod
     def parse(cls, record: bytes, raw: bytes, serializer: Serializer) -> Document:
@@ -42,7 +44,8 @@ class Document:
             raise DocumentError(f"{type(serializer).__name__} raised {type(error).__name__}") from error
         if not isinstance(data, dict):
             raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
-        return cls(record, raw, data, _metadata(data.pop(METADATA_KEY, None)))
+        metadata = _metadata(data.pop(METADATA_KEY, None))
+        return cls(record, raw, data, metadata, _snapshot(data))
 
     @property
     def owner(self) -> str | None:
@@ -66,7 +69,17 @@ class Document:
         """Tell whether `session` would be stored differently; changes deep inside of it count."""
         if self.metadata is None:
             return True  # its age must be recorded, or its lifetime would never begin
+        if self.snapshot is not None and self.snapshot == _snapshot(dict(session)):
+            return False
         return render(session, self.metadata, serializer) != self.raw
+
+
+def _snapshot(data: dict[str, typing.Any]) -> bytes | None:
+    """Return bytes that are equal only for equal data, or None: a shorter way than the serializer's to see no change."""
+    try:
+        return marshal.dumps(data, 2)
+    except ValueError:  # types of a serializer of the application's
+        return None
 
 
 def render(session: dict[str, typing.Any], metadata: SessionMetadata, serializer: Serializer) -> bytes:
@@ -94,8 +107,10 @@ def _metadata(found: typing.Any) -> SessionMetadata | None:
         return None
     if not isinstance(found, dict):
         raise DocumentError(f"{METADATA_KEY} is a {type(found).__name__}")
-    for name in ("created", "last_access", "lifetime"):
-        if not _is_number(found.get(name, 0 if name != "created" else None)):
+    for name, missing in (("created", None), ("last_access", 0), ("lifetime", 0)):
+        value = found.get(name, missing)
+        # No subclass: a boolean is not a time.
+        if type(value) is not int and not (type(value) is float and math.isfinite(value)):
             raise DocumentError(f"{METADATA_KEY}.{name} is not a number")
     # The dictionary is kept as it is, order and unknown entries included: it is compared byte by byte later.
     found.setdefault("last_access", found["created"])
@@ -103,7 +118,3 @@ def _metadata(found: typing.Any) -> SessionMetadata | None:
     if not isinstance(found.get("user", ""), str):
         raise DocumentError(f"{METADATA_KEY}.user is no text")
     return typing.cast("SessionMetadata", found)
-
-
-def _is_number(value: typing.Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -132,8 +132,10 @@ class SessionMiddleware:
                 raise
             await send_unavailable(scope, receive, send, error)
         else:
-            if handler.is_loaded:
-                await self._look_again(handler, kind)
+            if kind == "websocket":
+                await commit_late(handler)
+            elif handler.committed is not None:
+                report_lost_change(handler)
 
     async def _add_session(self, handler: SessionHandler, message: Message, root_path: str) -> None:
         change = None
@@ -141,13 +143,6 @@ class SessionMiddleware:
             change = await commit(handler)
         header = None if change is None else self.cookie.header(change, self.cookie.path_for(root_path))
         add_headers(message, header, no_store=self.no_store)
-
-    @staticmethod
-    async def _look_again(handler: SessionHandler, kind: str) -> None:
-        if kind == "websocket":
-            await commit_late(handler)
-        else:
-            report_lost_change(handler)
 
 
 def _default_store() -> InMemoryStore:

@@ -43,7 +43,10 @@ class JsonSerializer(Serializer):
             separators=None,
             default=None,
         ).encode
-        self._decode = json_decoder().decode
+        decoder = json_decoder()
+        self._decode = decoder.decode
+        # What JSONDecoder.decode does besides is to look for blanks around the document.
+        self._decode_first = decoder.raw_decode if json_decoder.decode is json.JSONDecoder.decode else None
 
     def serialize(self, data: typing.Any) -> bytes:
         """Return `data` as JSON. Raises TypeError for values that JSON cannot hold."""
@@ -53,4 +56,9 @@ class JsonSerializer(Serializer):
         """Return the decoded object; nothing stored gives an empty dictionary."""
         if not data:
             return {}
-        return typing.cast("dict[str, typing.Any]", self._decode(str(data, "utf-8")))
+        text = str(data, "utf-8")
+        if self._decode_first is not None and text[0] == "{":
+            decoded, end = self._decode_first(text)
+            if end == len(text):
+                return typing.cast("dict[str, typing.Any]", decoded)
+        return typing.cast("dict[str, typing.Any]", self._decode(text))

@@ -33,8 +33,10 @@ class SessionSlot:
     @property
     def session(self) -> dict[str, typing.Any]:
         """The session as the application sees it, loaded or not."""
-        if self._owns_scope() or self._session is None:
-            return typing.cast("dict[str, typing.Any]", self._scope["session"])
+        # Another SessionMiddleware further in puts its own handler and session into the same scope.
+        scope = self._scope
+        if scope.get("session_handler", self) is self or self._session is None:
+            return scope["session"]  # type: ignore[no-any-return]  # a scope holds anything
         return self._session
 
     @property
@@ -48,7 +50,7 @@ class SessionSlot:
         return self.is_replaced or (isinstance(self._session, Session) and self._session.is_wiped)
 
     def _show(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
-        guard = self._scope.get("session") if self._owns_scope() else self._session
+        guard = self._scope.get("session") if self._session is None else self._session
         if not isinstance(guard, LoadGuard):
             guard = self._scope["session"] = LoadGuard()
         guard.become(data, handler)
@@ -59,7 +61,3 @@ class SessionSlot:
         self._session = self.session
         if isinstance(self._session, Session):
             self._session.is_wiped = False
-
-    def _owns_scope(self) -> bool:
-        # Another SessionMiddleware further in puts its own handler and session into the same scope.
-        return self._scope.get("session_handler", self) is self
