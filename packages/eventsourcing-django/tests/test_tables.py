@@ -68,7 +68,7 @@ def test_models_need_no_further_migration():
 
 
 @on_database("file")
-def test_the_added_migration_can_be_taken_back():
+def test_the_added_migrations_can_be_taken_back():
     """An operator who goes back to eventsourcing-django finds its tables and the events in them."""
-    for target in ("0001", "0002"):
-        call_command("migrate", "eventsourcing_django", target, database="file", verbosity=0)
+    for target in (["0001"], []):
+        call_command("migrate", "eventsourcing_django", *target, database="file", verbosity=0)
