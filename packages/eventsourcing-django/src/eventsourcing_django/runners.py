@@ -1,6 +1,6 @@
 """Finding the project's system runner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from eventsourcing.system import Runner
 
-__all__ = ["RunnerConfigurationError", "get_eventsourcing_runner"]
+__all__ = ["RunnerConfigurationError", "get_eventsourcing_runner", "selected_followers"]
 
 _SETTING = "EVENTSOURCING_RUNNER"
 
@@ -71,3 +71,15 @@ def _only_runner_of_apps() -> "Runner[Any]":
 def _runners_of(config: AppConfig) -> "list[Runner[Any]]":
     public = (getattr(config, name, None) for name in dir(config) if not name.startswith("_"))
     return [value for value in public if isinstance(value, Runner)]
+
+
+def selected_followers(named: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Give the followers that a command names, or all of them if it names none.
+
+    Raises:
+        CommandError: there is no such follower.
+    """
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        raise CommandError(f"Unknown follower(s): {', '.join(unknown)}. Known followers: {', '.join(known) or 'none'}.")
+    return list(dict.fromkeys(named)) or list(known)

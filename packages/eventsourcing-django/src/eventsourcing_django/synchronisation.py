@@ -1,15 +1,18 @@
 """Bringing followers up to date with their leaders, in this thread, one committed event after the other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from eventsourcing.application import Application, LRUCache
 from eventsourcing.system import Follower, Leader, RecordingEvent, RecordingEventReceiver, Runner, System
 
-__all__ = ["FollowerReport", "Synchronizer", "rolled_back"]
+from eventsourcing_django.own_connections import drop_dead_connection
+from eventsourcing_django.prompting import InsideTransactions
+
+__all__ = ["FollowerReport", "Progress", "Synchronizer", "rolled_back"]
 
 # An override in a project's class is called as a whole; the library's own method is taken event by event.
 _PULL_AND_PROCESS = Follower.pull_and_process
@@ -23,11 +26,17 @@ class FollowerReport:
         follower: its name.
         events: the number of events processed, by leader.
         error: what ended it early, or None.
+        positions: up to where it has processed each leader now, of those that had new events.
     """
 
     follower: str
     events: dict[str, int] = field(default_factory=dict)
     error: Exception | None = None
+    positions: dict[str, int] = field(default_factory=dict)
+
+
+Progress = Callable[[str, str, int], bool]
+"""Called after each event with the names of follower and leader and the event's position; True ends the follower."""
 
 
 class Synchronizer:
@@ -53,6 +62,11 @@ class Synchronizer:
         """Give the followers of a follower that records events itself."""
         return self._system.leads.get(follower, [])
 
+    def leaders_of(self, followers: Iterable[str]) -> list[Application[Any]]:
+        """Give the applications that followers follow."""
+        names = dict.fromkeys(leader for name in followers for leader in self._system.follows[name])
+        return [self.application(name) for name in names]
+
     def reach(self, followers: Iterable[str]) -> list[str]:
         """Give the followers, and everybody that events of theirs get to."""
         reached: dict[str, None] = {}
@@ -68,36 +82,44 @@ class Synchronizer:
         """Give the database alias of each follower; None for one that keeps its events outside Django."""
         return {name: getattr(self.application(name).recorder, "using", None) for name in followers}
 
-    def sync(self, followers: Iterable[str]) -> Iterator[FollowerReport]:
+    def sync(self, followers: Iterable[str], progress: Progress | None = None) -> Iterator[FollowerReport]:
         """Synchronise followers in the order given, then those that have been given new events by it.
 
         An error ends the follower that it comes from, not the others.
+
+        Args:
+            followers: their names.
+            progress: is called after each event.
 
         Yields:
             A report for each follower of the argument, then for each one downstream that had something to do.
         """
         waiting = list(followers)
-        with self._prompts_withheld() as prompting:
+        with self.prompts_withheld() as prompting:
             while waiting:
                 name = waiting.pop(0)
                 prompting.clear()
-                yield self._sync_follower(name)
+                yield self.sync_follower(name, progress)
                 waiting += [later for leader in prompting for later in self.downstream(leader) if later not in waiting]
 
-    def _sync_follower(self, name: str) -> FollowerReport:
+    def sync_follower(self, name: str, progress: Progress | None = None) -> FollowerReport:
+        """Have one follower process what there is for it, while prompts are withheld."""
         report = FollowerReport(name)
         follower = self.application(name)
         try:
             for leader in self._system.follows[name]:
                 report.events[leader] = 0
-                for _ in self._processed(follower, leader):
+                for position in self._processed(follower, leader):
                     report.events[leader] += 1
+                    report.positions[leader] = position
+                    if progress and progress(name, leader, position):
+                        return report
         except Exception as error:  # noqa: BLE001  # reported; the other followers have their own chance
             report.error = error
             _forget(follower)  # what was rolled back must not be remembered
         return report
 
-    def _processed(self, follower: Any, leader: str) -> Iterator[None]:
+    def _processed(self, follower: Any, leader: str) -> Iterator[int]:
         if type(follower).pull_and_process is not _PULL_AND_PROCESS:
             yield from self._pulled_as_a_whole(follower, leader)
             return
@@ -107,16 +129,22 @@ class Synchronizer:
             for domain_event, tracking in follower.convert_notifications(leader, wanted):
                 with _transaction_of(follower):
                     follower.process_event(domain_event, tracking)
-                yield
+                yield tracking.notification_id
 
-    def _pulled_as_a_whole(self, follower: Any, leader: str) -> Iterator[None]:
+    def _pulled_as_a_whole(self, follower: Any, leader: str) -> Iterator[int]:
         before = follower.recorder.max_tracking_id(leader)
         follower.pull_and_process(leader)
-        if follower.recorder.max_tracking_id(leader) != before:
-            yield
+        after = follower.recorder.max_tracking_id(leader)
+        if after != before:
+            yield after
 
     @contextmanager
-    def _prompts_withheld(self) -> Iterator[dict[str, None]]:
+    def prompts_withheld(self) -> Iterator[dict[str, None]]:
+        """Keep leaders from prompting their followers.
+
+        Yields:
+            A dictionary to which the name of every leader is added that records events.
+        """
         prompting: dict[str, None] = {}
         receiver = _PromptCollector(prompting)
         leaders = [leader for leader in map(self.application, self._system.nodes) if isinstance(leader, Leader)]
@@ -130,7 +158,7 @@ class Synchronizer:
                 leader.followers = followers
 
 
-class _PromptCollector(RecordingEventReceiver):  # type: ignore[type-arg]
+class _PromptCollector(InsideTransactions, RecordingEventReceiver):  # type: ignore[type-arg]
     """Notes down which applications have recorded events."""
 
     def __init__(self, prompting: dict[str, None]) -> None:
@@ -142,8 +170,11 @@ class _PromptCollector(RecordingEventReceiver):  # type: ignore[type-arg]
 
 def _transaction_of(follower: Application[Any]) -> AbstractContextManager[object]:
     # What a policy changes through the ORM belongs to the event as much as the events it records.
-    alias = getattr(follower.recorder, "using", None)
-    return transaction.atomic(using=alias) if alias else nullcontext()
+    alias: str | None = getattr(follower.recorder, "using", None)
+    if alias is None:
+        return nullcontext()
+    drop_dead_connection(connections[alias])
+    return transaction.atomic(using=alias)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from django.core.exceptions import (
 from django.core.management.base import BaseCommand, CommandError
 from eventsourcing.domain import EventSourcingError
 
-from eventsourcing_django.runners import get_eventsourcing_runner
+from eventsourcing_django.runners import get_eventsourcing_runner, selected_followers
 from eventsourcing_django.synchronisation import FollowerReport, Synchronizer, rolled_back
 
 __all__ = ["Command", "get_eventsourcing_runner"]
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         if not runner.is_started:
             runner.start()
         synchronizer = Synchronizer(runner)
-        selected = _selected(options["follower"], runner.system.followers)
+        selected = selected_followers(options["follower"], runner.system.followers)
         self._print_heading(selected, options["follower"])
         if options["dry_run"]:
             with _dry_run(synchronizer, selected):
@@ -107,13 +107,6 @@ class Command(BaseCommand):
     def _hint(self, failed: Iterable[str]) -> str:
         more = "" if self._verbosity >= 2 else " Run with --verbosity 2 to see the errors."
         return f"Not synchronized because of errors: {', '.join(dict.fromkeys(failed))}.{more}"
-
-
-def _selected(named: Sequence[str], known: Sequence[str]) -> list[str]:
-    unknown = [name for name in named if name not in known]
-    if unknown:
-        raise CommandError(f"Unknown follower(s): {', '.join(unknown)}. Known followers: {', '.join(known) or 'none'}.")
-    return list(dict.fromkeys(named)) or list(known)
 
 
 def _dry_run(synchronizer: Synchronizer, selected: Sequence[str]) -> AbstractContextManager[None]:
