@@ -14,7 +14,7 @@ if typing.TYPE_CHECKING:
     from starsessions.handler import SessionHandler
     from starsessions.types import SessionMetadata
 
-__all__ = ["commit", "commit_late", "report_lost_change"]
+__all__ = ["commit", "commit_late", "conclude"]
 
 
 async def commit(handler: SessionHandler) -> CookieChange | None:
@@ -43,12 +43,14 @@ async def commit_late(handler: SessionHandler) -> None:
         handler.go_on_without(error)
 
 
-def report_lost_change(handler: SessionHandler) -> None:
-    """Log if the application has changed the session after it was stored for the last time.
+async def conclude(handler: SessionHandler, kind: str) -> None:
+    """Look after what was changed since the response started: a WebSocket's changes are stored, others reported.
 
     Changes deep inside of the session are not looked for: that would cost every request as much as storing it.
     """
-    if handler.committed != handler.session:
+    if kind == "websocket":
+        await commit_late(handler)
+    elif handler.committed is not None and handler.committed != handler.session:
         events.change_lost("it was made after the response had started. Call `await request.session.save()`.")
 
 

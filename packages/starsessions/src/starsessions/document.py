@@ -75,7 +75,7 @@ class Document:
 
 
 def _snapshot(data: dict[str, typing.Any]) -> bytes | None:
-    """Return bytes that are equal only for equal data, or None: a shorter way than the serializer's to see no change."""
+    """Return bytes that are equal only for equal data, or None: quicker to compare than what a serializer makes."""
     try:
         return marshal.dumps(data, 2)
     except ValueError:  # types of a serializer of the application's

@@ -8,7 +8,7 @@ import warnings
 from starlette.websockets import WebSocketDisconnect
 
 from starsessions.autoload import SessionAutoloadMiddleware
-from starsessions.commit import commit, commit_late, report_lost_change
+from starsessions.commit import commit, commit_late, conclude
 from starsessions.cookies import Cookie, add_headers
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionStoreUnavailable
@@ -110,7 +110,22 @@ class SessionMiddleware:
             return
         handler = ScopeHandler(scope, self.records, self.cookie, strict_ids=self.strict_ids)
         # Starlette's Mount changes the root path while the request runs; the cookie is for the whole application.
-        root_path = scope.get("root_path", "")
+        sender = self._sender(handler, send, scope.get("root_path", ""))
+        try:
+            await self.app(scope, receive, sender)
+        except WebSocketDisconnect:  # the usual end of a conversation, not a failure of the application
+            await commit_late(handler)
+            raise
+        except SessionStoreUnavailable as error:
+            if handler.response_started or self.records.calls.policy != "unavailable":
+                raise
+            await send_unavailable(scope, receive, send, error)
+            return
+        if handler.is_loaded:
+            await conclude(handler, kind)
+
+    def _sender(self, handler: SessionHandler, send: Send, root_path: str) -> Send:
+        """Return the `send` that the application gets: it stores the session before the first headers leave."""
         started = False
 
         async def send_with_session(message: Message) -> None:
@@ -122,20 +137,7 @@ class SessionMiddleware:
                 handler.response_started = True
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_session)
-        except WebSocketDisconnect:  # the usual end of a conversation, not a failure of the application
-            await commit_late(handler)
-            raise
-        except SessionStoreUnavailable as error:
-            if handler.response_started or self.records.calls.policy != "unavailable":
-                raise
-            await send_unavailable(scope, receive, send, error)
-        else:
-            if kind == "websocket":
-                await commit_late(handler)
-            elif handler.committed is not None:
-                report_lost_change(handler)
+        return send_with_session
 
     async def _add_session(self, handler: SessionHandler, message: Message, root_path: str) -> None:
         change = None
