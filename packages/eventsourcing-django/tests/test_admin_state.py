@@ -147,7 +147,7 @@ def test_a_state_that_the_code_no_longer_accepts_is_a_reason(staff, held):
     held(Notes(env=ENV)).save(Note("first"))
     StoredEventRecord.objects.update(state=b'{"timestamp":"not a time","text":1,"unexpected":2}')
     _, timeline = pages(staff, "Notes")
-    assert 'class="es-problem"' in timeline.partition("State at version 1")[2].partition("<caption>")[0]
+    assert 'class="es-problem"' in timeline.partition("State at version 1")[2].partition("Events, the newest first")[0]
 
 
 def test_a_value_that_cannot_be_printed_is_described(staff, held, monkeypatch):

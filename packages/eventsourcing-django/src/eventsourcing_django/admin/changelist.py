@@ -36,7 +36,7 @@ class NewestFirst(ChangeList):
         rows = list(self.queryset[: self.list_per_page + 1])
         self.result_list = rows[: self.list_per_page]
         self.result_count = len(self.result_list)
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # a number that says nothing of the table is not shown
         self.show_full_result_count = self.show_admin_actions = self.multi_page = False
         self.can_show_all = True
         self.paginator = self.model_admin.get_paginator(request, self.result_list, self.list_per_page)

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pprint import pformat
 from typing import Any
+from uuid import UUID
 
+from django.utils.timezone import is_naive, localtime
 from eventsourcing.persistence import StoredEvent
 
 from eventsourcing_django.admin.applications import AnyApplication
@@ -16,6 +19,7 @@ __all__ = ["Decoded", "Field", "class_name", "decoded", "fields", "reason"]
 _LONGEST = 10_000  # characters of a value, and
 _LONGEST_REASON = 500  # of a reason
 _SHORTEST_SECRET = 8  # characters; anything shorter is in any text by chance
+_PLAIN = (str, date, time, timedelta, Decimal, UUID)  # more readable without the call that makes them
 _SHOWN_ELSEWHERE = frozenset({"originator_id", "originator_version", "timestamp"})
 # Attributes of the library's own aggregates; the page says elsewhere what those without a name hold.
 _PUBLIC = {"_id": "", "_version": "", "_pending_events": "", "_created_on": "created_on", "_modified_on": "modified_on"}
@@ -47,6 +51,14 @@ class Decoded:
         """When it was recorded, by the clock of the process that did, if events of its class say so."""
         timestamp = getattr(self.event, "timestamp", None)
         return timestamp if isinstance(timestamp, datetime) else None
+
+    @property
+    def recorded_at(self) -> str:
+        """The timestamp in the current time zone, or nothing."""
+        at = self.timestamp
+        if at is None:
+            return ""
+        return (at if is_naive(at) else localtime(at)).isoformat(" ", "milliseconds")
 
     @property
     def fields(self) -> list[Field]:
@@ -106,7 +118,7 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     try:
-        text = value if isinstance(value, str) else pformat(value, width=100)
+        text = str(value) if isinstance(value, _PLAIN) else pformat(value, width=100)
     except Exception as error:  # noqa: BLE001  # a repr() of the project's own
         text = f"a {type(value).__name__} whose repr() raises {type(error).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"

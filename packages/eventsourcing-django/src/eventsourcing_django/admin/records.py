@@ -73,6 +73,7 @@ class AggregateRecordAdmin(ReadOnlyAdmin):
     """Rows that belong to aggregates, found by an aggregate's ID, with their state."""
 
     list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER  # they count
     sortable_by = ()
     list_filter: ClassVar = [ApplicationFilter, PositionFilter, DatabaseFilter]
     search_fields = ("originator_id",)
@@ -141,9 +142,9 @@ class AggregateRecordAdmin(ReadOnlyAdmin):
         return format_html('<span title="{}">{}</span>', record.topic, class_name(record.topic))
 
     @admin.display(description="recorded at")
-    def recorded_at(self, record: Any) -> Any:
+    def recorded_at(self, record: Any) -> str:
         """Show the event's own time, if it has one."""
-        return self._decoded(record).timestamp
+        return self._decoded(record).recorded_at
 
     @admin.display(description="state")
     def decoded_state(self, record: Any) -> str:
