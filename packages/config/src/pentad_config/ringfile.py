@@ -10,12 +10,14 @@ import os
 import secrets
 import stat
 import tempfile
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, flock
 from typing import TYPE_CHECKING
 
 from pentad_config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def add(path: str) -> int:
@@ -23,15 +25,17 @@ def add(path: str) -> int:
 
     A file that does not exist is made with mode 0600 and one key.
     """
-    keys = [*_read(path, missing_ok=True), secrets.token_urlsafe(48)]
-    _write(path, keys, same_time=True)
+    with _alone(path):
+        keys = [*_read(path, missing_ok=True), secrets.token_urlsafe(48)]
+        _write(path, keys, same_time=True)
     return len(keys)
 
 
 def promote(path: str) -> int:
     """Move the last key to the front, so that it signs; return how many keys there are."""
-    keys = _read(path)
-    _write(path, [keys[-1], *keys[:-1]])
+    with _alone(path):
+        keys = _read(path)
+        _write(path, [keys[-1], *keys[:-1]])
     return len(keys)
 
 
@@ -39,9 +43,28 @@ def prune(path: str, keep: int) -> int:
     """Leave the first `keep` keys; return how many keys there are."""
     if keep < 1:
         raise ConfigError([Problem(path, f"a ring needs at least 1 key, not {keep}.")])
-    keys = _read(path)[:keep]
-    _write(path, keys, same_time=True)
+    with _alone(path):
+        keys = _read(path)[:keep]
+        _write(path, keys, same_time=True)
     return len(keys)
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Keep other processes from changing the file meanwhile: of two that read the same keys, one would lose its own.
+
+    The folder is locked, as the file itself is replaced.
+    """
+    try:
+        folder = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigError([Problem(path, f"cannot be written: {error.strerror}.")]) from None
+    try:
+        with suppress(OSError):  # NFS locks no folders; changing the ring still has to work there
+            flock(folder, LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _read(path: str, *, missing_ok: bool = False) -> list[str]:
@@ -54,6 +77,8 @@ def _read(path: str, *, missing_ok: bool = False) -> list[str]:
         raise ConfigError([Problem(path, "does not exist. Make it with: pentad-config ring add FILE")]) from None
     except OSError as error:
         raise ConfigError([Problem(path, f"cannot be read: {error.strerror}.")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(path, "is not text. Is this the right file?")]) from None
     if not keys and not missing_ok:
         raise ConfigError([Problem(path, "holds no keys.")])
     return keys
@@ -78,10 +103,13 @@ def _write(path: str, keys: Sequence[str], *, same_time: bool = False) -> None:
         if before is not None and same_time:
             os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
         os.replace(temporary, real)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too: the temporary file holds the keys
         if temporary:
-            os.unlink(temporary)
-        raise ConfigError([Problem(path, f"cannot be written: {error.strerror}.")]) from None
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise ConfigError([Problem(path, f"cannot be written: {error.strerror}.")]) from None
+        raise
 
 
 def _take_over(descriptor: int, before: os.stat_result) -> None:
