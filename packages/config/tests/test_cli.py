@@ -9,6 +9,9 @@ import time
 import jwt
 import pytest
 
+from pentad_config import ConfigError
+from pentad_config.ringfile import add
+
 MODULE = """
 from pentad_config import KeyRing, Secret, Settings, setting
 class App(Settings, prefix="APP_"):
@@ -16,6 +19,7 @@ class App(Settings, prefix="APP_"):
     keys: KeyRing | None = setting(None, doc="older | newer")
     port: int = setting(8000, doc="where it listens")
     mode: str = setting("fast", doc="how", choices=("fast", "safe"))
+    level: int = setting(1, doc="how much", choices=(1, 2))
 """
 
 
@@ -168,6 +172,7 @@ def test_docs_and_schema_describe_the_class(run):
     assert schema["properties"]["port"] == {"type": "integer", "description": "where it listens", "default": 8000}
     assert schema["properties"]["key"]["writeOnly"] is True
     assert schema["properties"]["mode"]["enum"] == ["fast", "safe"]
+    assert schema["properties"]["level"]["enum"] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +181,9 @@ def test_docs_and_schema_describe_the_class(run):
         ("conf", "conf: say MODULE:CLASS"),
         ("nowhere:App", "nowhere:App: there is no module nowhere"),
         ("conf:Secret", "conf:Secret: Secret is not a Settings class of conf"),
+        (":App", ":App: say MODULE:CLASS"),
+        ("conf:", "conf:: say MODULE:CLASS"),
+        ("..conf:App", "..conf:App: say MODULE:CLASS"),
     ],
 )
 def test_a_wrong_target_is_explained(run, target, message):
@@ -200,6 +208,69 @@ def test_a_ring_is_added_to_promoted_and_pruned(run, tmp_path):
     assert path.read_text().split() == [second]
     assert len(second) >= 32
     assert sorted(p.name for p in tmp_path.iterdir()) == ["conf.py", "keys"]
+
+
+def test_rings_that_are_changed_at_once_lose_no_key(tmp_path):
+    """Two processes that read the same keys would each write the other's away."""
+    path = tmp_path / "keys"
+    adding = [subprocess.Popen([sys.executable, "-c", ADD, str(path)]) for _ in range(2)]
+    assert [process.wait(60) for process in adding] == [0, 0]
+    assert len(set(path.read_text().split())) == 60
+
+
+ADD = """
+import sys
+from pentad_config.ringfile import add
+for _ in range(30):
+    add(sys.argv[1])
+"""
+
+
+def test_an_interrupted_change_leaves_no_keys_behind(tmp_path, monkeypatch):
+    """Neither Ctrl-C nor a full disk: the file that was being written holds every key."""
+    path = tmp_path / "keys"
+    add(path)
+    before = path.read_text()
+    for error in (KeyboardInterrupt(), OSError(28, "No space left on device")):
+
+        def fail(descriptor, error=error):
+            raise error
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises((KeyboardInterrupt, ConfigError)):
+            add(path)
+        assert [item.name for item in tmp_path.iterdir()] == ["keys"]
+        assert path.read_text() == before
+
+
+def test_a_file_that_is_no_ring_is_explained(run, tmp_path):
+    """And is left as it was."""
+    (tmp_path / "picture").write_bytes(b"\x89PNG\xff")
+    ran = run("ring", "add", str(tmp_path / "picture"))
+    assert (ran.returncode, ran.stderr) == (1, f"{tmp_path}/picture: is not text. Is this the right file?\n")
+
+
+def test_a_marker_in_a_file_is_a_problem_and_no_traceback(run, tmp_path):
+    """Beside the problems of the other targets."""
+    (tmp_path / "k").write_text("********")
+    ran = run("check", f"file:{tmp_path}/k", f"file:{tmp_path}/no")
+    assert ran.returncode == 1
+    assert [line.split(";")[0] for line in ran.stderr.splitlines()] == [
+        "k: this is a redaction marker, not a secret",
+        f"no: {tmp_path}/no does not exist.",
+    ]
+
+
+def test_the_command_runs_nothing_of_the_folder_it_is_called_in(tmp_path):
+    """Only a module that is asked for: others may have written to the folder."""
+    (tmp_path / "email.py").write_text("print('run')")
+    (tmp_path / "conf.py").write_text(MODULE)
+    start = "import sys; sys.argv[0] = 'pentad-config'; from pentad_config.cli import main; sys.exit(main())"
+    for arguments in (["check", "env:PATH"], ["docs", "conf:App"]):
+        ran = subprocess.run(
+            [sys.executable, "-P", "-c", start, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (ran.returncode, "run" in ran.stdout.split()) == (0, False), ran.stderr
 
 
 def test_a_ring_keeps_mode_and_link(run, tmp_path):

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pentad_config.conflicts import conflicts
-from pentad_config.errors import ConfigError
+from pentad_config.errors import ConfigError, SecretMisuse
 from pentad_config.fields import Field
 from pentad_config.ringfile import add, promote, prune
 from pentad_config.secret import Secret
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 if all is well, 1 if there are problems, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    sys.path.insert(0, os.getcwd())
     try:
         return int(options.run(options) or 0)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
+        return 1
+    except SecretMisuse as error:
+        print(error, file=sys.stderr)
         return 1
     except _Usage as error:
         print(f"pentad-config: {error}", file=sys.stderr)
@@ -76,8 +78,11 @@ def _targets(options: argparse.Namespace) -> list[type[Settings]]:
 
 def _target(text: str) -> type[Settings]:
     module, colon, name = text.partition(":")
-    if not colon:
+    if not (colon and module and name) or module.startswith("."):
         raise _Usage(f"{text}: say MODULE:CLASS, for example project.conf:AppSettings")
+    # Only for a module that was asked for: other commands must not run what lies in the folder they are called in.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
     try:
         found = getattr(import_module(module), name, None)
     except ModuleNotFoundError as error:
@@ -118,6 +123,8 @@ def _check_secret(secret: Secret) -> list[str]:
         expired = _expired(secret)
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
+    except SecretMisuse as error:
+        return [str(error)]
     _print_secret_notes(secret.name, secret)
     return [f"{secret.name}: {expired}"] if expired else []
 
@@ -221,7 +228,7 @@ def _property(field: Field) -> dict[str, Any]:
     kinds = {"int": "integer", "float": "number", "bool": "boolean"}
     found: dict[str, Any] = {"type": kinds.get(field.type_name, "string"), "description": field.doc}
     if field.choices:
-        found["enum"] = [str(choice) for choice in field.choices]
+        found["enum"] = [choice if isinstance(choice, (str, int, float)) else str(choice) for choice in field.choices]
     if field.secret:
         found["writeOnly"] = True
     elif not field.required and isinstance(field.default, (str, int, float, bool)):
