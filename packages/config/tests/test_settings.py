@@ -2,7 +2,9 @@
 
 import enum
 from datetime import timedelta
+from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -163,6 +165,44 @@ def test_text_that_does_not_fit_the_type_is_explained(name, text, message):
     with pytest.raises(ConfigError) as caught:
         Every.load(environ={f"EVERY_{name}": text})
     assert str(caught.value) == message
+
+
+class Unusual(Settings, prefix="U_"):
+    rate: Decimal = setting(Decimal(1), doc="raises an ArithmeticError")
+    zone: ZoneInfo | None = setting(None, doc="raises a KeyError")
+    wait: timedelta = setting(timedelta(1), doc="raises an OverflowError")
+    mode: int = setting(1, doc="raises a KeyError with the text", parse=lambda text: {"fast": 1}[text])
+    token: Secret | None = setting(None, doc="asked at the start")
+
+
+def test_whatever_a_type_or_a_parser_raises_is_one_problem_among_the_others():
+    """And its message, which may hold the value, is left out."""
+    text = "hunter2"
+
+    def vault():
+        raise ConnectionError(text)
+
+    with pytest.raises(ConfigError) as caught:
+        Unusual.load(environ={"U_RATE": text, "U_ZONE": text, "U_WAIT": "inf", "U_MODE": text}, token=vault)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "rate: env U_RATE is not a usable Decimal.",
+        "zone: env U_ZONE is not a usable ZoneInfo.",
+        "wait: env U_WAIT is not a duration; use seconds, or a number with s, m, h or d.",
+        "mode: env U_MODE is not usable (KeyError).",
+        "token: argument is not usable (ConnectionError).",
+    ]
+
+
+@pytest.mark.parametrize("name", ["load", "explain", "describe"])
+def test_a_setting_does_not_replace_a_method(name):
+    """The class could not be loaded any more."""
+    with pytest.raises(TypeError, match=f"Bad.{name} would replace Settings.{name}. Give the setting another name."):
+        type("Bad", (Settings,), {name: setting(doc="x"), "__annotations__": {name: str}})
+
+
+def test_a_mapping_may_have_keys_that_are_no_text():
+    """They are nobody's settings."""
+    assert Minio.load({1: 2}, environ=ENV).parts == 4
 
 
 def test_a_subclass_adds_to_its_parent():

@@ -125,8 +125,9 @@ class Lookup:
         """Return a problem for each variable, or name in a mapping, that looks like a misspelt setting."""
         known = [name for field in fields for name in (field.env, *field.aliases)]
         allowed = {*known, *(f"{name}_FILE" for name in known)}
-        names = dict.fromkeys(name for mapping in (*self.mappings, self.environ) for name in mapping)
-        strays = [name for name in names if prefix and name.startswith(prefix) and name not in allowed]
+        names: dict[Any, None] = dict.fromkeys(name for mapping in (*self.mappings, self.environ) for name in mapping)
+        texts = [name for name in names if isinstance(name, str)]
+        strays = [name for name in texts if prefix and name.startswith(prefix) and name not in allowed]
         return [_unknown(name, sorted(allowed)) for name in strays if _closest(name, allowed)]
 
 

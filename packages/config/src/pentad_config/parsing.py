@@ -101,7 +101,7 @@ def _construct(kind: Any, text: str) -> Any:
         return text
     try:
         return kind(text)
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001  Decimal raises ArithmeticError, ZoneInfo KeyError, and so on
         raise NotParsable(f"not a usable {_name(kind)}") from None
 
 
@@ -150,7 +150,7 @@ def _seconds(text: str) -> Any:
     number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
     try:
         return timedelta(seconds=float(number) * units[unit])
-    except ValueError:
+    except (ValueError, OverflowError):
         raise NotParsable("not a duration; use seconds, or a number with s, m, h or d") from None
 
 

@@ -156,7 +156,10 @@ def secrets_of(content: object) -> tuple[Secret, ...]:
 
 
 def _refuse_undeclared(cls: type[Settings], own: Mapping[str, Field]) -> None:
-    """Raise TypeError for an annotated attribute that would silently not be a setting."""
+    """Raise TypeError for an annotated attribute that would silently not be a setting, or replace a method."""
+    for name in own:
+        if hasattr(Settings, name):
+            raise TypeError(f"{cls.__name__}.{name} would replace Settings.{name}. Give the setting another name.")
     for name, annotation in cls.__annotations__.items():
         if name not in own and not name.startswith("_") and "ClassVar" not in str(annotation):
             raise TypeError(
@@ -178,7 +181,7 @@ def _finished(field: Field, value: Value) -> Value:
         raise ConfigError(Problem(field.name, problem.message) for problem in error.problems) from None
     except SecretMisuse:
         raise
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  `parse` and a secret's callable may raise anything, with the value in it
         raise ConfigError([Problem(field.name, f"{value.source} is not usable ({type(error).__name__}).")]) from None
     _check_choice(field, content, value.source)
     return Value(content, value.source, value.shadowed, is_default=value.is_default)
