@@ -8,6 +8,7 @@ import time
 import pytest
 
 from pentad_config import ConfigError, Secret, SecretMisuse, Together
+from pentad_config.files import FileSource
 
 
 def generation(folder, name, value):
@@ -64,6 +65,37 @@ def test_the_previous_pair_serves_while_a_file_is_missing(tmp_path):
     assert both.reveal() == first
 
 
+def test_a_file_that_goes_away_is_said_once_and_forgotten_when_it_is_back(tmp_path, caplog):
+    """The pair serves on, also when the folder became something else; the log and the secret's `problem` say why."""
+    generation(tmp_path, 0, 0)
+    both = pair(tmp_path, ttl=0)
+    first = both.reveal()
+    (tmp_path / "data").rename(tmp_path / "away")
+    (tmp_path / "data").write_text("no folder")
+    assert [both.reveal(), both.reveal()] == [first, first]
+    assert [str(secret.problem) for secret in both.secrets] == [
+        f"{name}: {tmp_path}/data/{name} cannot be read: Not a directory." for name in ("access", "secret")
+    ]
+    assert len(caplog.messages) == 2
+    (tmp_path / "away").rename(tmp_path / "data")
+    assert both.reveal() == first
+    assert [secret.problem for secret in both.secrets] == [None, None]
+
+
+def test_a_path_through_a_file_is_an_error_of_its_setting(tmp_path):
+    """Not the bare error of the operating system."""
+    (tmp_path / "data").write_text("no folder")
+    with pytest.raises(ConfigError, match="access: .*/data/access cannot be read: Not a directory."):
+        pair(tmp_path).reveal()
+
+
+def test_a_callable_is_asked_once_for_each_look():
+    """It may cost a request to a vault."""
+    asked = []
+    Together(Secret(lambda: asked.append(1) or "value")).reveal()
+    assert asked == [1]
+
+
 def test_a_pair_that_never_was_whole_names_what_is_missing(tmp_path):
     """The error is that of the missing file."""
     generation(tmp_path, 0, 0)
@@ -83,14 +115,14 @@ def test_files_that_never_stand_still_together_are_an_error_only_at_the_start(tm
     """All settings of the bundle are named."""
     generation(tmp_path, 0, 0)
     numbers = iter(range(1, 1000))
-    reveal = Secret.reveal
+    read = FileSource.read
 
-    def swapped_meanwhile(secret):
+    def swapped_meanwhile(source, **options):
         number = next(numbers)
         generation(tmp_path, number, number)
-        return reveal(secret)
+        return read(source, **options)
 
-    monkeypatch.setattr(Secret, "reveal", swapped_meanwhile)
+    monkeypatch.setattr(FileSource, "read", swapped_meanwhile)
     monkeypatch.setattr("pentad_config.together._PAUSE", 0)
     with pytest.raises(ConfigError) as caught:
         pair(tmp_path).reveal()

@@ -72,22 +72,27 @@ class Together:
         """Return the values if all files stood still while they were read, else None."""
         try:
             before = [_on_disk(secret) for secret in self.secrets]
-            if self._values is not None and before == self._seen and not self._has_unversioned():
+            if self._values is not None and before == self._seen and not self._must_read():
                 return self._values
-            values = tuple(_now(secret) for secret in self.secrets)
+            values = tuple(secret._source.read(force=True) for secret in self.secrets)  # noqa: SLF001
             after = [_on_disk(secret) for secret in self.secrets]
-        except FileNotFoundError:
-            if self._values is None:
-                for secret in self.secrets:
-                    secret.reveal()  # raises with the setting's name if a file is really missing
+        except OSError:
+            self._read_each_file()
             return None
         if not before == after == [_adopted(secret) for secret in self.secrets]:
             return None
         self._seen = after
         return values
 
-    def _has_unversioned(self) -> bool:
-        return any(not isinstance(secret._source, FileSource) for secret in self.secrets)  # noqa: SLF001
+    def _must_read(self) -> bool:
+        """Tell whether the files' signatures do not say it all: other sources have none, a problem may be over."""
+        return any(secret.problem or not isinstance(secret._source, FileSource) for secret in self.secrets)  # noqa: SLF001
+
+    def _read_each_file(self) -> None:
+        """Let each file say in its setting's name what is wrong: as an error at the start, later as its `problem`."""
+        for secret in self.secrets:
+            if isinstance(secret._source, FileSource):  # noqa: SLF001
+                secret.reveal()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.secrets, self._ttl)
@@ -104,11 +109,6 @@ def _on_disk(secret: Secret) -> Signature | None:
 def _adopted(secret: Secret) -> Signature | None:
     source = secret._source  # noqa: SLF001
     return source.generation if isinstance(source, FileSource) else None
-
-
-def _now(secret: Secret) -> str | bytes:
-    secret._source.read(force=True)  # noqa: SLF001
-    return secret.reveal()
 
 
 def _restore(secrets: tuple[Secret, ...], ttl: float) -> Together:
