@@ -178,6 +178,31 @@ def test_the_live_key_is_not_pickled():
     assert "llll" not in repr(fallbacks)
 
 
+def add_in_place(keys):
+    keys += ["o" * 50]
+
+
+CHANGES = {
+    "append": lambda keys: keys.append("o" * 50),
+    "extend": lambda keys: keys.extend(["o" * 50]),
+    "insert": lambda keys: keys.insert(0, "o" * 50),
+    "+=": add_in_place,
+    "an item": lambda keys: keys.__setitem__(0, "o" * 50),
+    "clear": lambda keys: keys.clear(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_live_fallbacks_refuse_a_change_that_would_do_nothing(change):
+    """A key that was added there would verify no cookie, and nobody would know why."""
+    from pentad_config.django import django_keys
+
+    _, fallbacks = django_keys(KeyRing(["k" * 50, "l" * 50]))
+    with pytest.raises(TypeError, match="follows its key ring and is not changed by itself. Put the key into the ring"):
+        CHANGES[change](fallbacks)
+    assert [*fallbacks, "o" * 50] == ["l" * 50, "o" * 50]
+
+
 def test_starlette_and_itsdangerous_refuse_a_stringified_secret():
     """Signing with the marker is an error, not a forgeable signature."""
     from itsdangerous import TimestampSigner

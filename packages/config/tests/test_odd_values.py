@@ -3,7 +3,7 @@
 import copy
 import os
 import pickle
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pytest
 
@@ -250,6 +250,19 @@ def test_redact_survives_what_contains_itself():
     loop = [kept.reveal()]
     loop.append(loop)
     assert VALUE not in repr(redact(loop))
+
+
+def test_redact_searches_what_derives_from_a_list_or_a_tuple():
+    """A named tuple or a library's own list is no hiding place."""
+    kept = Secret(VALUE)
+
+    class Row(NamedTuple):
+        url: str
+
+    class Rows(list):
+        pass
+
+    assert redact({"rows": Rows([Row(f"redis://{kept.reveal()}@host")])}) == {"rows": [("redis://<redacted>@host",)]}
 
 
 def test_a_secret_that_is_not_among_the_choices_is_not_compared_in_the_message():

@@ -109,6 +109,14 @@ def test_str_of_a_secret_refuses_to_become_bytes(secret):
         bytes(secret)
 
 
+def test_a_secret_alone_in_an_f_string_refuses_to_become_bytes(secret):
+    """So does `format`."""
+    for text in (f"{secret}", format(secret)):
+        assert text == MARK
+        with pytest.raises(SecretMisuse):
+            text.encode()
+
+
 @pytest.mark.parametrize("marker", [MARK, f"redis://:{MARK}@host", "**********", b"********", f"x{MARK}".encode()])
 def test_a_marker_is_refused_where_a_secret_is_wanted(marker):
     """What was printed instead of a secret cannot be used as one."""

@@ -5,7 +5,7 @@ Put `pentad_config.django.PentadConfig` into `INSTALLED_APPS` for the checks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 from django.apps import AppConfig
 from django.core import checks
@@ -156,6 +156,15 @@ class _LiveFallbacks(list[str]):
     def count(self, key: str) -> int:
         """Return how often a key is there."""
         return self._now().count(key)
+
+    def _refuse(self, *_arguments: Any) -> Never:
+        raise TypeError(
+            "SECRET_KEY_FALLBACKS follows its key ring and is not changed by itself. Put the key into the ring."
+        )
+
+    # The list's own methods would change what nobody reads: the added key would verify nothing.
+    append = extend = insert = remove = pop = clear = sort = reverse = _refuse  # type: ignore[assignment]
+    __iadd__ = __imul__ = __setitem__ = __delitem__ = _refuse
 
     def __repr__(self) -> str:
         return repr([marker("SECRET_KEY_FALLBACKS")] * len(self))

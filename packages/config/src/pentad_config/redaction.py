@@ -20,8 +20,8 @@ def redact(value: Any) -> Any:
 
     Text and bytes are searched for the current and the two previous values of all secrets of this process,
     also in the form they have in a URL, in a `repr` and in JSON; dictionaries, lists, tuples and sets are
-    copied and searched inside. Other objects are returned as they are. What is nested too deeply to be
-    searched is replaced as a whole.
+    copied and searched inside; what derives from one, such as a named tuple, becomes a plain one. Other objects are
+    returned as they are. What is nested too deeply to be searched is replaced as a whole.
     """
     needles = _needles()
     try:
@@ -77,6 +77,7 @@ def _walk(value: Any, needles: list[str]) -> Any:
         return _walk(value.decode("utf-8", "surrogateescape"), needles).encode("utf-8", "surrogateescape")
     if isinstance(value, dict):
         return {_walk(key, needles): _walk(item, needles) for key, item in value.items()}
-    if type(value) in (list, tuple, set, frozenset):
-        return type(value)(_walk(item, needles) for item in value)
+    for kind in (list, tuple, set, frozenset):
+        if isinstance(value, kind):
+            return kind(_walk(item, needles) for item in value)
     return value

@@ -120,7 +120,7 @@ class Secret:
         return marker(self.name)
 
     def __format__(self, spec: str) -> str:
-        return format(marker(self.name), spec)
+        return format(Tripwire(marker(self.name)), spec)
 
     def __copy__(self) -> Self:
         return self
