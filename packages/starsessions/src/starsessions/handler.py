@@ -205,6 +205,7 @@ class SessionHandler(SessionSlot):
             await self.write(draft)
             self._new_id = None
             self._accept()
+            self.committed = None if self.committed is None else dict(self.session)
         return self._stored_id or ""
 
     async def destroy(self) -> None:
@@ -279,3 +280,4 @@ class SessionHandler(SessionSlot):
         if self.is_loaded:
             dict.clear(self.session)
             self.user_id = None
+            self.committed = None

@@ -46,7 +46,9 @@ async def update_session(connection: HTTPConnection, change: Callable[[dict[str,
     update = Update({}, draft.metadata, draft.ttl, session_id, session_id, user_agent=draft.user_agent, change=change)
     update.rebase(before, serializer)
     await handler.write(update)
-    update.show_in(handler.session, base, serializer)
+    for view in (handler.session, handler.committed):
+        if view is not None:
+            update.show_in(view, base, serializer)
     return typing.cast("T", update.result)
 
 
