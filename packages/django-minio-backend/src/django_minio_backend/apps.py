@@ -17,12 +17,16 @@ class DjangoMinioBackendConfig(AppConfig):
     verbose_name = "MinIO storage"
 
     def ready(self) -> Any:
-        """Check the settings. Raises ConfigurationError or PrivatePublicMixedError; returns True."""
+        """Check the settings of all storages, credentials and certificate authorities included; return True.
+
+        Raises ConfigurationError or PrivatePublicMixedError that names everything that is wrong.
+        """
         from django_minio_backend.checks import check_settings
-        from django_minio_backend.configured import configured_storages
+        from django_minio_backend.configured import check_configured, configured_storages
         from django_minio_backend.initializing import initialize
 
         register(check_settings)
+        check_configured()
         storages = configured_storages(subclasses=False)
         for storage in storages:
             storage.validate_settings()

@@ -8,9 +8,8 @@ from typing import Any, Self
 from minio.credentials.providers import Provider
 from urllib3 import PoolManager
 
-from django_minio_backend.credentials import held
+from django_minio_backend.credentials import SECRETS, held
 from django_minio_backend.errors import ConfigurationError
-from django_minio_backend.options import SECRETS
 
 __all__ = ["UPLOAD_OPTIONS", "ConstructorArguments"]
 

@@ -8,7 +8,7 @@ import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name
 
-from django_minio_backend.configured import configured_storages
+from django_minio_backend.configured import configured_options
 from django_minio_backend.options import OURS
 
 __all__ = ["check_settings"]
@@ -17,8 +17,18 @@ _REMOVED = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfil
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  the checks' signature
-    """Return an error for each removed setting that names a class of ours, a warning for each unknown one."""
-    return [*_removed_settings(), *_unknown_settings()]
+    """Return an error for each setting that is removed, missing or wrong, a warning for each unknown one.
+
+    Entries of subclasses are looked at too; when Django starts they are not.
+    """
+    everything = configured_options()
+    wrong = [problem for options in everything for problem in (*options.problems(complete=True), *options.mixed())]
+    unknown = [problem for options in everything for problem in options.unknown()]
+    return [
+        *_removed_settings(),
+        *(Error(str(problem), id=f"{OURS}E002") for problem in dict.fromkeys(wrong)),
+        *(Warning(str(problem), id=f"{OURS}W001") for problem in dict.fromkeys(unknown)),
+    ]
 
 
 def _removed_settings() -> list[CheckMessage]:
@@ -30,12 +40,4 @@ def _removed_settings() -> list[CheckMessage]:
         )
         for name, alias in _REMOVED.items()
         if str(value := getattr(settings, name, "")).startswith(OURS)
-    ]
-
-
-def _unknown_settings() -> list[CheckMessage]:
-    return [
-        Warning(f"STORAGES[{storage.options.alias!r}]['OPTIONS']: {problem}", id=f"{OURS}W001")
-        for storage in configured_storages(subclasses=False)
-        for problem in storage.options.unknown()
     ]

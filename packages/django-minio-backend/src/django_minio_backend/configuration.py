@@ -9,7 +9,8 @@ from django_minio_backend import epoch
 from django_minio_backend.arguments import UPLOAD_OPTIONS, ConstructorArguments, refuse_unknown
 from django_minio_backend.connection import Connection, Endpoint, connection_for
 from django_minio_backend.errors import ConfigurationError
-from django_minio_backend.options import DEFAULTS, Options
+from django_minio_backend.minio_settings import DEFAULT_BUCKET, STATIC_FILES_BUCKET
+from django_minio_backend.options import Options
 from django_minio_backend.transport import Transport
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _log = logging.getLogger("django_minio_backend.models")
 class ConfiguredStorage(ConstructorArguments):
     """What every part of `MinioBackend` stands on."""
 
-    DEFAULT_MEDIA_FILES_BUCKET: Final = DEFAULTS["MINIO_DEFAULT_BUCKET"]
-    DEFAULT_STATIC_FILES_BUCKET: Final = DEFAULTS["MINIO_STATIC_FILES_BUCKET"]
+    DEFAULT_MEDIA_FILES_BUCKET: Final = DEFAULT_BUCKET
+    DEFAULT_STATIC_FILES_BUCKET: Final = STATIC_FILES_BUCKET
     DEFAULT_PRIVATE_BUCKETS: Final = (DEFAULT_MEDIA_FILES_BUCKET, DEFAULT_STATIC_FILES_BUCKET)
 
     def __init__(self, bucket_name: str = "", storage_name: str = "default", *args: Any, **kwargs: Any) -> None:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 from minio import Minio
-from minio.credentials.providers import Provider
 
 from django_minio_backend import epoch
-from django_minio_backend.credentials import held, provider_of
+from django_minio_backend.authorities import authorities_file, authorities_problem
+from django_minio_backend.credentials import SECRETS, provider_of
 from django_minio_backend.errors import ConfigurationError
-from django_minio_backend.options import SECRETS
 from django_minio_backend.signing import Signer
 
 if TYPE_CHECKING:
@@ -120,17 +119,15 @@ def _pool(options: Options) -> urllib3.PoolManager:
         raise_on_status=False,
     )
     timeout = urllib3.Timeout(connect=options.get("MINIO_CONNECT_TIMEOUT"), read=options.get("MINIO_READ_TIMEOUT"))
-    return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=32, blocksize=_BLOCK, **_trust())
+    return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=32, blocksize=_BLOCK, **_trust(options))
 
 
-def _trust() -> dict[str, Any]:
-    """Return which certificate authorities are trusted: a file named by SSL_CERT_FILE, else the system's."""
-    file = os.environ.get("SSL_CERT_FILE")
-    if not file:
-        return {"cert_reqs": "CERT_REQUIRED"}
-    if not os.path.isfile(file):
-        raise ConfigurationError(f"SSL_CERT_FILE names {file!r}, which is not a file.")
-    return {"cert_reqs": "CERT_REQUIRED", "ca_certs": file}
+def _trust(options: Options) -> dict[str, Any]:
+    """Return which certificate authorities are trusted: those of SSL_CERT_FILE, else the system's."""
+    if problem := authorities_problem() if options.secure else None:
+        raise ConfigurationError.of([problem])
+    file = authorities_file()
+    return {"cert_reqs": "CERT_REQUIRED", **({"ca_certs": file} if file else {})}
 
 
 def _identity(options: Options) -> Hashable:
@@ -146,8 +143,7 @@ def _identity(options: Options) -> Hashable:
 
 def _objects(options: Options) -> list[Any]:
     """Return what is compared by identity: client objects and secrets, which are never shown or hashed."""
-    others = [options.get(name) for name in ("MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS")]
-    return [*others, *(held(name, options.get(name)) for name in SECRETS)]
+    return [options.get(name) for name in ("MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS", *SECRETS)]
 
 
 def _forget_after_fork() -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from minio.credentials.providers import Provider
 
-from django_minio_backend.errors import ConfigurationError
-from django_minio_backend.options import SECRETS
 from pentad_config import Secret
 from pentad_config.minio import SecretProvider
 
 if TYPE_CHECKING:
     from django_minio_backend.options import Options
 
-__all__ = ["held", "provider_of"]
+__all__ = ["SECRETS", "held", "provider_of"]
+
+SECRETS: Final = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_SESSION_TOKEN")
 
 _SALT = secrets.token_bytes(32)
 _held: dict[tuple[str, bytes], Secret] = {}
@@ -25,11 +25,13 @@ _held: dict[tuple[str, bytes], Secret] = {}
 def held(name: str, value: Any) -> Any:
     """Return a credential as a `Secret`: the same one for the same text, so that storages can share a connection.
 
-    Text may be the value or a reference, `env:VARIABLE` or `file:/path`. A Secret is returned as it is, and so
-    is None.
+    Text may be the value or a reference, `env:VARIABLE` or `file:/path`. A Secret is returned as it is. None and
+    an empty text, which is what a variable without a value gives, are None.
     """
     if value is None or isinstance(value, Secret):
         return value
+    if isinstance(value, (str, bytes)) and not value:
+        return None
     if not isinstance(value, str):
         return Secret(value, name=name)
     place = name, hashlib.blake2b(value.encode(), key=_SALT).digest()
@@ -38,11 +40,7 @@ def held(name: str, value: Any) -> Any:
 
 def provider_of(options: Options) -> Provider:
     """Return what the SDK and our own requests ask for credentials, at every request."""
-    given = options.get("MINIO_CREDENTIALS")
-    if isinstance(given, Provider):
-        return given
+    given: Provider | None = options.get("MINIO_CREDENTIALS")
     if given is not None:
-        raise ConfigurationError(
-            f"MINIO_CREDENTIALS: a credential provider of the minio package is needed, not {type(given).__name__}."
-        )
-    return SecretProvider(*(held(name, options.get(name)) for name in SECRETS if options.is_given(name)))
+        return given
+    return SecretProvider(*(secret for name in SECRETS if (secret := options.get(name)) is not None))

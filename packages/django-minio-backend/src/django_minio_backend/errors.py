@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import urllib3
 from minio.error import S3Error
+
+from pentad_config import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pentad_config import Problem
 
 __all__ = [
     "ConfigurationError",
@@ -33,10 +40,15 @@ _CODE_BY_STATUS = {
 
 
 class ConfigurationError(Exception):
-    """A setting is missing or wrong. The message names the setting and says what to write."""
+    """A setting is missing or wrong. The message names the setting and says what to write, never its value."""
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> Self:
+        """Return the error that lists all these problems, each once."""
+        return cls(str(ConfigError(dict.fromkeys(problems))))
 
 
-class PrivatePublicMixedError(Exception):
+class PrivatePublicMixedError(ConfigurationError):
     """One bucket is declared private and public at the same time."""
 
 

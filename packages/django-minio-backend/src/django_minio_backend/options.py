@@ -7,58 +7,29 @@ setting of the same name, the default.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
 from django_minio_backend import epoch
+from django_minio_backend.authorities import authorities_problem
+from django_minio_backend.credentials import SECRETS, held
 from django_minio_backend.errors import ConfigurationError, PrivatePublicMixedError
+from django_minio_backend.minio_settings import MinioSettings, as_flag
+from pentad_config import ConfigError, Problem, SecretMisuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
-__all__ = ["DEFAULTS", "OURS", "SECRETS", "Options", "get_setting", "get_storages_setting"]
-
-_MIB: Final = 1024 * 1024
-_MISSING: Final = object()
+__all__ = ["OURS", "Options", "get_setting", "get_storages_setting"]
 
 OURS: Final = "django_minio_backend."
-
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "MINIO_ENDPOINT": None,
-    "MINIO_ACCESS_KEY": None,
-    "MINIO_SECRET_KEY": None,
-    "MINIO_SESSION_TOKEN": None,
-    "MINIO_CREDENTIALS": None,
-    "MINIO_USE_HTTPS": None,
-    "MINIO_EXTERNAL_ENDPOINT": None,
-    "MINIO_EXTERNAL_ENDPOINT_USE_HTTPS": None,
-    "MINIO_REGION": "us-east-1",
-    "MINIO_URL_EXPIRY_HOURS": timedelta(days=7),
-    "MINIO_CONSISTENCY_CHECK_ON_START": False,
-    "MINIO_PRIVATE_BUCKETS": (),
-    "MINIO_PUBLIC_BUCKETS": (),
-    "MINIO_PUBLIC_LISTING": False,
-    "MINIO_POLICY_HOOKS": (),
-    "MINIO_DEFAULT_BUCKET": "auto-generated-bucket-media-files",
-    "MINIO_STATIC_FILES_BUCKET": "auto-generated-bucket-static-files",
-    "MINIO_BUCKET_CHECK_ON_SAVE": False,
-    "MINIO_HTTP_CLIENT": None,
-    "MINIO_CONNECT_TIMEOUT": 5.0,
-    "MINIO_READ_TIMEOUT": 60.0,
-    "MINIO_RETRIES": 3,
-    "MINIO_CONDITIONAL_WRITES": None,
-    "MINIO_MULTIPART_UPLOAD": False,
-    "MINIO_MULTIPART_THRESHOLD": 10 * _MIB,
-    "MINIO_MULTIPART_PART_SIZE": 10 * _MIB,
-    "MINIO_URL_CACHING_ENABLED": False,
-    "MINIO_URL_CACHE_TIMEOUT": None,
-    "MINIO_URL_CACHE_PREFIX": "minio_url_",
-}
-_OLD_NAMES: Final[Mapping[str, str]] = {"MINIO_DEFAULT_BUCKET": "MINIO_MEDIA_FILES_BUCKET"}
-SECRETS: Final = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_SESSION_TOKEN")
+_PREFIX: Final = "MINIO_"
+_FIELDS: Final = {one.env: one for one in MinioSettings.describe()}
+_KNOWN: Final = frozenset(name for one in _FIELDS.values() for name in (one.env, *one.aliases))
+_EXTERNAL: Final = ("MINIO_EXTERNAL_ENDPOINT", "MINIO_EXTERNAL_ENDPOINT_USE_HTTPS")
 
 
 def get_setting(name: str, default: Any = None) -> Any:
@@ -77,49 +48,56 @@ class Options:
 
     given: Mapping[str, Any] = field(repr=False)
     alias: str = "default"
-    _memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _memo: dict[str, tuple[object, dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def get(self, name: str) -> Any:
-        """Return the setting as it was written, by the order of precedence. Credentials are never remembered."""
+        """Return the setting's value: a credential as `Secret`, which is not read before it is used.
+
+        Raises ConfigurationError that names everything wrong, if any setting cannot be understood.
+        """
         now = epoch.current()
-        if self._memo.get("epoch") is not now:
-            self._memo.clear()
-            self._memo["epoch"] = now
-        value = self._memo.get(name, _MISSING)
-        if value is not _MISSING:
-            return value
-        value = self._look_up(name)
-        if name not in SECRETS:
-            self._memo[name] = value
-        return value
+        kept = self._memo.get("kept")
+        if kept is None or kept[0] is not now:
+            kept = self._memo["kept"] = now, self._values()
+        return kept[1][name]
 
-    def _look_up(self, name: str) -> Any:
-        for candidate in filter(None, (name, _OLD_NAMES.get(name))):
-            for source in (self.given, self._entry):
-                if candidate in source:
-                    return source[candidate]
-            value = getattr(settings, candidate, _MISSING)
-            if value is not _MISSING:
-                return value
-        return DEFAULTS[name]
+    def _values(self) -> dict[str, Any]:
+        try:
+            loaded = self._load(credentials=False)
+            secrets = {name: held(name, self._written(name)) for name in SECRETS}
+        except (ConfigError, SecretMisuse):
+            self.check()
+            raise
+        return {name: getattr(loaded, one.name) for name, one in _FIELDS.items()} | secrets
 
-    def is_set(self, name: str) -> bool:
-        """Tell whether somebody wrote the setting down anywhere."""
-        names = filter(None, (name, _OLD_NAMES.get(name)))
-        return any(key in self.given or key in self._entry or hasattr(settings, key) for key in names)
+    def _load(self, *, credentials: bool) -> MinioSettings:
+        """Parse the settings; with `credentials` these are read as well, to see whether that works."""
+        left_out = () if credentials else SECRETS
+        known = [
+            {name: value for name, value in source.items() if name in _KNOWN and name not in left_out}
+            for source in self._sources()
+        ]
+        return MinioSettings.load(*known, environ={})
 
-    def is_given(self, name: str) -> bool:
-        """Tell whether a credential has a value, without revealing it."""
-        value = self.get(name)
-        return value is not None and not (isinstance(value, str) and not value)
+    def _sources(self) -> tuple[Mapping[str, Any], ...]:
+        """Return where settings may be written, in order of rank."""
+        everywhere = {name: getattr(settings, name) for name in _KNOWN if hasattr(settings, name)}
+        return self.given, self._entry, everywhere
 
     @property
     def _entry(self) -> Mapping[str, Any]:
         """The OPTIONS of the alias. Options of another backend's entry hold no name of ours: harmless."""
-        if self.alias not in settings.STORAGES:
-            raise KeyError(self.alias)
-        options: Mapping[str, Any] = settings.STORAGES[self.alias].get("OPTIONS") or {}
-        return options
+        return _options_of(self.alias)
+
+    def _written(self, name: str) -> Any:
+        """Return what was written for a setting, or None."""
+        names = (name, *_FIELDS[name].aliases)
+        return next((source[key] for source in self._sources() for key in names if key in source), None)
+
+    def is_set(self, name: str) -> bool:
+        """Tell whether somebody wrote the setting down anywhere."""
+        names = (name, *_FIELDS[name].aliases)
+        return any(key in source for source in self._sources() for key in names)
 
     @property
     def legacy(self) -> bool:
@@ -130,17 +108,18 @@ class Options:
     @property
     def private_buckets(self) -> list[str]:
         """The buckets declared private, as a list of its own."""
-        return _names("MINIO_PRIVATE_BUCKETS", self.get("MINIO_PRIVATE_BUCKETS"))
+        return list(self.get("MINIO_PRIVATE_BUCKETS"))
 
     @property
     def public_buckets(self) -> list[str]:
         """The buckets declared public, as a list of its own."""
-        return _names("MINIO_PUBLIC_BUCKETS", self.get("MINIO_PUBLIC_BUCKETS"))
+        return list(self.get("MINIO_PUBLIC_BUCKETS"))
 
     @property
     def expiry(self) -> timedelta:
-        """How long links to private objects are valid: a timedelta, or a number of hours."""
-        return as_expiry(self.get("MINIO_URL_EXPIRY_HOURS"))
+        """How long links to private objects are valid."""
+        span: timedelta = self.get("MINIO_URL_EXPIRY_HOURS")
+        return span
 
     @property
     def secure(self) -> bool:
@@ -149,93 +128,128 @@ class Options:
 
     def check_unmixed(self) -> None:
         """Raise PrivatePublicMixedError if a bucket is declared both private and public."""
-        both = sorted(set(self.private_buckets) & set(self.public_buckets))
-        if both:
-            raise PrivatePublicMixedError(
-                f"Declared both private and public: {', '.join(both)}. Keep each bucket in only one of "
-                "MINIO_PRIVATE_BUCKETS and MINIO_PUBLIC_BUCKETS."
-            )
+        if found := self.mixed():
+            raise PrivatePublicMixedError.of(found)
+
+    def mixed(self) -> list[Problem]:
+        """Return a problem if a bucket is declared both private and public."""
+        private, public = (_names(self._written(f"MINIO_{kind}_BUCKETS")) for kind in ("PRIVATE", "PUBLIC"))
+        if not private & public:
+            return []
+        buckets = ", ".join(sorted(private & public))
+        what = f"these buckets are declared private too: {buckets}. Keep each in MINIO_PRIVATE_BUCKETS or here."
+        return [Problem(self._place("MINIO_PUBLIC_BUCKETS"), what)]
 
     def check(self) -> None:
-        """Raise ConfigurationError that names every missing or wrong setting at once."""
+        """Raise ConfigurationError that names every missing or wrong setting at once; credentials are not read."""
         found = self.problems()
         if found:
-            where = "the global settings" if self.legacy else f"STORAGES[{self.alias!r}]['OPTIONS']"
-            raise ConfigurationError(f"The storage configured in {where} is not usable: " + " ".join(found))
+            raise ConfigurationError.of([*found, *self.unknown()])
 
-    def problems(self) -> list[str]:
-        """Return one sentence for each setting that is missing or wrong."""
-        checks = (self._endpoint_problems, self._credential_problems, self._value_problems)
-        return [problem for check in checks for problem in check()]
+    def problems(self, *, complete: bool = False) -> list[Problem]:
+        """Return everything that is missing or wrong, each under the place where it is, or should be, written.
 
-    def _endpoint_problems(self) -> list[str]:
-        found = [
-            f"{name}: {self.get(name)!r} is not host or host:port (no scheme, no path)."
-            for name in ("MINIO_ENDPOINT", "MINIO_EXTERNAL_ENDPOINT")
-            if self.get(name) and not _is_host(self.get(name))
-        ]
-        if not self.get("MINIO_ENDPOINT"):
-            found.append("MINIO_ENDPOINT: missing; write the server's host:port.")
-        if self.legacy and self.get("MINIO_USE_HTTPS") is None:
-            found.append("MINIO_USE_HTTPS: missing; write True or False.")
-        pair = [self.get(f"MINIO_EXTERNAL_ENDPOINT{end}") is None for end in ("", "_USE_HTTPS")]
-        if pair[0] != pair[1]:
-            found.append("MINIO_EXTERNAL_ENDPOINT and MINIO_EXTERNAL_ENDPOINT_USE_HTTPS: set both or neither.")
-        return found
+        `complete` also reads the credentials and the certificate authorities.
+        """
+        own_keys = self._written("MINIO_CREDENTIALS") is None
+        found = [*self._wrong(credentials=complete and own_keys), *self._incomplete()]
+        found += self._credential_problems() if own_keys else []
+        found += self._authorities_problems() if complete else []
+        return list(dict.fromkeys(found))
 
-    def _credential_problems(self) -> list[str]:
-        if self.get("MINIO_CREDENTIALS") is not None:
-            return []
-        how = "write the key, 'env:VARIABLE', 'file:/path' or a pentad_config.Secret"
-        return [f"{name}: missing; {how}." for name in SECRETS[:2] if not self.is_given(name)]
-
-    def _value_problems(self) -> list[str]:
-        found = [
-            f"{name}: a positive number of seconds is needed, not {self.get(name)!r}."
-            for name in ("MINIO_CONNECT_TIMEOUT", "MINIO_READ_TIMEOUT")
-            if not _is_positive(self.get(name))
-        ]
+    def _wrong(self, *, credentials: bool) -> list[Problem]:
         try:
-            self.expiry  # noqa: B018  evaluated for its check
-        except ConfigurationError as error:
-            found.append(str(error))
+            self._load(credentials=credentials)
+        except ConfigError as error:
+            return [self._problem(f"{_PREFIX}{one.setting.upper()}", one.message) for one in error.problems]
+        return []
+
+    def _incomplete(self) -> list[Problem]:
+        found = []
+        if not self._written("MINIO_ENDPOINT"):
+            found.append(self._problem("MINIO_ENDPOINT", "missing; write the server's host:port."))
+        if self.legacy and self._written("MINIO_USE_HTTPS") in (None, ""):
+            found.append(self._problem("MINIO_USE_HTTPS", "missing; write True or False."))
+        absent = [name for name in _EXTERNAL if self._written(name) in (None, "")]
+        if len(absent) == 1:
+            what = f"missing; set {_EXTERNAL[0]} and {_EXTERNAL[1]}, both or neither."
+            found.append(self._problem(absent[0], what))
         return found
 
-    def unknown(self) -> list[str]:
-        """Return one sentence for each setting of OPTIONS that starts with MINIO_ and that nobody reads."""
-        known = [*DEFAULTS, *_OLD_NAMES.values()]
+    def _credential_problems(self) -> list[Problem]:
+        found = []
+        for name in SECRETS:
+            try:
+                missing = held(name, self._written(name)) is None and name != "MINIO_SESSION_TOKEN"
+            except SecretMisuse as error:
+                found.append(self._problem(name, str(error)))
+            else:
+                how = "write the key, 'env:VARIABLE', 'file:/path' or a pentad_config.Secret"
+                found += [self._problem(name, f"missing; {how}.")] if missing else []
+        return found
+
+    def _authorities_problems(self) -> list[Problem]:
+        if not self._speaks_tls() or self._written("MINIO_HTTP_CLIENT") is not None:
+            return []
+        problem = authorities_problem()
+        return [problem] if problem else []
+
+    def _speaks_tls(self) -> bool:
+        """Tell what `secure` will be; for a setting that cannot be understood it is not."""
+        try:
+            return as_flag(self._written("MINIO_USE_HTTPS"))
+        except ConfigError:
+            return False
+
+    def unknown(self) -> list[Problem]:
+        """Return a problem for each MINIO_ setting that nobody reads; of the global ones, those that look misspelt."""
+        own = [name for name in {**self.given, **self._entry} if name.startswith(_PREFIX) and name not in _KNOWN]
+        others = [name for name in dir(settings) if name.startswith(_PREFIX) and name not in _KNOWN and _closest(name)]
+        hints = {name: _closest(name) for name in (*own, *others)}
         return [
-            f"{name}: unknown setting.{_hint(name, known)}"
-            for name in self._entry
-            if name.startswith("MINIO_") and name not in known
+            Problem(self._place(name), f"unknown setting.{f' Did you mean {close}?' if close else ''}")
+            for name, close in hints.items()
         ]
 
+    def _problem(self, name: str, message: str) -> Problem:
+        return Problem(self._place(name), message.removeprefix(f"setting {name} ").removeprefix(f"{name}: "))
 
-def as_expiry(value: Any) -> timedelta:
-    """Return a link's validity as a timedelta. Raises ConfigurationError for anything but hours or a timedelta."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return timedelta(hours=value)
-    raise ConfigurationError(
-        f"MINIO_URL_EXPIRY_HOURS: a timedelta or a number of hours is needed, not {type(value).__name__}."
-    )
+    def _place(self, name: str) -> str:
+        """Return where a setting is written, as the reader of the settings would find it."""
+        names = (name, *(_FIELDS[name].aliases if name in _FIELDS else ()))
+        for key in names:
+            if key in self.given:
+                return self._place_of_keyword(key)
+        for key in names:
+            if key in self._entry:
+                return _path(self.alias, key)
+        written = next((key for key in names if hasattr(settings, key)), None)
+        return written or (name if self.legacy else _path(self.alias, name))
 
-
-def _names(setting: str, value: Any) -> list[str]:
-    if isinstance(value, str) or not all(isinstance(name, str) for name in value or ()):
-        raise ConfigurationError(f"{setting}: a list of bucket names is needed, not {value!r}.")
-    return list(value or ())
-
-
-def _is_host(value: Any) -> bool:
-    return isinstance(value, str) and not any(mark in value for mark in "/?#@ \t\r\n")
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    def _place_of_keyword(self, name: str) -> str:
+        """Return the entry of STORAGES that Django took the keyword from, if there is one with that very value."""
+        for alias in (self.alias, *settings.STORAGES):
+            value, given = _options_of(alias).get(name), self.given[name]
+            if value is given or (isinstance(value, str) and name in SECRETS and held(name, value) is given):
+                return _path(alias, name)
+        return f"keyword {name}"
 
 
-def _hint(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+def _options_of(alias: str) -> Mapping[str, Any]:
+    """Return the OPTIONS of an entry. An unknown alias is a KeyError."""
+    options: Mapping[str, Any] = settings.STORAGES[alias].get("OPTIONS") or {}
+    return options
+
+
+def _path(alias: str, name: str) -> str:
+    return f'STORAGES["{alias}"]["OPTIONS"]["{name}"]'
+
+
+def _names(declared: Any) -> set[str]:
+    """Return the buckets of a declaration; none of one that is wrong, which is reported as such."""
+    listed = isinstance(declared, (list, tuple, set, frozenset))
+    return {name for name in declared if isinstance(name, str)} if listed else set()
+
+
+def _closest(name: str) -> str | None:
+    return next(iter(get_close_matches(name, sorted(_KNOWN), 1, 0.8)), None)

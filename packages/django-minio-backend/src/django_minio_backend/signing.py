@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pentad_config import Secret
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -41,7 +43,7 @@ class Signer:
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._day_key: tuple[Credentials, str, str, bytes] | None = None
+        self._kept: _DayKey | None = None
 
     def headers(
         self, method: str, host: str, path: str, query: str, region: str, sha256: str, extra: Mapping[str, str]
@@ -93,14 +95,30 @@ class Signer:
         return _hmac(self._key(credentials, _day(now), region), text).hex()
 
     def _key(self, credentials: Credentials, day: str, region: str) -> bytes:
-        kept = self._day_key
-        if kept is not None and kept[0] is credentials and kept[1:3] == (day, region):
-            return kept[3]
-        key = f"AWS4{credentials.secret_key}".encode()
+        kept = self._kept
+        if kept is None or not kept.fits(credentials.secret_key, day, region):
+            kept = self._kept = _DayKey(credentials.secret_key, day, region)
+        return kept.reveal()
+
+
+class _DayKey:
+    """The signing key of one day and region. It signs whatever the secret key would, so it is as secret."""
+
+    def __init__(self, secret_key: str, day: str, region: str) -> None:
+        key = f"AWS4{secret_key}".encode()
         for part in (day, region, "s3", "aws4_request"):
             key = _hmac(key, part)
-        self._day_key = (credentials, day, region, key)
-        return key
+        self._scope = day, region
+        self._origin = Secret(secret_key, name="MINIO_SECRET_KEY")
+        self._key = Secret(key, name="the day's signing key")
+
+    def fits(self, secret_key: str, day: str, region: str) -> bool:
+        """Tell whether the key is of this day and region, and was made of this secret key."""
+        return self._scope == (day, region) and self._origin.reveal() == secret_key
+
+    def reveal(self) -> bytes:
+        """Return the key."""
+        return self._key.data()
 
 
 def _canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], names: str, sha256: str) -> str:
