@@ -94,6 +94,46 @@ def test_bad_keys(kind, bad):
     assert "short" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "newer"),
+    [(FernetEncryptor, FERNET, FERNET_OLD), (AESGCMEncryptor, AES.hex(), AES_OLD.hex())],
+    ids=["Fernet", "AES-GCM"],
+)
+def test_a_bad_key_in_a_file_replaces_no_good_ones(tmp_path, caplog, kind, key, newer):
+    """Sessions stay readable and writable when a file is changed to something useless, and the log says so once."""
+    file = tmp_path / "keys"
+    in_place(file, key)
+    encryptor = kind(Secret.at(f"file:{file}", ttl=0))
+    before = encryptor.encrypt(b"data")
+    in_place(file, f"useless\n{key}")
+    assert encryptor.decrypt(before) == b"data"
+    assert kind(key).decrypt(encryptor.encrypt(b"data")) == b"data"
+    with pytest.raises((InvalidTag, InvalidToken)):
+        encryptor.decrypt(b"never encrypted")
+    assert [record.message.count("key 1 cannot be used") for record in caplog.records] == [1]
+    assert "useless" not in caplog.text
+    in_place(file, f"{newer}\n{key}")
+    assert encryptor.decrypt(before) == b"data"
+    assert kind(newer).decrypt(encryptor.encrypt(b"data")) == b"data"
+
+
+@pytest.mark.parametrize("kind", [FernetEncryptor, AESGCMEncryptor])
+def test_a_bad_key_in_a_file_is_refused_at_the_start(tmp_path, kind):
+    """There are no good keys yet that could stay in use."""
+    in_place(tmp_path / "keys", "useless")
+    with pytest.raises(ImproperlyConfigured, match="key 1 cannot be used") as error:
+        kind(f"file:{tmp_path / 'keys'}")
+    assert "useless" not in str(error.value)
+
+
+def in_place(file, text):
+    """Put a new file in place of the old one, old enough to be taken for complete."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    os.utime(fresh, (1_000_000_000 + len(text), 1_000_000_000 + len(text)))
+    fresh.replace(file)
+
+
 def test_nonces_differ():
     """The same data encrypts differently each time."""
     encryptor = AESGCMEncryptor(AES)

@@ -7,8 +7,9 @@ import base64
 import binascii
 import os
 import typing
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
+from pentad_config import ConfigError, KeyRing, Secret
 from starsessions.exceptions import ImproperlyConfigured
 from starsessions.keys import KeyLike, Keys
 
@@ -20,6 +21,7 @@ __all__ = ["AESGCMEncryptor", "Encryptor", "FernetEncryptor", "NoopEncryptor"]
 
 _NONCE_BYTES = 12
 _KEY_BYTES = (16, 24, 32)
+_NAME = "encryption key"
 
 
 class Encryptor(abc.ABC):  # noqa: B024  which pair of methods to implement is the application's choice
@@ -64,12 +66,14 @@ class FernetEncryptor(Encryptor):
     `key` is a Fernet key (44 characters), several of them newest first, a `Secret`, a `KeyRing`, or a ready
     `Fernet` or `MultiFernet`. With `accept_plaintext`, records written before encryption was switched on are
     still read; they are encrypted at their next change. Switch it off again once those have expired.
+
+    A file may change while the application runs. If a key in it cannot be used, the keys there were stay in use.
     """
 
     def __init__(self, key: KeyLike | Fernet | MultiFernet, *, accept_plaintext: bool = False) -> None:
         self._accept_plaintext = accept_plaintext
         self._ready = key if _is_fernet(key) else None
-        self._keys = None if self._ready else Keys(typing.cast("KeyLike", key), _multi_fernet, name="encryption key")
+        self._keys = None if self._ready else _keys(typing.cast("KeyLike", key), _multi_fernet, _no_fernet_key)
         self._cipher()  # a key that cannot work is refused here, not at the first request
 
     @property
@@ -111,12 +115,14 @@ class AESGCMEncryptor(Encryptor):
     `Secret` or a `KeyRing` work as well; the first encrypts, all decrypt. A record is a random nonce of 12
     bytes followed by the ciphertext. Records that were written without the binding are read as long as
     `accept_unbound` is true; `bind=False` writes them that way, for a deployment that still runs such code.
+
+    A file may change while the application runs. If a key in it cannot be used, the keys there were stay in use.
     """
 
     def __init__(
         self, key: KeyLike, *, bind: bool = True, accept_unbound: bool = True, accept_plaintext: bool = False
     ) -> None:
-        self._keys = Keys(key, _aesgcm, name="encryption key")
+        self._keys = _keys(key, _aesgcm, _no_aes_key)
         self._bind = bind
         self._accept_unbound = accept_unbound or not bind
         self._accept_plaintext = accept_plaintext
@@ -177,8 +183,36 @@ class AESGCMEncryptor(Encryptor):
         return typing.cast("list[AESGCM]", self._keys.current())
 
 
+def _keys(key: KeyLike, build: Callable[[list[str | bytes]], object], check: Callable[[str], str | None]) -> Keys:
+    """Return the keys; those of a file or variable are checked when they are read, so that bad ones replace none."""
+    if isinstance(key, str) and key.startswith(("env:", "file:")):
+        key = Secret.at(key, name=_NAME)
+    if isinstance(key, Secret) and key.ref is not None and isinstance(key.reveal(), str):
+        try:
+            key = KeyRing(key, min_length=1, name=_NAME, check=check)
+        except ConfigError as error:
+            raise ImproperlyConfigured(str(error)) from None
+    return Keys(key, build, name=_NAME)
+
+
 def _is_fernet(key: object) -> bool:
     return type(key).__module__ == "cryptography.fernet"
+
+
+def _no_fernet_key(key: str) -> str | None:
+    try:
+        _multi_fernet([key])
+    except ImproperlyConfigured as error:
+        return f"cannot be used. {error}"
+    return None
+
+
+def _no_aes_key(key: str) -> str | None:
+    try:
+        _aes_key(key)
+    except ImproperlyConfigured as error:
+        return f"cannot be used. {error}"
+    return None
 
 
 def _multi_fernet(keys: list[str | bytes]) -> MultiFernet:
