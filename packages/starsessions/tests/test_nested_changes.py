@@ -81,15 +81,13 @@ async def visit(store, edit, cookie):
     return seen[0], cookie if cookie != b"''" else b""
 
 
-@given(st.lists(edits, max_size=12))
-@settings(max_examples=300, deadline=None)
-def test_every_change_is_stored_and_nothing_else(sequence):
-    """Each request sees what the last one left, however deep the change, and only changes are written."""
+async def compare(sequence):
+    """Assert what each request of a sequence sees, and which ones write."""
     store = CountingStore()
     model, cookie = {}, b""
     for edit in sequence:
         writes = store.writes
-        seen, cookie = asyncio.run(visit(store, edit, cookie))
+        seen, cookie = await visit(store, edit, cookie)
         assert json.dumps(seen) == json.dumps(model)
         before = json.dumps(model)
         apply(model, edit)
@@ -97,3 +95,10 @@ def test_every_change_is_stored_and_nothing_else(sequence):
         expected = 0 if json.dumps(model) == before or not model else 1
         assert store.writes - writes == expected
         assert bool(store.data) is bool(model)
+
+
+@given(st.lists(edits, max_size=12))
+@settings(max_examples=200, deadline=None)
+def test_every_change_is_stored_and_nothing_else(sequence):
+    """Each request sees what the last one left, however deep the change, and only changes are written."""
+    asyncio.run(compare(sequence))
