@@ -62,6 +62,11 @@ class Synchronizer:
         """Give the followers of a follower that records events itself."""
         return self._system.leads.get(follower, [])
 
+    @property
+    def followers(self) -> list[str]:
+        """The names of all followers, in the system's order."""
+        return self._system.followers
+
     def leaders_of(self, followers: Iterable[str]) -> list[Application[Any]]:
         """Give the applications that followers follow."""
         names = dict.fromkeys(leader for name in followers for leader in self._system.follows[name])

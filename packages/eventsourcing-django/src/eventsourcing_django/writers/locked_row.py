@@ -31,14 +31,16 @@ class LockedRowWriter(Writer):
         if self._lock_timeout is None or connection.vendor != "mysql":
             yield
             return
-        with connection.cursor() as cursor:
+        # The driver's cursor: after an error in a transaction Django's refuses to restore what was there.
+        with connection.connection.cursor() as cursor:
             cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout")
             (usual,) = cursor.fetchone()
             cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [ceil(self._lock_timeout)])
             try:
                 yield
             finally:
-                cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [usual])
+                if connection.is_usable():
+                    cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [usual])
 
     def _write(
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None

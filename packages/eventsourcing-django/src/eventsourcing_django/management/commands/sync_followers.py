@@ -16,6 +16,7 @@ from django.core.exceptions import (
 from django.core.management.base import BaseCommand, CommandError
 from eventsourcing.domain import EventSourcingError
 
+from eventsourcing_django.progress_bar import ProgressBar
 from eventsourcing_django.runners import get_eventsourcing_runner, selected_followers
 from eventsourcing_django.synchronisation import FollowerReport, Synchronizer, rolled_back
 
@@ -69,15 +70,29 @@ class Command(BaseCommand):
             raise CommandError(self._hint(failed))
 
     def _sync(self, synchronizer: Synchronizer, selected: Sequence[str]) -> list[str]:
-        reports = synchronizer.sync(selected)
+        bar = self._progress_bar(synchronizer)
+        reports = synchronizer.sync(selected, bar)
         failed = []
         for number, name in enumerate(selected, 1):
-            self._print(1, f"[{number}/{len(selected)}] Synchronizing {name}... ", ending="")
-            failed += self._print_report(next(reports))
-        for report in reports:
-            self._print(1, f"Synchronizing {report.follower} with the new events... ", ending="")
+            with bar.behind(f"[{number}/{len(selected)}] Synchronizing {name}... "):
+                report = next(reports)
             failed += self._print_report(report)
-        return failed
+        while True:
+            # Who comes next is known only when it is done.
+            with bar.behind(""):
+                later = next(reports, None)
+            if later is None:
+                return failed
+            self._print(1, f"Synchronizing {later.follower} with the new events... ", ending="")
+            failed += self._print_report(later)
+
+    def _progress_bar(self, synchronizer: Synchronizer) -> ProgressBar:
+        leaders = {leader.name: leader for leader in synchronizer.leaders_of(synchronizer.followers)}
+        return ProgressBar(
+            lambda text: self._print(1, text, ending=""),
+            lambda name: leaders[name].recorder.max_notification_id(),
+            is_drawn=self._verbosity >= 1 and self.stdout.isatty(),
+        )
 
     def _print_report(self, report: FollowerReport) -> list[str]:
         for leader, count in report.events.items():
