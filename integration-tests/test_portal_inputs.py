@@ -6,28 +6,31 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Form, Request
 from starlette.responses import PlainTextResponse, Response
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "portal"))
 
 from portal.catalogue.datasets.profile import MOST_CELLS, MOST_COLUMNS, NotTabularError, profile_csv
 from portal.front.catalogue_proxy import LARGEST_BODY, CatalogueProxy
-from portal.front.forms import local_path
+from portal.front.forms import SmallForms, local_path, same_origin
 from portal.identity import IdentityHeader
 
 from pentad_config import KeyRing
 
 
-def through_the_proxy(method: str, path: str, **options) -> httpx.Response:
+def through_the_proxy(method: str, path: str, *, reached: list[str] | None = None, **options) -> httpx.Response:
     """The answer of an application behind the front door's proxy; it counts the bytes that reach it."""
     behind, front = FastAPI(), FastAPI()
 
     @behind.api_route("/{path:path}", methods=["GET", "POST"])
     async def answer(request: Request) -> Response:
+        if reached is not None:
+            reached.append(request.url.path)
         length = len(await request.body())
         return PlainTextResponse(f"read {length}", headers={"X-Content-Type-Options": "nosniff", "Server": "inner"})
 
@@ -84,6 +87,50 @@ def test_a_body_without_a_length_is_refused():
     assert through_the_proxy("POST", "/catalogue/new", content=chunks()).status_code == 411
 
 
+def test_a_body_that_never_ends_arriving_does_not_occupy_the_catalogue(monkeypatch):
+    """Who sends a part of what was announced, and then nothing, gets 408; the catalogue hears nothing of it."""
+
+    async def stalling() -> AsyncIterator[bytes]:
+        yield b"x" * 10
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(CatalogueProxy, "UPLOAD_SECONDS", 0.05)
+    reached: list[str] = []
+    headers = {"Content-Length": "1000"}
+    answer = through_the_proxy("POST", "/catalogue/new", content=stalling(), headers=headers, reached=reached)
+    assert answer.status_code == 408
+    assert reached == []
+
+
+def test_a_form_of_the_front_door_longer_than_any_is_refused_unread():
+    """A route of small forms answers 413 to a long one, and 411 to one of unknown length, before it reads them."""
+    front, read = FastAPI(), []
+    router = APIRouter(route_class=SmallForms)
+
+    @router.post("/sign-in")
+    async def sign_in(name: Annotated[str, Form()]) -> str:
+        read.append(name)
+        return name
+
+    front.include_router(router)
+
+    async def visit(**options) -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=front), base_url="http://front") as client:
+            return (await client.post("/sign-in", **options)).status_code
+
+    assert asyncio.run(visit(data={"name": "ada"})) == 200
+    assert asyncio.run(visit(data={"name": "a" * 20_000})) == 413
+    assert asyncio.run(visit(files={"name": b"a" * 20_000})) == 413
+    assert asyncio.run(visit(content=chunks())) == 411
+    assert read == ["ada"]
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "", "http://front.example", "https://front"])
+def test_an_address_that_is_none_is_another_site(origin: str):
+    """Whatever a browser, or somebody who is none, says as its origin is compared and breaks nothing."""
+    assert not same_origin(origin, "http://front")
+
+
 def test_numbers_too_far_apart_for_a_histogram_are_still_described():
     """Two numbers whose difference is more than a float holds give a range and no bars."""
     (column,) = profile_csv(io.BytesIO(b"a\n-1e308\n1e308\n"))["columns"]
@@ -92,7 +139,7 @@ def test_numbers_too_far_apart_for_a_histogram_are_still_described():
 
 
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "x"]
+    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "x", "//["]
 )
 def test_sign_in_leads_to_no_other_site(target: str):
     """What is not a path of this site becomes the home page."""

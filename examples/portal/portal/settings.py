@@ -14,6 +14,7 @@ from pentad_config import KeyRing, Secret, Settings, setting
 NEWEST_RELEASE: Final = 2
 SESSION_COOKIE: Final = "portal_session"
 SESSION_PREFIX: Final = "portal.session."
+SESSION_SECONDS: Final = 8 * 3600
 
 
 class SharedSettings(Settings, prefix="PORTAL_"):

@@ -97,6 +97,7 @@ STATICFILES_DIRS = [__file__.removesuffix("catalogue/settings.py") + "static"]
 
 # The browser speaks to the front door, which passes the Host header on unchanged: the check of a form's origin
 # sees the public address.
+CSRF_FAILURE_VIEW = "portal.catalogue.datasets.pages.not_ours"
 CSRF_COOKIE_NAME = "catalogue_csrf"
 CSRF_COOKIE_PATH = "/catalogue/"
 CSRF_COOKIE_HTTPONLY = True

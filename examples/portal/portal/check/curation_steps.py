@@ -1,7 +1,8 @@
 """The visit's first half: sign in, deposit, describe, approve."""
 
 import hashlib
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,7 +19,11 @@ from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
 from portal.settings import SESSION_COOKIE, SESSION_PREFIX
 
-_SUMMARY = "Size measurements, clutch observations and island for three penguin species, cleaned and simplified."
+_DESCRIPTION: Final = {
+    "summary": "Size measurements, clutch observations and island for three penguin species, cleaned and simplified.",
+    "keywords": "penguins, body mass",
+    "licence": "CC0-1.0",
+}
 
 
 class CurationSteps:
@@ -48,6 +53,9 @@ class CurationSteps:
         before = self.ada.session_id
         self.ada.submit("/sign-in", name="check-ada", password="not this", status=401)  # noqa: S106 - meant to be wrong
         self.ada.get("/catalogue/new", status=302)
+        expect_status(self.ada.client.post("/catalogue/new", content=b"unread"), 303)
+        for address in ("/catalogue/health", "/catalogue/%2e/health", "/catalogue/x/%2e%2e/facts"):
+            self.ada.get(address, status=404)
         response = self.ada.sign_in("check-ada", self._password("check-ada", "Check Ada", "researcher"))
         require(self.ada.session_id not in {"", before}, "the session id did not change at sign-in")
         require(self._stored(self.ada.session_id), "the session is not in Redis under its key")
@@ -83,16 +91,32 @@ class CurationSteps:
     def describe(self) -> str:
         """Ada describes the data set, and may not approve it herself."""
         path = f"/catalogue/{self.dataset_id}/describe"
-        self.ada.submit(path, summary=_SUMMARY, keywords="penguins, body mass", licence="CC0-1.0", status=302)
+        self._describe()
+        self._describe_at_once(path)
         form = self.ada.form(path, path)
         target = f"/catalogue/{self.dataset_id}/approve"
         expect_status(self.ada.client.post(target, data=form.fields, headers={"Origin": self.settings.public_url}), 403)
         return "described; 403 when the depositor approves"
 
+    def _describe(self) -> None:
+        self.ada.submit(f"/catalogue/{self.dataset_id}/describe", **_DESCRIPTION, status=302)
+
+    def _describe_at_once(self, path: str) -> None:
+        """Of changes at the same moment each is recorded, or refused in words."""
+        answers = self.ada.form(path, path).fields | _DESCRIPTION
+        headers = {"Origin": self.settings.public_url}
+        with ThreadPoolExecutor(4) as pool:
+            sent = [pool.submit(self.ada.client.post, path, data=answers, headers=headers) for _ in range(8)]
+        statuses = {future.result().status_code for future in sent}
+        require(302 in statuses and statuses <= {302, 409}, f"eight descriptions at once were answered {statuses}")
+
     def approve(self) -> str:
-        """Grace approves; a follower in another process updates the search and publishes the preview."""
+        """Grace approves what she has read, nothing newer; a follower feeds the search and publishes the preview."""
         self.grace.sign_in("check-grace", self._password("check-grace", "Check Grace", "curator"))
         page = f"/catalogue/{self.dataset_id}/"
+        version = self.grace.form(page, f"{page}approve").fields["version"]
+        self._describe()
+        self.grace.submit(page, action=f"{page}approve", version=version, status=409)
         self.grace.submit(page, action=f"{page}approve", status=302)
         poll_until(lambda: self._entry()[0] == "approved", 20, "the search projection")
         state, indexed_by = self._entry()

@@ -14,6 +14,7 @@ from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
 
 _USER = "check-ada"
+_ENTRY = "/hub/portal-login?next=/hub/spawn"  # the notebooks page leads here
 
 
 class NotebookSteps:
@@ -39,7 +40,7 @@ class NotebookSteps:
 
     def spawn(self) -> str:
         """Ada fills in the spawn page; her server becomes a Slurm job that runs."""
-        page = expect_status(self.client.get(f"{self.hub}/hub/spawn", follow_redirects=True), 200)
+        page = expect_status(self.client.get(f"{self.hub}{_ENTRY}", follow_redirects=True), 200)
         form = next((form for form in forms_of(page) if form.method == "post"), None)
         if form is None:
             raise StepFailedError(f"{page.url} shows no form")

@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from redis.asyncio import Redis
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from portal.front import notebooks, signin
@@ -18,12 +22,11 @@ from portal.front.pages import page
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import PartStatus, StatusBoard
 from portal.identity import IdentityHeader
-from portal.settings import SESSION_COOKIE, SESSION_PREFIX, SiteSettings, site_settings
+from portal.settings import SESSION_COOKIE, SESSION_PREFIX, SESSION_SECONDS, SiteSettings, site_settings
 from portal.web.headers import security_headers
 from starsessions import SessionAutoloadMiddleware, SessionMiddleware
 from starsessions.stores.redis import RedisStore
 
-_SESSION_SECONDS: Final = 8 * 3600
 _METHODS: Final = ["GET", "HEAD", "POST"]
 
 
@@ -40,7 +43,7 @@ def create_app() -> FastAPI:
     app.add_middleware(
         SessionMiddleware,
         store=RedisStore(connection=redis, prefix=SESSION_PREFIX),
-        lifetime=_SESSION_SECONDS,
+        lifetime=SESSION_SECONDS,
         rolling=True,
         cookie_name=SESSION_COOKIE,
         cookie_https_only=settings.cookie_https_only,
@@ -83,7 +86,8 @@ def _add_routes(app: FastAPI) -> None:
     app.add_api_route("/status.json", status_json)
     app.add_api_route("/catalogue", to_catalogue)
     app.add_api_route("/catalogue/{path:path}", catalogue, methods=_METHODS)
-    app.add_exception_handler(HTTPException, _explain)
+    app.add_exception_handler(AnyHTTPException, _explain)
+    app.add_exception_handler(RequestValidationError, _not_ours)
     app.add_exception_handler(404, _not_found)
 
 
@@ -119,12 +123,18 @@ async def to_catalogue() -> Response:
 
 async def catalogue(request: Request) -> Response:
     """Everything below /catalogue/ is the Django project's, except what it tells the front door alone."""
-    if request.path_params["path"] in {"health", "facts"}:
+    steps = request.path_params["path"].split("/")
+    # Dots in a path would be followed on the way, and lead past this check.
+    if steps[0] in {"health", "facts"} or not {".", ".."}.isdisjoint(steps):
         raise HTTPException(404)
+    if request.method == "POST" and visitor_of(request.session) is None:
+        return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='')}", status_code=303)
     try:
         response: Response = await request.app.state.proxy(request)
     except httpx.InvalidURL as error:
         raise HTTPException(404) from error
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is there to read it
     except httpx.TransportError:
         title, text = "The catalogue is away", "It did not answer just now. Try again in a moment."
         return page(request, "message.html", status=502, title=title, text=text)
@@ -135,6 +145,11 @@ async def _explain(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 500)
     text = str(getattr(error, "detail", ""))
     return page(request, "message.html", status=status, title="That did not work", text=text)
+
+
+async def _not_ours(request: Request, _: Exception) -> Response:
+    text = "That is not what this portal's forms send."
+    return page(request, "message.html", status=422, title="That did not work", text=text)
 
 
 async def _not_found(request: Request, _: Exception) -> Response:

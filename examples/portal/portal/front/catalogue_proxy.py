@@ -1,14 +1,17 @@
 """The way to the catalogue: requests go through the front door, which vouches for the visitor."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Final
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final
 
 import httpx
 from fastapi import HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
-from portal.front.forms import form_token, visitor_of
+from portal.front.forms import check_length, form_token, visitor_of
 from portal.identity import IDENTITY_HEADER, IdentityHeader
 
 # RFC 9110 section 7.6.1: these speak about one connection and are not passed on.
@@ -21,10 +24,18 @@ _NEVER_FROM_OUTSIDE: Final = frozenset({
     IDENTITY_HEADER.lower(), "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded",
 })  # fmt: skip
 LARGEST_BODY: Final = 51_000_000  # bytes: the largest data set and the other fields of its form
+_LARGEST_IN_MEMORY: Final = 1_000_000
+_CHUNK: Final = 65_536
 
 
 class CatalogueProxy:
-    """Passes requests on to the catalogue, body and answer streamed in both directions."""
+    """Passes requests on to the catalogue.
+
+    A body is received whole before the catalogue hears of it: each of its few threads reads one request at a
+    time, and senders that take their time would soon hold them all.
+    """
+
+    UPLOAD_SECONDS: float = 600.0
 
     def __init__(self, client: httpx.AsyncClient, identity: IdentityHeader, session_cookie: str) -> None:
         self._client = client
@@ -35,12 +46,16 @@ class CatalogueProxy:
         """The catalogue's answer to this request.
 
         Raises:
-            HTTPException: 411 or 413, the request's body does not say its length, or is too long.
+            HTTPException: the request's body does not say its length (411), is too long (413), or takes more than
+                `UPLOAD_SECONDS` to arrive (408).
+            ClientDisconnect: the visitor went away before the body was there.
             httpx.InvalidURL: the path holds what no address can.
             httpx.TransportError: the catalogue did not answer.
         """
-        _check_length(request)
-        upstream = await self._client.send(self._onward(request), stream=True)
+        check_length(request, LARGEST_BODY)
+        with SpooledTemporaryFile(_LARGEST_IN_MEMORY) as body:
+            await self._receive(request, body)
+            upstream = await self._client.send(self._onward(request, body), stream=True)
         response = StreamingResponse(
             _raw(upstream), status_code=upstream.status_code, background=BackgroundTask(upstream.aclose)
         )
@@ -51,12 +66,21 @@ class CatalogueProxy:
         ]
         return response
 
-    def _onward(self, request: Request) -> httpx.Request:
+    async def _receive(self, request: Request, body: IO[bytes]) -> None:
+        try:
+            async with asyncio.timeout(self.UPLOAD_SECONDS):
+                async for chunk in request.stream():
+                    await run_in_threadpool(body.write, chunk)
+        except TimeoutError as error:
+            raise HTTPException(408, "The file took too long to arrive. Try again from a faster connection.") from error
+        body.seek(0)
+
+    def _onward(self, request: Request, body: IO[bytes]) -> httpx.Request:
         return self._client.build_request(
             request.method,
             httpx.URL(path=request.url.path, query=request.url.query.encode() or None),
             headers=[*self._passed_headers(request), *self._identity_of(request)],
-            content=request.stream() if _has_body(request) else None,
+            content=_chunks(body) if "content-length" in request.headers else None,
         )
 
     def _passed_headers(self, request: Request) -> Iterable[tuple[str, str]]:
@@ -78,16 +102,9 @@ class CatalogueProxy:
             yield IDENTITY_HEADER, self._identity.issue(visitor, request.method, request.url.path, token)
 
 
-def _check_length(request: Request) -> None:
-    """Refuse a body before any of it is read: the catalogue writes uploads to disk before it knows whose they are."""
-    if "transfer-encoding" in request.headers:
-        raise HTTPException(411, "Send the file with its length.")
-    if int(request.headers.get("content-length", 0)) > LARGEST_BODY:
-        raise HTTPException(413, "This is more than the catalogue takes at once: 50 MB.")
-
-
-def _has_body(request: Request) -> bool:
-    return "content-length" in request.headers
+async def _chunks(body: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await run_in_threadpool(body.read, _CHUNK):
+        yield chunk
 
 
 async def _raw(upstream: httpx.Response) -> AsyncIterator[bytes]:

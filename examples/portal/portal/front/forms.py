@@ -2,14 +2,19 @@
 
 import hmac
 import secrets
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import Form, HTTPException, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
 
 from portal.identity import Visitor
 from portal.settings import site_settings
+from portal.web.pages import filesize
 
+_LARGEST_FORM: Final = 16_000  # bytes: name, password, token and an address, each percent-encoded
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a form field
 
 
@@ -38,9 +43,41 @@ def require_own_form(request: Request, form_token: Annotated[str, Form()] = "") 
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two addresses agree in scheme, host and port."""
-    left, right = urlsplit(one), urlsplit(other)
+    """Whether two addresses agree in scheme, host and port; an address that is none agrees with nothing."""
+    try:
+        left, right = urlsplit(one), urlsplit(other)
+    except ValueError:
+        return False
     return (left.scheme, left.netloc) == (right.scheme, right.netloc)
+
+
+def check_length(request: Request, most: int) -> None:
+    """Refuse a body before any of it is read.
+
+    Raises:
+        HTTPException: 411 or 413, the body does not say its length, or is longer than `most` bytes.
+    """
+    if "transfer-encoding" in request.headers:
+        raise HTTPException(411, "Send the form with its length.")
+    if int(request.headers.get("content-length", 0)) > most:
+        raise HTTPException(413, f"This is more than can be sent here at once: {filesize(most)}.")
+
+
+class SmallForms(APIRoute):
+    """A route of the front door's own forms: what is longer than they can be is not even read.
+
+    FastAPI reads a form before it asks any dependency, and keeps the files of a multipart form on disk.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler, behind a look at the length."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            check_length(request, _LARGEST_FORM)
+            return await handle(request)
+
+        return guarded
 
 
 def visitor_of(session: dict[str, Any]) -> Visitor | None:
@@ -51,6 +88,5 @@ def visitor_of(session: dict[str, Any]) -> Visitor | None:
 
 def local_path(target: str) -> str:
     """`target` if it is a path of this site, else the home page: no redirect leads elsewhere."""
-    parts = urlsplit(target)
-    is_local = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc
+    is_local = target.startswith("/") and not target.startswith(("//", "/\\"))
     return target if is_local and target.isprintable() else "/"

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from portal.front.forms import local_path, renew_form_token, require_own_form, visitor_of
+from portal.front.forms import SmallForms, local_path, renew_form_token, require_own_form, visitor_of
 from portal.front.pages import page
 from portal.front.sign_in_limit import KNOWN_BROWSER_COOKIE, KNOWN_BROWSER_SECONDS, SignInLimit
 from portal.identity import Visitor
 from starsessions import regenerate_session_id
 
-router = APIRouter()
+router = APIRouter(route_class=SmallForms)
 
 
 @router.get("/sign-in")

@@ -7,7 +7,7 @@ from pathlib import Path
 import jupyterhub_moss
 from portal.hub.authenticator import PortalAuthenticator
 from portal.hub.spawner import PortalSpawner
-from portal.settings import shared_settings
+from portal.settings import SESSION_SECONDS, shared_settings
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub defines it for this file
 
@@ -29,6 +29,7 @@ c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_P
 c.ConfigurableHTTPProxy.command = [str(_programs / "configurable-http-proxy"), "--proxy-timeout=0"]
 c.ConfigurableHTTPProxy.pid_file = str(_state / "proxy.pid")
 c.JupyterHub.cookie_secret_file = str(_state / "cookie_secret")
+c.JupyterHub.cookie_max_age_days = SESSION_SECONDS / 86400  # no longer than the front door remembers anybody
 c.JupyterHub.db_url = f"sqlite:///{_state / 'jupyterhub.sqlite'}"
 c.JupyterHub.template_vars = {
     "announcement": f'Part of <a href="{_portal.public_url}">Tern Point Data</a>. Stop your server when you are done.'

@@ -1,5 +1,7 @@
 """What is printed once the portal is up."""
 
+import shlex
+
 from rich.console import Console
 from rich.table import Table
 
@@ -13,11 +15,10 @@ def print_table(stack: Stack, passwords: dict[str, str], seconds: float) -> None
     console.print(f"[bold]The portal is up[/bold] after {seconds:.1f} s: [bold]{stack.addresses.public_url}[/bold]")
     console.print(_processes(stack))
     console.print(_people(passwords))
-    console.print(f"Logs: {stack.logs}", soft_wrap=True)
-    console.print(
-        f"Django's commands: set -a; . {stack.shell_environment}; set +a; python examples/portal/manage.py",
-        soft_wrap=True,
-    )
+    console.print(f"Logs: {stack.logs}", soft_wrap=True, markup=False)
+    manage = shlex.join(stack.manage_command())
+    variables = shlex.quote(str(stack.shell_environment))
+    console.print(f"Django's commands: set -a; . {variables}; set +a; {manage}", soft_wrap=True, markup=False)
     console.print("Ctrl-C stops everything.")
 
 

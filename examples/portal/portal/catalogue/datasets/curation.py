@@ -121,9 +121,15 @@ class Curation(ProcessApplication[UUID]):
         dataset.describe(summary, keywords, licence, by)
         self.save(dataset)
 
-    def approve(self, dataset_id: UUID, by: str) -> None:
-        """Record an approval."""
+    def approve(self, dataset_id: UUID, by: str, seen: int) -> None:
+        """Record an approval of the data set as the curator saw it, at version `seen`.
+
+        Raises:
+            CurationError: it has changed since, or is in no state to be approved.
+        """
         dataset: Dataset = self.repository.get(dataset_id)
+        if dataset.state == "described" and dataset.version != seen:
+            raise CurationError(f"“{dataset.title}” was described anew while you read it. Look at it once more.")
         dataset.approve(by)
         self.save(dataset)
 

@@ -9,13 +9,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
+from eventsourcing.persistence import IntegrityError
 
 from django_minio_backend import iso_date_prefix
 from portal.catalogue.datasets.curation import CurationError
 from portal.catalogue.datasets.forms import DescribeForm, RegisterForm
 from portal.catalogue.datasets.models import DataFile
-from portal.catalogue.datasets.pages import curation, for_curators, page, signed_in, visitor_of
+from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
 from portal.catalogue.datasets.views import may_prepare, readable
 from portal.catalogue.datasets.wake_up import wake_followers
 
@@ -49,14 +50,17 @@ def describe(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     return _step(request, dataset_id, curation().describe, **form.cleaned_data, by=visitor.name)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-@for_curators
 def approve(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    """Open a described data set to everyone."""
+    """Open a described data set to everyone; who comes here from signing in sees it first."""
     visitor = visitor_of(request)
     readable(dataset_id, visitor)
-    return _step(request, dataset_id, curation().approve, by=visitor.name if visitor else "")
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse("dataset", args=[dataset_id]))
+    if visitor is None or not visitor.is_curator:
+        raise PermissionDenied("Only a curator can approve a data set.")
+    return _step(request, dataset_id, curation().approve, by=visitor.name, seen=_version_seen(request))
 
 
 def deposit(title: str, file: "UploadedFile[Any]", profile: dict[str, Any], by: str) -> UUID:
@@ -91,6 +95,20 @@ def _step(request: HttpRequest, dataset_id: UUID, act: Any, **arguments: Any) ->
     try:
         act(dataset_id, **arguments)
     except CurationError as error:
-        return page(request, "message.html", status=409, title="Not possible now", text=str(error))
+        return _conflict(request, str(error))
+    except IntegrityError:
+        return _conflict(request, "Somebody else changed this data set at the same moment. Look at it once more.")
     wake_followers()
     return HttpResponseRedirect(reverse("dataset", args=[dataset_id]))
+
+
+def _version_seen(request: HttpRequest) -> int:
+    """The version that the form was made for; none has the number 0."""
+    try:
+        return int(request.POST.get("version", ""))
+    except ValueError:
+        return 0
+
+
+def _conflict(request: HttpRequest, text: str) -> HttpResponse:
+    return page(request, "message.html", status=409, title="Not possible now", text=text)

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 from django.apps import apps
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
@@ -50,19 +49,6 @@ def signed_in(view: View) -> View:
     return guarded
 
 
-def for_curators(view: View) -> View:
-    """Let only curators in."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        visitor = visitor_of(request)
-        if visitor is None or not visitor.is_curator:
-            raise PermissionDenied("Only a curator can do this.")
-        return view(request, *args, **kwargs)
-
-    return guarded
-
-
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for an address that leads nowhere."""
     text = "There is no page at this address."
@@ -73,6 +59,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for something this visitor may not do."""
     text = str(exception) or "You may not do this."
     return page(request, "message.html", status=403, title="Not allowed", text=text)
+
+
+def not_ours(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page for a form that does not prove to be one of ours; the log has the reason."""
+    text = "This form has expired. Go back, reload the page and send it again."
+    return page(request, "message.html", status=403, title="That did not work", text=text)
 
 
 def broken(request: HttpRequest) -> HttpResponse:

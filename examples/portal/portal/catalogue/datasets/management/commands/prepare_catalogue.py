@@ -68,5 +68,5 @@ def _seed() -> None:
     file = SimpleUploadedFile("penguins-raw.csv", content, content_type="text/csv")
     dataset_id = deposit(_TITLE, file, profile_csv(BytesIO(content)), "data-office")
     curation().describe(dataset_id, _SUMMARY, _KEYWORDS, "CC0-1.0", "data-office")
-    curation().approve(dataset_id, "data-office")
+    curation().approve(dataset_id, "data-office", seen=2)  # registered, described
     wake_followers()
