@@ -23,6 +23,7 @@ from starsessions.unavailable import send_unavailable
 
 if typing.TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Awaitable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -128,23 +129,27 @@ class SessionMiddleware:
         """Return the `send` that the application gets: it stores the session before the first headers leave."""
         started = False
 
-        async def send_with_session(message: Message) -> None:
+        # No coroutine of its own: most messages are passed on, and for every request.
+        def send_with_session(message: Message) -> Awaitable[None]:
             nonlocal started
-            if not started and message["type"] in _STARTS:
-                started = True  # set first: if storing fails, the error response must not try it again
-                if handler.is_used:
-                    await self._add_session(handler, message, root_path)
-                handler.response_started = True
-            await send(message)
+            if started or message["type"] not in _STARTS:
+                return send(message)
+            started = True  # set first: if storing fails, the error response must not try it again
+            if handler.is_used:
+                return self._send_start(handler, message, send, root_path)
+            handler.response_started = True
+            return send(message)
 
         return send_with_session
 
-    async def _add_session(self, handler: SessionHandler, message: Message, root_path: str) -> None:
+    async def _send_start(self, handler: SessionHandler, message: Message, send: Send, root_path: str) -> None:
         change = None
         if self.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
             change = await commit(handler)
         header = None if change is None else self.cookie.header(change, self.cookie.path_for(root_path))
         add_headers(message, header, no_store=self.no_store)
+        handler.response_started = True
+        await send(message)
 
 
 def _default_store() -> InMemoryStore:

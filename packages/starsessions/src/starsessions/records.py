@@ -78,7 +78,10 @@ class Records:
         except DocumentError as error:
             events.session_discarded(session_id, self.store, str(error))
             return Found()
-        return await self._unless_expired(session_id, document, renews)
+        metadata = document.metadata
+        if metadata and self.lifetime.expired(metadata, time.time(), store_expires=self.store.traits.expires):
+            return await self._expired(session_id, document)
+        return Found(document, renewed=renews)
 
     async def write(self, draft: Draft) -> tuple[str, Document | None]:
         """Store a draft; return the id and what is stored now, None if that is nothing.
@@ -183,11 +186,7 @@ class Records:
             raise DocumentError("it has no metadata and may belong to another program")
         return document
 
-    async def _unless_expired(self, session_id: str, document: Document, renewed: bool) -> Found:
-        expires = self.store.traits.expires
-        metadata = document.metadata
-        if not metadata or not self.lifetime.expired(metadata, time.time(), store_expires=expires):
-            return Found(document, renewed=renewed)
+    async def _expired(self, session_id: str, document: Document) -> Found:
         events.session_expired(session_id, self.store)
         try:
             await self.remove(session_id, document)
