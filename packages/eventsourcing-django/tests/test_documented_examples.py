@@ -289,6 +289,41 @@ def test_a_runner_made_by_a_function(my_app):
     assert "OK" in my_app.manage("sync_followers").stdout
 
 
+def test_every_runner_class_of_the_library_is_compatible(my_app):
+    """Those with threads and those without, given by a function."""
+    done = my_app.run(
+        """
+import eventsourcing.system
+from django.conf import settings
+from django.core.management import call_command
+from my_event_sourced_app.applications import PIPES, TrainingSchool
+
+settings.EVENTSOURCING_RUNNER = '__main__.get_runner'
+names = [name for name in dir(eventsourcing.system) if name.endswith('ThreadedRunner')]
+for number, name in enumerate(names):
+    TrainingSchool().register(f'Dog {number}')
+    runner = getattr(eventsourcing.system, name)(eventsourcing.system.System(PIPES))
+
+    def get_runner():
+        return runner
+
+    call_command('sync_followers', 'Follower')
+    if runner.is_started:
+        runner.stop()
+print(*names)
+"""
+    )
+    assert done.stdout.count("Synchronizing Follower... OK") == 4
+    names = "MultiThreadedRunner NewMultiThreadedRunner NewSingleThreadedRunner SingleThreadedRunner"
+    assert done.stdout.endswith(f"{names}\n")
+
+
+def test_the_usage_is_as_documented(project):
+    """Names of followers, a dry run and how much is said."""
+    usage = " ".join(project.manage("sync_followers", "--help").stdout.split())
+    assert all(option in usage for option in ("[-n]", "--dry-run", "-v {0,1,2,3}", "[follower ...]"))
+
+
 def test_using_an_application_before_migrating(project):
     """The documented OperationalError."""
     done = project.run(
