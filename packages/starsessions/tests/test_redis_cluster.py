@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -57,11 +55,10 @@ def cluster_node(redis_service, tmp_path_factory):
     (folder / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
 
     async def begin():
-        retry = Retry(ConstantBackoff(0.05), 200)
-        async with Redis(port=port, password=password, retry=retry, retry_on_error=[RedisConnectionError]) as client:
+        async with Redis(port=port, password=password) as client:
+            await until_it_works(lambda: client.ping(), RedisConnectionError)
             await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-            again = Retry(ConstantBackoff(0.05), 200, supported_errors=(ResponseError,))
-            await again.call_with_retry(lambda: client.set("{ready}", 1), _ignore)  # CLUSTERDOWN until it is
+            await until_it_works(lambda: client.set("{ready}", 1), ResponseError)  # CLUSTERDOWN until it is
 
     with ProcessGuard() as guard:
         guard.spawn([path, folder / "redis.conf"], cwd=folder, log=folder / "redis.log")
@@ -69,8 +66,14 @@ def cluster_node(redis_service, tmp_path_factory):
         yield port, password
 
 
-async def _ignore(_error):
-    pass
+async def until_it_works(call, error):
+    """Ask the server until it answers something else than `error`, for ten seconds."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await call()
+            except error:
+                await asyncio.sleep(0.05)
 
 
 @pytest.fixture

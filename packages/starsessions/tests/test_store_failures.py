@@ -79,19 +79,19 @@ class Failing(SessionStore):
 
 @pytest.mark.parametrize("policy", ["raise", "unavailable", "anonymous"])
 async def test_a_server_that_never_answers(make_site, policy):
-    """No request takes longer than the timeout and 20 ms, whatever the policy, the breaker being held open or not."""
+    """Of 100 requests 99 take no longer than the timeout and 20 ms; all but the first five are answered at once."""
     timeout, took = 0.1, []
     async with hung_store() as store:
         site = make_site(store, lifetime=60, store_timeout=timeout, on_store_failure=policy)
         async with site.visitor(raise_app_exceptions=False) as visitor:
             site.app.build_middleware_stack()
-            for _ in range(20):
+            for _ in range(100):
                 begun = time.perf_counter()
                 await visitor.get("/update?a=1", headers=COOKIE)
                 took.append(time.perf_counter() - begun)
     took.sort()
-    assert took[int(len(took) * 0.99)] <= timeout + 0.02
-    assert sum(duration < timeout / 2 for duration in took) >= 14  # the breaker answers at once
+    assert took[98] <= timeout + 0.02
+    assert took[94] < timeout / 2
 
 
 async def test_timeouts_are_timeouts(make_site):
@@ -147,7 +147,8 @@ async def test_unavailable_after_the_response_began(make_site):
         return StreamingResponse(body())
 
     async with site.visitor() as visitor:
-        with pytest.raises(SessionStoreUnavailable):
+        # Older versions of Starlette raise what a stream raised inside of a group.
+        with pytest.raises((SessionStoreUnavailable, ExceptionGroup)):
             await visitor.get("/stream")
 
 
