@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from databases import for_each_database
@@ -26,11 +27,11 @@ from eventsourcing_django.recorders import (
 )
 
 
-class _Text(shipped.RecorderTestCase):
+class _Text:
     """The library's own tests with strings for IDs."""
 
     def new_originator_id(self):
-        return str(super().new_originator_id())
+        return str(uuid4())
 
 
 class _AggregateRecorder(_Text, shipped.AggregateRecorderTestCase):
@@ -65,8 +66,10 @@ class _ProcessRecorder(_Text, shipped.ProcessRecorderTestCase):
         return DjangoProcessRecorder("app", TextStoredEventRecord, self.alias)
 
 
-for _base in (_AggregateRecorder, _SnapshotRecorder, _ApplicationRecorder, _ProcessRecorder):
-    globals().update(for_each_database(_base))
+# The tests that eventsourcing 9.4 ships have UUIDs only.
+if hasattr(shipped, "RecorderTestCase"):
+    for _base in (_AggregateRecorder, _SnapshotRecorder, _ApplicationRecorder, _ProcessRecorder):
+        globals().update(for_each_database(_base))
 
 
 class NamedDog(BaseAggregate[str]):

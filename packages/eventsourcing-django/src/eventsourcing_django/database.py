@@ -9,8 +9,8 @@ from typing import TypeVar
 import django.db
 from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing import persistence
 
+from eventsourcing_django import library
 from eventsourcing_django.errors import UnknownDatabaseError, translated_errors
 from eventsourcing_django.own_connections import (
     close_when_thread_ends,
@@ -132,7 +132,7 @@ class RecorderDatabase:
                 lost = error
             try:
                 return self._transact(connection, operation, several=several)
-            except (django.db.IntegrityError, persistence.IntegrityError) as refused:
+            except (django.db.IntegrityError, library.IntegrityError) as refused:
                 result = stored(connection)
                 if result is None:
                     raise refused from lost

@@ -5,16 +5,17 @@ from contextlib import contextmanager
 
 import django.db
 from django.utils.connection import ConnectionDoesNotExist
-from eventsourcing import persistence
+
+from eventsourcing_django import library
 
 __all__ = ["TablesNotFoundError", "UnknownDatabaseError", "translated_errors"]
 
 
-class UnknownDatabaseError(ConnectionDoesNotExist, persistence.InterfaceError):
+class UnknownDatabaseError(ConnectionDoesNotExist, library.InterfaceError):
     """Raised when an application is to store its events in a database that ``DATABASES`` does not have."""
 
 
-class TablesNotFoundError(persistence.OperationalError, persistence.ProgrammingError):
+class TablesNotFoundError(library.OperationalError, library.ProgrammingError):
     """Raised when the tables, or columns of them, are missing: the database has not been migrated.
 
     It is an `OperationalError` on every database, and a `ProgrammingError` as well because some of them say so.
@@ -22,16 +23,16 @@ class TablesNotFoundError(persistence.OperationalError, persistence.ProgrammingE
 
 
 # The most special class comes first: django.db.DatabaseError is the parent of most of the others.
-_TRANSLATIONS: tuple[tuple[type[Exception], type[persistence.PersistenceError]], ...] = (
-    (django.db.IntegrityError, persistence.IntegrityError),
-    (django.db.DataError, persistence.DataError),
-    (django.db.OperationalError, persistence.OperationalError),
-    (django.db.ProgrammingError, persistence.ProgrammingError),
-    (django.db.InternalError, persistence.InternalError),
-    (django.db.NotSupportedError, persistence.NotSupportedError),
-    (django.db.InterfaceError, persistence.InterfaceError),
-    (django.db.DatabaseError, persistence.DatabaseError),
-    (django.db.Error, persistence.PersistenceError),
+_TRANSLATIONS: tuple[tuple[type[Exception], type[library.PersistenceError]], ...] = (
+    (django.db.IntegrityError, library.IntegrityError),
+    (django.db.DataError, library.DataError),
+    (django.db.OperationalError, library.OperationalError),
+    (django.db.ProgrammingError, library.ProgrammingError),
+    (django.db.InternalError, library.InternalError),
+    (django.db.NotSupportedError, library.NotSupportedError),
+    (django.db.InterfaceError, library.InterfaceError),
+    (django.db.DatabaseError, library.DatabaseError),
+    (django.db.Error, library.PersistenceError),
 )
 
 _UNDEFINED_TABLE_OR_COLUMN = frozenset({"42P01", "42703"})  # PostgreSQL's SQLSTATE

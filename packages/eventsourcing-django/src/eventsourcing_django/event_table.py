@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import DataError, Notification, StoredEvent
+
+from eventsourcing_django.library import DataError, Notification, StoredEvent, made_notification, made_stored_event
 
 __all__ = ["EventTable", "quoted"]
 
@@ -117,12 +118,7 @@ class EventTable:
         order = "originator_version DESC" if desc else "originator_version"
         rows = self._select(connection, self.columns, conditions, parameters, order, limit)
         return [
-            StoredEvent(
-                originator_id=self._loaded_id(value),
-                originator_version=version,
-                topic=topic,
-                state=bytes(state),
-            )
+            made_stored_event(self._loaded_id(value), version, topic, bytes(state))
             for value, version, topic, state in rows
         ]
 
@@ -152,13 +148,7 @@ class EventTable:
             parameters.extend(topics)
         rows = self._select(connection, (self.pk, *self.columns), conditions, parameters, key, limit)
         return [
-            Notification(
-                id=position,
-                originator_id=self._loaded_id(value),
-                originator_version=version,
-                topic=topic,
-                state=bytes(state),
-            )
+            made_notification(position, self._loaded_id(value), version, topic, bytes(state))
             for position, value, version, topic, state in rows
         ]
 

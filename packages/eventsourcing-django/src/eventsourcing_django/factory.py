@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import models
-from eventsourcing import persistence, utils
+from eventsourcing import utils
 
+from eventsourcing_django import library
 from eventsourcing_django.models import SnapshotRecord, StoredEventRecord, TextSnapshotRecord, TextStoredEventRecord
 from eventsourcing_django.recorders import (
     DjangoAggregateRecorder,
@@ -21,9 +22,9 @@ _SNAPSHOTS: dict[str, type[models.Model]] = {"uuid": SnapshotRecord, "text": Tex
 _LONGEST_TIMEOUT = 2**31 / 1000  # PostgreSQL's limit
 
 if TYPE_CHECKING:
-    _Base = persistence.InfrastructureFactory[DjangoTrackingRecorder]
+    _Base = library.InfrastructureFactory[DjangoTrackingRecorder]
 else:
-    _Base = persistence.InfrastructureFactory  # subscripting it at run time needs a newer eventsourcing
+    _Base = library.InfrastructureFactory  # subscripting it at run time needs a newer eventsourcing
 
 
 class Factory(_Base):
@@ -74,12 +75,12 @@ class Factory(_Base):
             raise OSError(f"ORIGINATOR_ID_TYPE is {id_type!r}: it has to be 'uuid' or 'text'")
         return models_by_id_type[id_type]
 
-    def aggregate_recorder(self, purpose: str = "events") -> persistence.AggregateRecorder:
+    def aggregate_recorder(self, purpose: str = "events") -> library.AggregateRecorder:
         """Make a recorder of events, or of snapshots if that is the purpose."""
         model = self._model(_SNAPSHOTS if purpose == "snapshots" else _EVENTS)
         return self.aggregate_recorder_class(self.env.name, model, self._alias, **self._options)
 
-    def application_recorder(self) -> persistence.ApplicationRecorder:
+    def application_recorder(self) -> library.ApplicationRecorder:
         """Make a recorder of events that can be followed."""
         chosen = self._chosen("APPLICATION_RECORDER_TOPIC", self.application_recorder_class)
         return chosen(self.env.name, self._model(_EVENTS), self._alias, **self._options)
@@ -98,7 +99,7 @@ class Factory(_Base):
         chosen = tracking_recorder_class or self._chosen("TRACKING_RECORDER_TOPIC", self.tracking_recorder_class)
         return _extending(DjangoTrackingRecorder, chosen)(self.env.name, self._alias, **self._options)
 
-    def process_recorder(self) -> persistence.ProcessRecorder:
+    def process_recorder(self) -> library.ProcessRecorder:
         """Make a recorder of events and of the positions of the events they result from."""
         chosen = self._chosen("PROCESS_RECORDER_TOPIC", self.process_recorder_class)
         return chosen(self.env.name, self._model(_EVENTS), self._alias, **self._options)

@@ -7,7 +7,10 @@ from uuid import UUID
 
 from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import (
+
+from eventsourcing_django.database import RecorderDatabase
+from eventsourcing_django.event_table import EventTable
+from eventsourcing_django.library import (
     AggregateRecorder,
     ApplicationRecorder,
     DataError,
@@ -18,10 +21,8 @@ from eventsourcing.persistence import (
     Subscription,
     Tracking,
     TrackingRecorder,
+    inserted,
 )
-
-from eventsourcing_django.database import RecorderDatabase
-from eventsourcing_django.event_table import EventTable
 from eventsourcing_django.models import NotificationTrackingRecord, SnapshotRecord, TextSnapshotRecord
 from eventsourcing_django.signals import announced, has_listeners
 from eventsourcing_django.sqlite_journal import journal_modes
@@ -162,7 +163,7 @@ class DjangoApplicationRecorder(DjangoAggregateRecorder, ApplicationRecorder):
         Raises:
             eventsourcing.persistence.IntegrityError: a version of an aggregate exists already.
         """
-        return self._write(stored_events)
+        return inserted(self._write(stored_events))
 
     def select_notifications(
         self,
@@ -275,4 +276,4 @@ class DjangoProcessRecorder(DjangoTrackingRecorder, DjangoApplicationRecorder, P
             eventsourcing.persistence.IntegrityError: a version of an aggregate exists already, or the tracked event,
                 or a later one, has been processed already.
         """
-        return self._write(stored_events, tracking)
+        return inserted(self._write(stored_events, tracking))

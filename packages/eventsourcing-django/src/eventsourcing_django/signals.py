@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from django.db import models
 from django.db.models.signals import post_save, pre_save
-from eventsourcing.persistence import StoredEvent
 
 from eventsourcing_django.event_table import EventTable
+from eventsourcing_django.library import StoredEvent
 
 __all__ = ["announced", "has_listeners"]
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import django.db
 from django.db import connections
-from eventsourcing.persistence import (
+
+from eventsourcing_django.channels import Channel
+from eventsourcing_django.library import (
     ApplicationRecorder,
     InterfaceError,
     Notification,
     OperationalError,
     Subscription,
 )
-
-from eventsourcing_django.channels import Channel
 from eventsourcing_django.listening import Listener, WakeUp
 from eventsourcing_django.own_connections import is_free
 

@@ -1,9 +1,9 @@
 """The table that says how far an application has processed others."""
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import Tracking
 
 from eventsourcing_django.event_table import quoted
+from eventsourcing_django.library import Tracking, upstream_of
 from eventsourcing_django.models import NotificationTrackingRecord
 
 __all__ = ["TrackingTable"]
@@ -51,17 +51,17 @@ class TrackingTable:
 
     def advance_parameters(self, tracking: Tracking) -> list[str | int]:
         """Give the parameters of `advance_statement`."""
-        return [self.application_name, tracking.application_name, tracking.notification_id] * 2
+        return [self.application_name, upstream_of(tracking), tracking.notification_id] * 2
 
     def advance_under_lock(self, connection: BaseDatabaseWrapper, tracking: Tracking) -> bool:
         """Advance a position while the caller's transaction holds the application's lock; False: it has been passed."""
-        recorded = self.max_id(connection, tracking.application_name)
+        recorded = self.max_id(connection, upstream_of(tracking))
         if recorded is not None and recorded >= tracking.notification_id:
             return False
         rows = NotificationTrackingRecord.objects.using(connection.alias)
         pair = {
             "application_name": self.application_name,
-            "upstream_application_name": tracking.application_name,
+            "upstream_application_name": upstream_of(tracking),
             "is_current": True,
         }
         if not rows.filter(**pair).update(notification_id=tracking.notification_id):

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from eventsourcing_django.event_table import EventTable
+from eventsourcing_django.library import IntegrityError, StoredEvent, Tracking, upstream_of
 from eventsourcing_django.tracking_table import TrackingTable
 
 __all__ = ["Writer"]
@@ -66,6 +66,6 @@ class Writer(ABC):
     def refuse(self, tracking: Tracking) -> IntegrityError:
         """Make the error for a position that has been passed."""
         return IntegrityError(
-            f"{self.tracking.application_name!r} has already processed {tracking.application_name!r} up to"
+            f"{self.tracking.application_name!r} has already processed {upstream_of(tracking)!r} up to"
             f" notification {tracking.notification_id} or beyond"
         )

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from math import ceil
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import StoredEvent, Tracking
 
+from eventsourcing_django.library import StoredEvent, Tracking
 from eventsourcing_django.models import RecorderLock
 from eventsourcing_django.writers.interface import Writer
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import StoredEvent, Tracking
 
 from eventsourcing_django.channels import Channel, advisory_key
 from eventsourcing_django.event_table import EventTable, quoted
+from eventsourcing_django.library import StoredEvent, Tracking
 from eventsourcing_django.tracking_table import TrackingTable
 from eventsourcing_django.writers.interface import Writer
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from eventsourcing.persistence import StoredEvent, Tracking
 
 from eventsourcing_django.event_table import EventTable, quoted
+from eventsourcing_django.library import StoredEvent, Tracking
 from eventsourcing_django.writers.interface import Writer
 
 __all__ = ["SQLiteWriter"]
