@@ -56,7 +56,7 @@ def cluster_node(redis_service, tmp_path_factory):
 
     async def begin():
         async with Redis(port=port, password=password) as client:
-            await until_it_works(lambda: client.ping(), RedisConnectionError)
+            await until_it_works(client.ping, RedisConnectionError)
             await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
             await until_it_works(lambda: client.set("{ready}", 1), ResponseError)  # CLUSTERDOWN until it is
 

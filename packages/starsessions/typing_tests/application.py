@@ -34,6 +34,8 @@ from starsessions.encryptors import AESGCMEncryptor, Encryptor, FernetEncryptor
 from starsessions.session import SessionHandler
 from starsessions.stores.redis import RedisStore
 from starsessions.types import SessionMetadata
+from starsessions.updates import increment, update_session
+from starsessions.users import UserSession, get_user_id, list_sessions, revoke_all_sessions, sign_in
 
 
 class DictStore(SessionStore):
@@ -82,6 +84,15 @@ async def view(request: Request) -> Response:
     return JSONResponse(request.session)
 
 
+async def account(request: Request, store: SessionStore) -> None:
+    await sign_in(request, "ada")
+    assert_type(get_user_id(request), str | None)
+    assert_type(await list_sessions(store, "ada"), list[UserSession])
+    assert_type(await revoke_all_sessions(request, "ada"), int)
+    assert_type(await increment(request, "visits"), int)
+    assert_type(await update_session(request, lambda session: str(session.pop("flash", ""))), str)
+
+
 def handlers(request: Request, store: SessionStore) -> list[SessionHandler]:
     return [
         SessionHandler(request, "id", store, JsonSerializer(), 60),
@@ -100,7 +111,7 @@ stores: list[SessionStore] = [
     CookieStore(["new", "old"]),
     CookieStore(KeyRing(Secret.at("env:KEYS"))),
     RedisStore(connection=client),
-    RedisStore(Secret.at("env:REDIS_URL"), prefix=lambda key: "app:" + key, gc_ttl=60),
+    RedisStore(Secret.at("env:REDIS_URL"), prefix=lambda key: "app:" + key, gc_ttl=60, hash_ids="read"),
     DictStore(),
 ]
 app = Starlette(
@@ -109,6 +120,7 @@ app = Starlette(
         Middleware(SessionMiddleware, store=stores[0], lifetime=dt.timedelta(days=14), rolling=True),
         Middleware(SessionMiddleware, store=stores[1], serializer=Compact(), encryptor=FernetEncryptor("key")),
         Middleware(SessionMiddleware, cookie_same_site="strict", encryptor=AESGCMEncryptor(b"key")),
+        Middleware(SessionMiddleware, absolute_lifetime=dt.timedelta(days=30), on_store_failure="unavailable"),
         Middleware(SessionAutoloadMiddleware, paths=["/admin"]),
     ],
 )
