@@ -61,6 +61,11 @@ class Options:
             kept = self._memo["kept"] = now, self._values()
         return kept[1][name]
 
+    def _is_understood(self) -> bool:
+        """Tell whether the values were parsed before and nothing changed since."""
+        kept = self._memo.get("kept")
+        return kept is not None and kept[0] is epoch.current()
+
     def _values(self) -> dict[str, Any]:
         try:
             loaded = self._load(credentials=False)
@@ -72,17 +77,10 @@ class Options:
 
     def _load(self, *, credentials: bool) -> MinioSettings:
         """Parse the settings; with `credentials` these are read as well, to see whether that works."""
-        left_out = () if credentials else SECRETS
-        known = [
-            {name: value for name, value in source.items() if name in _KNOWN and name not in left_out}
-            for source in self._sources()
-        ]
-        return MinioSettings.load(*known, environ={})
-
-    def _sources(self) -> tuple[Mapping[str, Any], ...]:
-        """Return where settings may be written, in order of rank."""
-        everywhere = {name: getattr(settings, name) for name in _KNOWN if hasattr(settings, name)}
-        return self.given, self._entry, everywhere
+        wanted = _KNOWN if credentials else _KNOWN.difference(SECRETS)
+        everywhere = {name: getattr(settings, name) for name in wanted if hasattr(settings, name)}
+        own = [{name: source[name] for name in wanted if name in source} for source in (self.given, self._entry)]
+        return MinioSettings.load(*own, everywhere, environ={})
 
     @property
     def _entry(self) -> Mapping[str, Any]:
@@ -92,12 +90,16 @@ class Options:
     def _written(self, name: str) -> Any:
         """Return what was written for a setting, or None."""
         names = (name, *_FIELDS[name].aliases)
-        return next((source[key] for source in self._sources() for key in names if key in source), None)
+        for source in (self.given, self._entry):
+            for key in names:
+                if key in source:
+                    return source[key]
+        return next((getattr(settings, key) for key in names if hasattr(settings, key)), None)
 
     def is_set(self, name: str) -> bool:
         """Tell whether somebody wrote the setting down anywhere."""
         names = (name, *_FIELDS[name].aliases)
-        return any(key in source for source in self._sources() for key in names)
+        return any(key in self.given or key in self._entry or hasattr(settings, key) for key in names)
 
     @property
     def legacy(self) -> bool:
@@ -158,6 +160,8 @@ class Options:
         return list(dict.fromkeys(found))
 
     def _wrong(self, *, credentials: bool) -> list[Problem]:
+        if not credentials and self._is_understood():
+            return []
         try:
             self._load(credentials=credentials)
         except ConfigError as error:

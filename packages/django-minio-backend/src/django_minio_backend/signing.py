@@ -49,16 +49,16 @@ class Signer:
         self, method: str, host: str, path: str, query: str, region: str, sha256: str, extra: Mapping[str, str]
     ) -> dict[str, str]:
         """Return `extra` with all that authenticates a request. `path` and `query` are already encoded."""
-        now = datetime.now(UTC)
+        stamp = _stamp(datetime.now(UTC))
         credentials = self._provider.retrieve()
         signed = {key.lower(): " ".join(value.split()) for key, value in extra.items()}
-        signed |= {"host": host, "x-amz-content-sha256": sha256, "x-amz-date": _stamp(now)}
+        signed |= {"host": host, "x-amz-content-sha256": sha256, "x-amz-date": stamp}
         if credentials.session_token:
             signed["x-amz-security-token"] = credentials.session_token
         names = ";".join(sorted(signed))
         request = _canonical_request(method, path, query, signed, names, sha256)
-        signature = self._signature(credentials, now, region, request)
-        scope = f"{credentials.access_key}/{_scope(now, region)}"
+        signature = self._signature(credentials, stamp, region, request)
+        scope = f"{credentials.access_key}/{_scope(stamp, region)}"
         signed["authorization"] = f"{_ALGORITHM} Credential={scope}, SignedHeaders={names}, Signature={signature}"
         return signed
 
@@ -66,13 +66,13 @@ class Signer:
         self, method: str, host: str, path: str, region: str, expires: int, extra: Iterable[tuple[str, str]] = ()
     ) -> str:
         """Return the query string of a link that is valid for `expires` seconds from now."""
-        now = datetime.now(UTC)
+        stamp = _stamp(datetime.now(UTC))
         credentials = self._provider.retrieve()
-        scope = quote(f"{credentials.access_key}/{_scope(now, region)}", safe=_UNRESERVED)
+        scope = quote(f"{credentials.access_key}/{_scope(stamp, region)}", safe=_UNRESERVED)
         fields = [  # already encoded, and in the order the signature wants
             f"X-Amz-Algorithm={_ALGORITHM}",
             f"X-Amz-Credential={scope}",
-            f"X-Amz-Date={_stamp(now)}",
+            f"X-Amz-Date={stamp}",
             f"X-Amz-Expires={expires}",
             "X-Amz-SignedHeaders=host",
         ]
@@ -82,17 +82,17 @@ class Signer:
         if more := canonical_query(extra):
             query = "&".join(sorted([*fields, *more.split("&")]))
         request = _canonical_request(method, path, query, {"host": host}, "host", "UNSIGNED-PAYLOAD")
-        return f"{query}&X-Amz-Signature={self._signature(credentials, now, region, request)}"
+        return f"{query}&X-Amz-Signature={self._signature(credentials, stamp, region, request)}"
 
     def fingerprint(self) -> str:
         """Return a value that changes with the credentials and does not show them."""
         credentials = self._provider.retrieve()
         return _hmac(credentials.secret_key.encode(), f"fingerprint {credentials.access_key}").hex()[:32]
 
-    def _signature(self, credentials: Credentials, now: datetime, region: str, request: str) -> str:
+    def _signature(self, credentials: Credentials, stamp: str, region: str, request: str) -> str:
         digest = hashlib.sha256(request.encode()).hexdigest()
-        text = f"{_ALGORITHM}\n{_stamp(now)}\n{_scope(now, region)}\n{digest}"
-        return _hmac(self._key(credentials, _day(now), region), text).hex()
+        text = f"{_ALGORITHM}\n{stamp}\n{_scope(stamp, region)}\n{digest}"
+        return _hmac(self._key(credentials, stamp[:8], region), text).hex()
 
     def _key(self, credentials: Credentials, day: str, region: str) -> bytes:
         kept = self._kept
@@ -126,16 +126,14 @@ def _canonical_request(method: str, path: str, query: str, headers: Mapping[str,
     return f"{method}\n{path}\n{query}\n{lines}\n{names}\n{sha256}"
 
 
-def _scope(now: datetime, region: str) -> str:
-    return f"{_day(now)}/{region}/s3/aws4_request"
-
-
-def _day(now: datetime) -> str:
-    return f"{now.year:04}{now.month:02}{now.day:02}"  # several times faster than strftime
+def _scope(stamp: str, region: str) -> str:
+    return f"{stamp[:8]}/{region}/s3/aws4_request"
 
 
 def _stamp(now: datetime) -> str:
-    return f"{_day(now)}T{now.hour:02}{now.minute:02}{now.second:02}Z"
+    """Return the time as the signature wants it: `20260203T040506Z`. Its first eight letters are the day."""
+    day = f"{now.year:04}{now.month:02}{now.day:02}"  # several times faster than strftime
+    return f"{day}T{now.hour:02}{now.minute:02}{now.second:02}Z"
 
 
 def _hmac(key: bytes, text: str) -> bytes:
