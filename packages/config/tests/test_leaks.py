@@ -123,6 +123,7 @@ SHOWN = {
     "copy": lambda h: "".join(repr(c) + attributes(c) for c in (copy.copy(h), copy.deepcopy(h))),
     "logging": logged,
     "traceback with locals": raised_beside,
+    "state": lambda h: repr(h.__getstate__()),
     "exception argument": lambda h: repr(ValueError(h)),
 }
 

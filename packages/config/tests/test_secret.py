@@ -204,6 +204,20 @@ def test_reveal_takes_every_usual_kind_of_secret(given):
     assert reveal(given) == VALUE
 
 
+def test_reveal_takes_no_text_from_objects_that_are_only_called_like_a_secret():
+    """Another module's class of that name, and another class of that module, mean something else by `str`."""
+    from starlette.datastructures import URL
+
+    class Other:
+        def __str__(self):
+            return VALUE
+
+    Other.__name__ = "Secret"
+    for given in (Other(), URL("http://host")):
+        with pytest.raises(SecretMisuse, match="text, bytes, a Secret or a callable is needed"):
+            reveal(given)
+
+
 def test_reveal_refuses_what_is_no_secret():
     """The message names the type, never the value."""
     with pytest.raises(SecretMisuse, match="db: text, bytes, a Secret or a callable is needed, not int"):

@@ -200,6 +200,11 @@ def test_a_setting_does_not_replace_a_method(name):
         type("Bad", (Settings,), {name: setting(doc="x"), "__annotations__": {name: str}})
 
 
+def test_a_number_is_a_duration_only_where_one_is_declared():
+    """Elsewhere it is the wrong type."""
+    assert problems(ENV, {"endpoint": 5}) == ["endpoint: setting endpoint is a int where str is needed."]
+
+
 def test_a_mapping_may_have_keys_that_are_no_text():
     """They are nobody's settings."""
     assert Minio.load({1: 2}, environ=ENV).parts == 4

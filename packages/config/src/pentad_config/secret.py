@@ -138,6 +138,9 @@ class Secret:
             )
         return _restore, (type(self), self.ref, self.name, *self._limits)
 
+    def __getstate__(self) -> Never:
+        raise SecretMisuse(f"{marker(self.name)} shows no attributes. Pickle it by reference, as env: or file:.")
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         from pentad_config.pydantic import secret_schema

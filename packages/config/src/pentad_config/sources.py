@@ -59,6 +59,8 @@ class Source:
     def __reduce__(self) -> Never:
         raise SecretMisuse(f"the source of {self.name} holds its value in clear and is not pickled.")
 
+    __getstate__ = __reduce__  # jsonpickle goes on to the attributes when __reduce__ refuses
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 

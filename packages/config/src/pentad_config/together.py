@@ -13,7 +13,7 @@ from pentad_config.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Never
 
     from pentad_config.files import Signature
 
@@ -96,6 +96,9 @@ class Together:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.secrets, self._ttl)
+
+    def __getstate__(self) -> Never:
+        raise SecretMisuse(f"{self!r} holds its values in clear and shows no attributes.")
 
     def __repr__(self) -> str:
         return f"<Together {', '.join(secret.name for secret in self.secrets)}>"
