@@ -41,18 +41,15 @@ _INSTALLED = sorted(_PYENV.glob("3.1*/bin")) if os.access(_PYENV, os.R_OK | os.X
 os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, _INSTALLED)])
 
 
-def _editable(*folders: str) -> list[str]:
-    return [part for folder in folders for part in ("-e", folder)]
-
-
 def _members(packages: list[str]) -> list[str]:
     return [*(f"packages/{name}" for name in packages), *(f"integration-tests/{name}" for name in TOOLS)]
 
 
 def _install(session: nox.Session, pins: str, packages: list[str]) -> None:
     """Install the exact versions of requirements/PINS.txt and the named packages of this tree."""
-    wanted = list(dict.fromkeys(["config", *packages])) if packages else []
-    session.install("--no-deps", "-r", str(PINS / f"{pins}.txt"), *(_editable(*_members(wanted)) if packages else []))
+    members = _members(list(dict.fromkeys(["config", *packages])))
+    editable = [part for folder in members for part in ("-e", folder)]
+    session.install("--no-deps", "-r", str(PINS / f"{pins}.txt"), *editable)
     session.run("uv", "pip", "check", external=True, silent=True)
 
 
@@ -201,22 +198,24 @@ def _built(session: nox.Session, packages: list[str]) -> dict[str, str]:
 def _try_alone(session: nox.Session, package: str) -> None:
     distribution = _distribution(package).replace("-", "_")
     # Both files are named: a resolver left to choose by name could take a stranger's distribution.
-    found = [*(ROOT / "dist").glob(f"{distribution}-*.whl"), *(ROOT / "dist").glob("pentad_config-*.whl")]
+    named = sorted(
+        {str(file) for name in (distribution, "pentad_config") for file in (ROOT / "dist").glob(f"{name}-*.whl")}
+    )
     with tempfile.TemporaryDirectory() as folder:
         python = f"{folder}/bin/python"
         session.run("uv", "venv", "-q", "--python", sys.executable, folder, external=True, silent=True)
-        wheels = {str(file) for file in found}
-        session.run("uv", "pip", "install", "-q", "--python", python, *sorted(wheels), external=True)
+        session.run("uv", "pip", "install", "-q", "--python", python, *named, external=True)
         session.run("uv", "pip", "check", "--python", python, external=True, silent=True)
         session.run(python, "-I", "-c", f"import {MATRIX['packages'][package]['import']}", external=True)
 
 
 def _distribution(package: str) -> str:
-    return str(tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]["name"])
+    return _project(package)["name"]
 
 
-def _version(package: str) -> str:
-    return str(tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]["version"])
+def _project(package: str) -> dict[str, str]:
+    table: dict[str, str] = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
+    return table
 
 
 @nox.session(default=False)
@@ -247,32 +246,26 @@ def lock(session: nox.Session) -> None:
     """Write the pins in requirements/ anew, one file a package and framework version."""
     for package, entry in MATRIX["packages"].items():
         project = f"packages/{package}/pyproject.toml"
-        _compile(session, package, [project, "--all-extras", "--group", f"{project}:test"])
+        source = [project, "--all-extras", *_groups(f"{project}:test")]
+        _compile(session, package, source)
         for row, choice in entry.get("rows", {}).items():
             oldest = choice.get("pythons", PYTHONS)[0]
-            source = [project, "--all-extras", "--group", f"{project}:test"]
             _compile(session, f"{package}-{row}", source, choice["constraints"], oldest)
-    every = [f"packages/{name}/pyproject.toml" for name in PACKAGES]
-    grouped = [part for project in every for part in ("--group", f"{project}:test")]
-    tools = [part for tool in TOOLS for part in ("--group", f"integration-tests/{tool}/pyproject.toml:test")]
-    own = "pyproject.toml"
-    _compile(session, "portal", [*every, "--all-extras", *_services(), "--group", f"{own}:portal"])
-    everything = [*every, "--all-extras", *_services(), *grouped, *tools]
-    _compile(
-        session,
-        "integration",
-        [*everything, *(part for name in ("portal", "browser", "docker") for part in ("--group", f"{own}:{name}"))],
-    )
-    for name, groups in (("lint", ["lint"]), ("types", ["types", "portal"])):
-        chosen = (part for group in groups for part in ("--group", f"{own}:{group}"))
-        _compile(session, name, [*every, "--all-extras", *_services(), *chosen])
-    _compile(session, "docs", [*everything, "--group", f"{own}:docs"])
+    projects = [f"{folder}/pyproject.toml" for folder in _members(PACKAGES)]
+    every = [*projects, "--all-extras"]
+    tested = [*every, *_groups(*(f"{project}:test" for project in projects))]
+    _compile(session, "portal", [*every, *_groups("portal")])
+    _compile(session, "lint", [*every, *_groups("lint")])
+    _compile(session, "types", [*every, *_groups("types", "portal")])
+    _compile(session, "integration", [*tested, *_groups("portal", "browser", "docker")])
+    _compile(session, "docs", [*tested, *_groups("docs")])
     for name in ("coverage", "release"):
-        _compile(session, name, ["--group", f"{own}:{name}"])
+        _compile(session, name, _groups(name))
 
 
-def _services() -> list[str]:
-    return [f"integration-tests/{tool}/pyproject.toml" for tool in TOOLS]
+def _groups(*names: str) -> list[str]:
+    """Options of uv for dependency groups: the root's by name, a project's as PATH:NAME."""
+    return [part for name in names for part in ("--group", name if ":" in name else f"pyproject.toml:{name}")]
 
 
 def _compile(
@@ -303,7 +296,7 @@ def release(session: nox.Session) -> None:
     session.install("--no-deps", "-r", str(PINS / "release.txt"))
     folder, distribution = f"packages/{package}", _distribution(package)
     session.run("uv", "version", "--package", distribution, "--bump", part, "--frozen", external=True)
-    version = _version(package)
+    version = _project(package)["version"]
     session.run("towncrier", "build", "--yes", "--dir", folder, "--config", f"{folder}/pyproject.toml",
                 "--version", version)  # fmt: skip
     if _built(session, ["config", package]) != _built(session, ["config", package]):

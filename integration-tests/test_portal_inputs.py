@@ -19,6 +19,7 @@ from portal.catalogue.datasets.profile import MOST_CELLS, MOST_COLUMNS, NotTabul
 from portal.front.catalogue_proxy import LARGEST_BODY, CatalogueProxy
 from portal.front.forms import SmallForms, local_path, same_origin
 from portal.identity import IdentityHeader
+from portal.private_files import write_private
 
 from pentad_config import KeyRing
 
@@ -177,3 +178,15 @@ def test_a_late_row_of_another_length_is_still_refused():
     """Rows that are not described are checked all the same."""
     with pytest.raises(NotTabularError, match=f"Row {MOST_CELLS + 2} has 2 values"):
         profile_csv(io.BytesIO(b"a\n" + b"1\n" * MOST_CELLS + b"1,2\n"))
+
+
+def test_a_private_file_is_its_owners_alone_and_never_half_written(tmp_path):
+    """Whatever stood there, the file is open to nobody else; a failure while writing leaves the old text."""
+    path = tmp_path / "key"
+    path.write_text("old")
+    path.chmod(0o644)
+    with pytest.raises(UnicodeEncodeError):
+        write_private(path, "\ud800")
+    assert path.read_text() == "old"
+    write_private(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)

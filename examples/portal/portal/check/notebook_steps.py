@@ -1,6 +1,7 @@
 """The visit's end: a notebook as a Slurm job."""
 
 import json
+import re
 import subprocess
 import uuid
 from typing import Any
@@ -14,7 +15,6 @@ from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
 
 _USER = "check-ada"
-_ENTRY = "/hub/portal-login?next=/hub/spawn"  # the notebooks page leads here
 
 
 class NotebookSteps:
@@ -40,7 +40,9 @@ class NotebookSteps:
 
     def spawn(self) -> str:
         """Ada fills in the spawn page; her server becomes a Slurm job that runs."""
-        page = expect_status(self.client.get(f"{self.hub}{_ENTRY}", follow_redirects=True), 200)
+        entry = self._entry()
+        page = expect_status(self.client.get(entry, follow_redirects=True), 200)
+        require("code" not in page.url.params, "the ticket is still in the spawn page's address")
         form = next((form for form in forms_of(page) if form.method == "post"), None)
         if form is None:
             raise StepFailedError(f"{page.url} shows no form")
@@ -72,6 +74,15 @@ class NotebookSteps:
         require(response.status_code in {202, 204}, f"stopping answered {response.status_code}: {response.text[:200]}")
         poll_until(lambda: self.job_id not in self._jobs(), 60, "the job to leave the queue")
         return f"job {self.job_id} gone from squeue"
+
+    def _entry(self) -> str:
+        """Where the notebooks page leads: to a new ticket, whoever used this browser at the hub before."""
+        text = expect_status(self.client.get("/notebooks"), 200).text
+        found = re.search(r'href="([^"]+)">Open the spawn page', text)
+        if found is None:
+            raise StepFailedError("the notebooks page does not lead to the hub")
+        require("/hub/portal-login?" in found[1], f"the notebooks page leads past the front door: {found[1]}")
+        return found[1]
 
     def _is_running(self) -> bool:
         new = {job: state for job, state in self._jobs().items() if job not in self.jobs_before}

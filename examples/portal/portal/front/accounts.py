@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Final
 
 from pentad_config import Secret
 from portal.identity import Visitor
+from portal.private_files import write_private
 
 # 16 MiB and about 50 ms a guess on one core (RFC 7914 names these parameters for interactive sign-in).
 _SCRYPT: Final = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
@@ -69,11 +69,7 @@ class Accounts:
         return replace(account) if account is not None and matches else None
 
     def _write(self, accounts: dict[str, Account]) -> None:
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump([asdict(account) for account in accounts.values()], file, indent=1)
-        fresh.replace(self._path)
+        write_private(self._path, json.dumps([asdict(account) for account in accounts.values()], indent=1))
 
 
 def hash_password(password: str) -> str:

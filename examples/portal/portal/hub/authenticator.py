@@ -52,6 +52,10 @@ class PortalTicket(BaseHandler):
             return
         self.redirect(self.get_next_url(user))
 
+    def append_query_parameters(self, url: str, exclude: list[str] | None = None) -> str:
+        """The address as it is: the ticket goes no further."""
+        return url
+
 
 class PortalLogout(LogoutHandler):
     """Signing out ends at the front door."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from pentad_config import Secret
 from pentad_services import RedisService, S3Service, SlurmService
+from portal.private_files import write_private
 
 EXAMPLE: Final = Path(__file__).resolve().parents[2]
 RUN_MARKER: Final = "PENTAD_DEMO_RUN"
@@ -57,9 +58,7 @@ class SecretFiles:
     def keep(self, name: str, value: Secret) -> str:
         """Write a secret; returns the file's path."""
         path = self._folder / name
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(value.text())
+        write_private(path, value.text())
         return str(path)
 
     def key(self, name: str) -> str:
