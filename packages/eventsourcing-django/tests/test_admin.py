@@ -1,6 +1,8 @@
 """The admin shows history and does not let anybody change it."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.apps import apps
@@ -215,6 +217,24 @@ def test_followers_are_shown_with_how_far_they_are_behind(superuser, school):
     row = rows_of(page)
     assert f'<th scope="row">Counters</th><td>TrainingSchool</td> <td class="es-lag">{newest - 1}</td>' in row
     assert f'<td class="es-lag">{newest + 1}</td> <td class="es-lag es-behind">2</td>' in row
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "file"])
+def test_applications_in_other_databases_are_shown_by_choice(superuser, school, monkeypatch):
+    """The list, and the links from it, stay in the chosen database."""
+    env = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "file"}
+    other = TrainingSchool(env=env)
+    monkeypatch.setattr(apps.get_app_config("school"), "other_school", other, raising=False)
+    other.register("Rex")
+    assert str(Dog.create_id("Rex")) not in listed(superuser)
+    page = listed(superuser, database="file")
+    assert str(Dog.create_id("Rex")) in rows_of(page)
+    assert FIDO not in rows_of(page)
+    links = [unescape(link) for link in re.findall('href="([^"]*)"', rows_of(page))]
+    assert len(links) == 2  # the event and its timeline
+    for link in links:
+        assert "Rex" in superuser.get(link).content.decode()
+    assert FIDO in rows_of(listed(superuser, database="no such database"))
 
 
 def test_lists_take_few_queries(superuser, django_assert_max_num_queries):

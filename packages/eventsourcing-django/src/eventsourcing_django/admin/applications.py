@@ -22,19 +22,22 @@ DATABASE = "database"  # the parameter of a page's address
 AnyApplication = Application[Any]
 
 
-def applications_by_name() -> tuple[dict[str, AnyApplication], list[str]]:
+def applications_by_name(alias: str | None = None) -> tuple[dict[str, AnyApplication], list[str]]:
     """Find the applications of this process by their names.
 
     They are attributes of an `AppConfig`, or belong to a runner that is one or that ``EVENTSOURCING_RUNNER`` names,
     or are listed in the setting ``EVENTSOURCING_ADMIN_APPLICATIONS``: dotted paths to applications, or to functions
     that return one and are called once.
 
+    Args:
+        alias: of several applications of a name, prefer the one whose events are in this database.
+
     Returns:
         The applications, and what went wrong where the settings name something that cannot be had.
     """
     problems: list[str] = []
     found: dict[str, AnyApplication] = {}
-    for application in _applications(problems):
+    for application in sorted(_applications(problems), key=lambda each: alias not in {None, _using(each)}):
         found.setdefault(application.name, application)
     return found, problems
 
@@ -52,8 +55,8 @@ def followed_applications() -> set[tuple[str, str]]:
 
 def databases(model: type[models.Model]) -> list[str]:
     """Give the aliases of the databases that hold events: the first is where the model is written by default."""
-    using = (getattr(application.recorder, "using", None) for application in applications_by_name()[0].values())
-    return list(dict.fromkeys([router.db_for_write(model), *filter(None, using)]))
+    using = filter(None, map(_using, _applications([])))
+    return list(dict.fromkeys([router.db_for_write(model), *using]))
 
 
 def database_of(request: HttpRequest, model: type[models.Model]) -> str:
@@ -61,6 +64,10 @@ def database_of(request: HttpRequest, model: type[models.Model]) -> str:
     known = databases(model)
     chosen = request.GET.get(DATABASE)
     return chosen if chosen in known else known[0]
+
+
+def _using(application: AnyApplication) -> str | None:
+    return getattr(application.recorder, "using", None)
 
 
 def _applications(problems: list[str]) -> Iterator[AnyApplication]:

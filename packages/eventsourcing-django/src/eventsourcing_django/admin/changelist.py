@@ -33,6 +33,7 @@ class NewestFirst(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one row more than is shown: it tells whether there are older ones."""
+        self._default_database = databases(self.model)[0]
         rows = list(self.queryset[: self.list_per_page + 1])
         self.result_list = rows[: self.list_per_page]
         self.result_count = len(self.result_list)
@@ -59,10 +60,8 @@ class NewestFirst(ChangeList):
 
     def url_for_result(self, result: models.Model) -> str:
         """Give a row's address in the database that the list is of."""
-        default, *others = databases(self.model)
-        alias = result._state.db  # noqa: SLF001  # where Django says it was read
         url: str = super().url_for_result(result)
-        return f"{url}?{DATABASE}={alias}" if others and alias != default else url
+        return f"{url}?{DATABASE}={self.queryset.db}" if self.queryset.db != self._default_database else url
 
 
 class DatabaseFilter(admin.SimpleListFilter):

@@ -94,7 +94,7 @@ def _between(model_admin: "StoredEventRecordAdmin", request: HttpRequest, times:
     asked = [(name, time) for name, time in times.items() if time is not None]
     rows = model_admin.get_queryset(request)
     application = request.GET.get(ApplicationFilter.parameter_name)
-    found = first_positions(rows, application, [time for _, time in asked], applications_by_name()[0])
+    found = first_positions(rows, application, [time for _, time in asked], applications_by_name(rows.db)[0])
     if found is None:
         messages.error(request, "No event has a time that can be read here: its application is not known.")
         return {}

@@ -156,7 +156,7 @@ class AggregateRecordAdmin(ReadOnlyAdmin):
 
     def _decoded(self, record: Any) -> Decoded:
         if _SHOWN not in record.__dict__:
-            record.__dict__[_SHOWN] = decoded(record, applications_by_name()[0])
+            record.__dict__[_SHOWN] = decoded(record, applications_by_name(record._state.db)[0])  # noqa: SLF001
         return record.__dict__[_SHOWN]  # type: ignore[no-any-return]
 
 

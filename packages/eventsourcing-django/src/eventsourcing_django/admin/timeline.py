@@ -48,7 +48,7 @@ def timeline_view(model_admin: "StoredEventRecordAdmin", request: HttpRequest) -
     rows = _events(model_admin.get_queryset(request), application_name, originator_id, up_to)
     if not rows:
         raise Http404("There is no such aggregate, or it has no such version.")
-    applications, problems = applications_by_name()
+    applications, problems = applications_by_name(rows[0]._state.db)  # noqa: SLF001  # where they were read
     version = version or rows[0].originator_version
     known = applications.get(application_name)
     context = {
