@@ -118,6 +118,7 @@ class Records:
             return draft.session_id, await self._swap(draft, draft.old_id)
         raw, data = await self._sealed(draft)
         options = {"lifetime": self.lifetime.seconds, "ttl": draft.ttl}
+        new_id: object  # other people's stores may return anything
         if draft.before is None or draft.old_id in {None, draft.session_id}:
             new_id = await self.calls(self.store.write, session_id=draft.session_id, data=data, **options)
         else:
