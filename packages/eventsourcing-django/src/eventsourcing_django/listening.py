@@ -81,7 +81,7 @@ class Listener:
             while self._unannounced:
                 self._session.fetch_value("SELECT pg_advisory_lock_shared(%s)", [self._unannounced[-1].key])
                 self._unannounced.pop()
-        except django.db.OperationalError:
+        except django.db.Error:
             # A writer's transaction takes longer, or the session is lost, which shows when it is waited for.
             return
 

@@ -112,8 +112,9 @@ class PollingSubscription(_Base):
 
     def _bear(self, error: Exception) -> None:
         connection = connections[self._recorder.using]
-        if connection.connection is not None or not is_free(connection):
+        if not is_free(connection) or (connection.connection is not None and connection.is_usable()):
             raise error  # the database is there: it is something else
+        connection.close()
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = now

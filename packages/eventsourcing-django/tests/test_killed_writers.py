@@ -1,0 +1,56 @@
+"""A process that dies in the middle of a transaction leaves nothing behind."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from databases import added_database
+from django.core.management import call_command
+from school.applications import Dog, TrainingSchool
+
+TESTS = Path(__file__).parent
+
+_SAVE_AND_WAIT = """
+import signal, sys, django
+django.setup()
+from django.db import transaction
+from school.applications import TrainingSchool
+school = TrainingSchool(env={"PERSISTENCE_MODULE": "eventsourcing_django"})
+with transaction.atomic():
+    school.register("Fido")
+    open(sys.argv[1], "w").close()
+    signal.pause()
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path, django_db_setup, django_db_blocker):
+    """A migrated database of its own, which is `shared` here."""
+    postgres = request.param == "postgresql"
+    url = request.getfixturevalue("postgres_database") if postgres else f"sqlite://{tmp_path}/school.sqlite3"
+    with django_db_blocker.unblock(), added_database("shared", url):
+        call_command("migrate", database="shared", verbosity=0)
+        yield url
+
+
+def test_its_lock_is_free_and_nothing_is_stored(url, process_guard, tmp_path):
+    """Killed with SIGKILL after a save and before the commit; the next save does not wait."""
+    saved = tmp_path / "saved"
+    os.mkfifo(saved)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+        "SCHOOL_DATABASE_URL": url,
+    }
+    process = process_guard.spawn([sys.executable, "-c", _SAVE_AND_WAIT, str(saved)], env=environment)
+    with saved.open():  # opens when the other side does: after the save
+        pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(30)
+    env = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "shared", "DJANGO_LOCK_TIMEOUT": "20"}
+    school = TrainingSchool(env=env)
+    assert school.recorder.max_notification_id() is None
+    school.register("Rex")
+    assert Dog.create_id("Fido") not in school.repository
