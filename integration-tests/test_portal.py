@@ -24,11 +24,11 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds proces
 
 
 @contextmanager
-def portal(*arguments: str, mark: str) -> Iterator[subprocess.Popen]:
+def portal(*arguments: str, mark: str, **environment: str) -> Iterator[subprocess.Popen]:
     """A running demo whose processes all carry `mark` in their environment."""
     process = subprocess.Popen(
         [sys.executable, str(DEMO), *arguments],
-        env=os.environ | {MARKER: mark},
+        env=os.environ | environment | {MARKER: mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -73,15 +73,16 @@ def assert_none_left(mark: str, seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-def test_the_scripted_visit_holds_in_every_step_and_leaves_no_process():
-    """`demo.py --check` prints an ok line for each of its steps, exits 0, and nothing goes on running."""
+def test_the_scripted_visit_holds_in_every_step_and_leaves_nothing_behind(tmp_path):
+    """`demo.py --check` prints an ok line for each step and exits 0; no process is left, no file in the home."""
     mark = f"check-{os.getpid()}"
-    with portal("--check", mark=mark) as process:
+    with portal("--check", mark=mark, HOME=str(tmp_path)) as process:
         output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     assert len(re.findall(r"^ok      ", output, re.MULTILINE)) == STEPS, output
     assert "FAILED" not in output
     assert_none_left(mark)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_start_with_the_same_data_finds_it_and_plays_the_visit_again(tmp_path):

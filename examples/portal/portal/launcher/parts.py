@@ -34,6 +34,7 @@ def parts(addresses: Addresses, state: Path) -> dict[str, Part]:
     python = sys.executable
     gunicorn = ["--bind", f"127.0.0.1:{addresses.catalogue}", "--workers", "1", "--threads", "8"]
     quiet = ["--access-logfile", "-", "--graceful-timeout", "10", "--worker-tmp-dir", str(state)]
+    quiet += ["--no-control-socket"]  # it would stand in the home of whoever starts the demo
     front = ["--factory", "portal.front.app:create_app", "--host", "127.0.0.1", "--port", str(addresses.front)]
     hub = EXAMPLE / "portal" / "hub" / "jupyterhub_config.py"
     every = (
