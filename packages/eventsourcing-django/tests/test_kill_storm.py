@@ -118,7 +118,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice():
     for writer in writers:
         writer.join(60)
     school, receipts = TrainingSchool(env=ENV), Receipts(env=ENV)
-    receipts.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60)
+    receipts.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60 + 4 * SECONDS)
     stored = school.recorder.select_notifications(None, 1_000_000)
     deadline = time.monotonic() + 30
     while len(tail.seen) < len(stored) and tail.is_alive() and time.monotonic() < deadline:
