@@ -15,6 +15,7 @@ from starsessions.middleware import LoadGuard
 from starsessions.session import SessionHandler
 from starsessions.stores.redis import RedisStore
 from starsessions.updates import increment, update_session
+from starsessions.users import get_user_id, sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -315,3 +316,37 @@ async def test_a_chosen_id_that_two_requests_create(redis_client: Redis):
     for connection in connections:
         await connection.session.save()
     assert await contents((store, None), session_id) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("late", ["save", "increment"])
+async def test_a_user_who_was_signed_out_stays_signed_out(shared, late):
+    """A logout that leaves something in the session, a message for example, is not undone by a slow request."""
+    request = await begun(shared, None)
+    await sign_in(request, "ada")
+    request.session["cart"] = [1]
+    session_id = await request.session.save()
+    slow, logout = await begun(shared, session_id), await begun(shared, session_id)
+    logout.session.clear()
+    logout.session["message"] = "Goodbye"
+    assert await logout.session.save() == session_id
+    if late == "save":
+        slow.session["late"] = 1
+        assert await slow.session.save() == ""
+    else:
+        with pytest.raises(SessionGone):
+            await increment(slow, "late")
+    assert slow.session == {}
+    left = await begun(shared, session_id)
+    assert (get_user_id(left), left.session) == (None, {"message": "Goodbye"})
+
+
+@pytest.mark.parametrize("first", ["deletes", "changes"])
+async def test_what_was_taken_out_stays_out(shared, first):
+    """Of a key that one request deletes and another one changes nothing is left, whoever is first: it may be a login."""
+    session_id = await stored(shared, login={"name": "ada", "seen": 1}, other=1)
+    deleting, changing = await begun(shared, session_id), await begun(shared, session_id)
+    del deleting.session["login"]
+    changing.session["login"]["seen"] = 2
+    for request in (deleting, changing) if first == "deletes" else (changing, deleting):
+        await request.session.save()
+    assert await contents(shared, session_id) == {"other": 1}

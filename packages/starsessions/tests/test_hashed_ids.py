@@ -6,7 +6,7 @@ import pytest
 
 from starsessions import ImproperlyConfigured
 from starsessions.stores.redis import RedisStore
-from starsessions.users import list_sessions, sign_in
+from starsessions.users import list_sessions, revoke_all_sessions, sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -127,3 +127,22 @@ def test_refused_stage(redis_url):
     """An unknown stage is refused when the store is made."""
     with pytest.raises(ImproperlyConfigured, match="hash_ids"):
         RedisStore(url="env:NOTHING", hash_ids="sometimes")
+
+
+@pytest.mark.parametrize(("first", "then"), [("read", "migrate"), ("migrate", "read")])
+async def test_users_lists_on_the_way(make_site, stores, first, then):
+    """While servers of two stages move a record back and forth, the user's list knows it and can end it."""
+    sites = {stage: make_site(stores[stage], lifetime=600) for stage in (first, then)}
+
+    async def login(request):
+        await sign_in(request, "ada")
+        return await sites[first].views["show"](request)
+
+    sites[first].view(login)
+    async with sites[first].visitor() as visitor, sites[then].visitor() as moved:
+        await visitor.get("/login")
+        moved.cookies = visitor.cookies
+        await moved.get("/update?a=1")
+        assert len(await list_sessions(stores[first], "ada")) == 1
+        assert await revoke_all_sessions(stores[first], "ada") == 1
+        assert (await moved.get("/show")).json() == {}

@@ -377,6 +377,25 @@ async def test_errors_about_the_session_are_no_failures_of_the_store():
             await calls(refuse)
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyError, TypeError])
+async def test_one_visitor_cannot_close_the_store_for_all(make_site, error):
+    """A store that raises because of the id in one visitor's cookie, no UUID for example, is asked for the others'."""
+
+    class Picky(Failing):
+        async def read(self, session_id, lifetime):
+            if "attack" in session_id:
+                raise error(session_id)
+            return await super().read(session_id, lifetime)
+
+    site = make_site(Picky(), lifetime=60)
+    async with site.visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        for number in range(10):
+            with pytest.raises(error):
+                await visitor.get("/show", headers={"cookie": f"session=attack{number}"})
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}
+
+
 async def test_a_cancelled_request_is_no_failure_of_the_store():
     """Visitors who go away do not open the breaker."""
 

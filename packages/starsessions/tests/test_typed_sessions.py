@@ -317,3 +317,28 @@ def test_the_package_imports_neither_pydantic_nor_fastapi():
     code = "import starsessions, sys; print(sorted({'fastapi', 'pydantic', 'pytest', 'redis'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+async def test_the_log_does_not_quote_a_visitor(make_site, store, caplog):
+    """The report of data that do not fit names the field, and no key inside of it, which may be of a visitor's making."""
+
+    class Settings(TypedDict):
+        colours: dict[str, int]
+
+    site = make_site(store, lifetime=60)
+
+    @site.view
+    async def put(request):
+        request.session["colours"] = {"red\nERROR all is lost": "high"}
+        return Response()
+
+    @site.view
+    async def read(request):
+        return JSONResponse((await load_typed_session(request, Settings)).value)
+
+    async with site.visitor() as visitor:
+        await visitor.get("/put")
+        with caplog.at_level(logging.WARNING, logger="starsessions"):
+            await visitor.get("/read")
+    (record,) = caplog.records
+    assert record.reason == "colours (int_parsing)"

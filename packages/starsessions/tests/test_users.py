@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 from starlette.responses import JSONResponse, Response
@@ -172,6 +173,89 @@ async def test_signing_in_as_someone_else(site, visitor, store):
     assert len(await list_sessions(store, "bob")) == 1
 
 
+async def test_signing_in_as_someone_else_begins_anew(site, visitor):
+    """What the first user left in the session is not the next one's; the same user keeps it."""
+    await visitor.get("/login?user=ada")
+    await visitor.get("/update?secret=1")
+    await visitor.get("/login?user=ada")
+    assert (await visitor.get("/show")).json() == {"secret": "1"}
+    await visitor.get("/login?user=bob")
+    assert (await visitor.get("/show")).json() == {}
+    assert (await visitor.get("/me")).json() == "bob"
+
+
+async def test_revoking_this_session_too(site, visitor, store):
+    """A request that ends its own session sees it ended, and its browser forgets the cookie."""
+
+    @site.view
+    async def everywhere(request):
+        revoked = await revoke_all_sessions(request, get_user_id(request))
+        return JSONResponse([revoked, get_user_id(request), dict(request.session)])
+
+    await visitor.get("/login?user=ada")
+    await visitor.get("/update?a=1")
+    answer = await visitor.get("/everywhere")
+    assert answer.json() == [1, None, {}]
+    assert answer.headers["set-cookie"].startswith("session='';")
+    assert (await visitor.get("/everywhere")).json() == [0, None, {}]
+
+
+async def test_signing_in_after_revoking_all(site, visitor, store):
+    """Ending all sessions and signing in again in one request leaves one session: the new one."""
+
+    @site.view
+    async def fresh(request):
+        await revoke_all_sessions(request, "ada")
+        await sign_in(request, "ada")
+        return Response()
+
+    await visitor.get("/login?user=ada")
+    await visitor.get("/fresh")
+    assert (await visitor.get("/me")).json() == "ada"
+    assert len(await list_sessions(store, "ada")) == 1
+
+
+async def test_ending_all_after_signing_in(site, visitor, store):
+    """A session that is only being signed in is not among those that exist."""
+
+    @site.view
+    async def only_here(request):
+        await sign_in(request, "ada")
+        return JSONResponse(await revoke_all_sessions(request, "ada"))
+
+    assert (await visitor.get("/only_here")).json() == 0
+    assert (await visitor.get("/me")).json() == "ada"
+
+
+async def test_nobodys_sessions(site, visitor, store):
+    """A visitor who is not signed in has no sessions to list or to end."""
+
+    @site.view
+    async def nobody(request):
+        found = await list_sessions(request, get_user_id(request))
+        return JSONResponse([found, await revoke_session(request, None, "x"), await revoke_all_sessions(store, None)])
+
+    assert (await visitor.get("/nobody")).json() == [[], False, 0]
+
+
+@pytest.mark.parametrize("store", ["redis", "redis, hashed"], indirect=True)
+async def test_a_new_id_is_no_way_out(site, visitor, store, monkeypatch):
+    """A session that gets a new id between the reading of the list and the deleting of what is in it ends as well."""
+    await visitor.get("/login?user=ada")
+    known, renamed = type(store.users)._known, []
+
+    async def slowly(index, user_id):
+        entries = await known(index, user_id)
+        if not renamed:
+            renamed.append(await visitor.get("/regenerate"))
+        return entries
+
+    monkeypatch.setattr(type(store.users), "_known", slowly)
+    assert await revoke_all_sessions(store, "ada") == 1
+    assert (await visitor.get("/me")).json() is None
+    assert await list_sessions(store, "ada") == []
+
+
 async def test_revoking_others(site, store):
     """After a change of the password every other session of the user ends; this one and other users' go on."""
     async with site.visitor() as here, site.visitor() as there, site.visitor() as bob:
@@ -291,6 +375,22 @@ async def test_the_list_cleans_itself(redis_client, clock):
     key = store.keys.user("ada")
     assert await redis_client.hlen(key) == 1
     assert 0 < await redis_client.ttl(key) <= 60 + 600
+
+
+async def test_signing_in_does_not_look_at_the_whole_list(redis_client):
+    """Somebody who signs in ten thousand times costs the server no more each time, and what ended still leaves."""
+    store, now = RedisStore(connection=redis_client), int(time.time())
+    entry = {"name": "x", "device": "", "created": 0, "seen": 0}
+    key = store.keys.user("ada")
+    ended = {f"old-{number}": json.dumps({**entry, "ends": now - 1}) for number in range(5_000)}
+    going_on = {f"new-{number}": json.dumps({**entry, "ends": now + 1_000}) for number in range(5_000)}
+    await redis_client.hset(key, mapping={**ended, **going_on})
+    for _ in range(20):
+        before = await redis_client.hlen(key)
+        await store.users.put("ada", generate_session_id(), UserSession("", "", 0.0, 0.0), 60)
+        assert before - 63 <= await redis_client.hlen(key) <= before + 1
+    assert await redis_client.hlen(key) < 10_000
+    assert all([await redis_client.hexists(key, f"new-{number}") for number in range(0, 5_000, 100)])
 
 
 async def test_memory_forgets_lists_with_their_sessions(clock):

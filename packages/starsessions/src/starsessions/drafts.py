@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
+from starsessions.exceptions import SessionGone
 from starsessions.merge import changed_keys, merge
 
 if typing.TYPE_CHECKING:
@@ -41,11 +42,19 @@ class Draft:
         return not self.session and "user" not in self.metadata
 
     def rebase(self, theirs: Document, serializer: Serializer) -> None:
-        """Make this a change of `theirs`, which is in the store by now."""
+        """Make this a change of `theirs`, which is there by now. Raises SessionGone if the user was signed out."""
+        self._check_owner(theirs)
         if not self.wiped:
             base = self.before.untouched(serializer) if self.before else {}
             merge(self.session, base, theirs.data, serializer)
         self.before = theirs
+
+    def _check_owner(self, theirs: Document) -> None:
+        # An emptied session may go on under the same id, without its user or with another one. What this request
+        # did on behalf of the first user must neither sign them in again nor end up with whoever comes next.
+        owner = self.before.owner if self.before else None
+        if owner not in {None, theirs.owner} and self.metadata.get("user") == owner:
+            raise SessionGone("The user of the session was signed out by another request.")
 
 
 @dataclasses.dataclass(slots=True)
@@ -56,7 +65,8 @@ class Update(Draft):
     result: typing.Any = None
 
     def rebase(self, theirs: Document, serializer: Serializer) -> None:
-        """Make the change on `theirs`."""
+        """Make the change on `theirs`. Raises SessionGone if its user was signed out."""
+        self._check_owner(theirs)
         self.before = theirs
         self.session = theirs.untouched(serializer)
         self.result = self.change(self.session)

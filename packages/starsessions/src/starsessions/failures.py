@@ -59,7 +59,7 @@ class CircuitBreaker:
         self._closed_until = time.monotonic() + self.pause
 
     def abandoned(self) -> None:
-        """The call ended before anything was learned about the store."""
+        """The call ended, and nothing was learned about whether the store works."""
         self._probing = False
 
 
@@ -99,7 +99,11 @@ class StoreCalls:
             self.breaker.succeeded()
             raise
         except Exception as error:
-            self.breaker.failed()
+            # A store that cannot work with what a visitor sent, an id that is no UUID for example, works for others.
+            if isinstance(error, (LookupError, TypeError, ValueError)):
+                self.breaker.abandoned()
+            else:
+                self.breaker.failed()
             if self.policy == "raise":
                 raise
             raise SessionStoreUnavailable(f"The session store failed: {type(error).__name__}.") from error

@@ -10,7 +10,8 @@ __all__ = ["fingerprint", "generate_session_id", "hash_id", "is_acceptable_id", 
 
 _GENERATED = re.compile(r"[0-9a-f]{32}")
 # Applications may name sessions themselves (an OpenID `sid`, a UUID), so more than our own form is looked up.
-# The characters are harmless in cookies, headers, Redis keys and file names; the length bounds what is echoed.
+# The characters are harmless in cookies, headers and Redis keys (not in file names: a store of files has to hash
+# them); the length bounds what is echoed.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
 
 

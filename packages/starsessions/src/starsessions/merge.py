@@ -20,15 +20,16 @@ def merge(
 ) -> None:
     """Bring into `mine` what `theirs` changed since `base`; a key that both changed stays as it is in `mine`.
 
+    A key that they took out is gone, whatever `mine` has made of it: it may have been a login.
     Values count as changed when they would be stored differently, so a list and a tuple of the same items are
     the same and `1` and `True` are not.
     """
     stored = serializer.deserialize(serializer.serialize(mine))  # keys become texts, as they are in the other two
+    for key in base.keys() - theirs.keys():
+        mine.pop(key, None)
     for key in changed_keys(base, theirs, serializer) - changed_keys(base, stored, serializer):
         if key in theirs:
             mine[key] = theirs[key]
-        else:
-            mine.pop(key, None)
 
 
 def changed_keys(before: dict[str, typing.Any], after: dict[str, typing.Any], serializer: Serializer) -> set[str]:

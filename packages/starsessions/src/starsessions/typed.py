@@ -139,10 +139,15 @@ class _Shape(typing.Generic[T]):
         except ValidationError:
             return None
 
+    def _field(self, place: tuple[int | str, ...]) -> str:
+        # No deeper: further inside, a place is named by keys of the data, which may be whatever a visitor sent.
+        name = self._key if self._key is not None else (place or ("the value",))[0]
+        return str(name).encode("unicode_escape").decode()
+
     def _report(self, error: ValidationError, session_id: str | None) -> None:
         # Neither the values nor the texts of validators, which may quote them.
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        reason = ", ".join(f"{'.'.join(map(str, item['loc'])) or 'the value'} ({item['type']})" for item in found)
+        reason = ", ".join(dict.fromkeys(f"{self._field(item['loc'])} ({item['type']})" for item in found))
         session = fingerprint(session_id or "")
         extra = {"event": "session.shape_mismatch", "session": session, "reason": reason}
         _logger.warning("Session %s does not fit %s and counts as new: %s", session, self.name, reason, extra=extra)

@@ -14,6 +14,7 @@ from the store; a request that is using it at that moment does not bring it back
 from __future__ import annotations
 
 import dataclasses
+import typing
 
 from starlette.requests import HTTPConnection
 
@@ -22,6 +23,9 @@ from starsessions.ids import hash_id
 from starsessions.session import get_session_handler
 from starsessions.stores.base import SessionStore
 from starsessions.stores.user_index import UserIndex, UserSession
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "UserSession",
@@ -40,6 +44,7 @@ Source = HTTPConnection | SessionStore
 async def sign_in(connection: HTTPConnection, user_id: str) -> None:
     """Make this session the user's, under a new id; it is stored when the response starts.
 
+    Its data stay, unless they are those of another user who was signed in: then the session begins empty.
     `user_id` is any text that names the user for good. It is kept in the session's metadata, hashed in key names.
     Raises ImproperlyConfigured if the store keeps no lists of users' sessions.
     """
@@ -48,6 +53,8 @@ async def sign_in(connection: HTTPConnection, user_id: str) -> None:
     handler = get_session_handler(connection)
     _index(handler.store)
     await handler.load()
+    if handler.user_id not in {None, user_id}:
+        connection.session.clear()
     handler.user_id = user_id
     handler.regenerate_id()
 
@@ -67,17 +74,21 @@ def get_user_id(connection: HTTPConnection) -> str | None:
     return handler.user_id
 
 
-async def list_sessions(source: Source, user_id: str) -> list[UserSession]:
-    """Return the user's sessions, the one last seen first. `source` is a connection or the store."""
-    found = await _index(_store(source)).entries(user_id)
+async def list_sessions(source: Source, user_id: str | None) -> list[UserSession]:
+    """Return the user's sessions, the one last seen first; None, who is not signed in, has none.
+
+    `source` is a connection or the store.
+    """
+    index = _index(_store(source))
+    found = [] if user_id is None else await index.entries(user_id)
     own = _own_handles(source)
     marked = (dataclasses.replace(session, current=session.handle in own) for session in found)
     return sorted(marked, key=lambda session: session.last_seen, reverse=True)
 
 
-async def revoke_session(source: Source, user_id: str, handle: str) -> bool:
+async def revoke_session(source: Source, user_id: str | None, handle: str) -> bool:
     """End one of the user's sessions, by the handle from `list_sessions`; return whether there was one."""
-    return bool(await _index(_store(source)).revoke(user_id, lambda other: other == handle))
+    return bool(await _revoke(source, user_id, lambda other: other == handle))
 
 
 async def revoke_other_sessions(connection: HTTPConnection) -> int:
@@ -86,12 +97,27 @@ async def revoke_other_sessions(connection: HTTPConnection) -> int:
     if user_id is None:
         return 0
     own = _own_handles(connection)
-    return await _index(_store(connection)).revoke(user_id, lambda handle: handle not in own)
+    return await _revoke(connection, user_id, lambda handle: handle not in own)
 
 
-async def revoke_all_sessions(source: Source, user_id: str) -> int:
+async def revoke_all_sessions(source: Source, user_id: str | None) -> int:
     """End all of the user's sessions, this one included; return how many there were."""
-    return await _index(_store(source)).revoke(user_id, lambda _: True)
+    return await _revoke(source, user_id, lambda _: True)
+
+
+async def _revoke(source: Source, user_id: str | None, chosen: Callable[[str], bool]) -> int:
+    index = _index(_store(source))
+    revoked = 0 if user_id is None else await index.revoke(user_id, chosen)
+    if isinstance(source, HTTPConnection) and _is_own(source, user_id, chosen):
+        await get_session_handler(source).destroy()  # the request and the browser learn of it
+    return revoked
+
+
+def _is_own(connection: HTTPConnection, user_id: str | None, chosen: Callable[[str], bool]) -> bool:
+    """Tell whether the session of this request is one of those; one that is only being signed in is not."""
+    document = get_session_handler(connection).document
+    is_users = document is not None and document.owner is not None and document.owner == user_id
+    return is_users and all(map(chosen, _own_handles(connection)))
 
 
 def _store(source: Source) -> SessionStore:

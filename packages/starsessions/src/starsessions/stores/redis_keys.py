@@ -35,7 +35,7 @@ class SessionKeys:
 
     def written(self, session_id: str) -> str:
         """Return the key that the session is stored under."""
-        return self._key(self.name(session_id))
+        return self._key(session_id if self._stage in {"never", "read"} else _HASHED + hash_id(session_id))
 
     def searched(self, session_id: str) -> list[str]:
         """Return the keys that the session may be under; the one it is stored under comes first."""
@@ -45,8 +45,9 @@ class SessionKeys:
         return [plain, hashed] if self._stage == "read" else [hashed, plain]
 
     def name(self, session_id: str) -> str:
-        """Return what of the stored key is the session's own: the key without the prefix."""
-        return session_id if self._stage in {"never", "read"} else _HASHED + hash_id(session_id)
+        """Return what a list of sessions has to know to find the key: the id, as long as it may be under it."""
+        # At "migrate" servers of the stage before may move a record back to its plain key.
+        return _HASHED + hash_id(session_id) if self._stage == "always" else session_id
 
     def named(self, name: str, handle: str) -> list[str]:
         """Return the keys of a session that was stored under `name` and may be hashed by now."""

@@ -56,8 +56,9 @@ return false
 
 NOTE = Script("""
 -- KEYS: the list of one user's sessions. ARGV: now, handle, entry, seconds to live.
--- Adds the entry; entries whose sessions must have ended by now leave.
-local entries = redis.call('HGETALL', KEYS[1])
+-- Adds the entry; entries whose sessions must have ended by now leave. A few are looked at each time, so that
+-- somebody who signs in again and again keeps the server no busier than others; a short list is looked at whole.
+local entries = redis.call('HRANDFIELD', KEYS[1], 64, 'WITHVALUES')
 for i = 1, #entries, 2 do
   local known, entry = pcall(cjson.decode, entries[i + 1])
   if not known or entry.ends < tonumber(ARGV[1]) then redis.call('HDEL', KEYS[1], entries[i]) end

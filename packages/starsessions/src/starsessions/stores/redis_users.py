@@ -22,6 +22,10 @@ __all__ = ["RedisUserIndex"]
 
 # Reading renews a session without touching its entry, which is therefore kept for a while longer.
 _SPARE_SECONDS = 600
+# Whoever gives a session a new id again and again cannot keep a revocation busy for ever.
+_ROUNDS = 20
+
+_Entries = dict[str, dict[str, typing.Any]]
 
 
 class RedisUserIndex(UserIndex):
@@ -69,28 +73,49 @@ class RedisUserIndex(UserIndex):
         ]
 
     async def revoke(self, user_id: str, chosen: Callable[[str], bool]) -> int:
-        """Delete sessions and their entries in two round trips, however many there are."""
-        doomed = {handle: content for handle, content in (await self._known(user_id)).items() if chosen(handle)}
-        if not doomed:
-            return 0
-        client = self._client()
+        """Delete sessions and their entries in two round trips, however many there are.
+
+        More are needed only if sessions of the user were given new ids at the same moment.
+        """
+        known, revoked = await self._known(user_id), 0
+        for _ in range(_ROUNDS):
+            doomed = {handle: content for handle, content in known.items() if chosen(handle)}
+            if not doomed:
+                break
+            ended, known = await self._delete(user_id, doomed)
+            revoked += ended
+        return revoked
+
+    async def _delete(self, user_id: str, doomed: _Entries) -> tuple[int, _Entries]:
+        """Delete sessions and their entries; return how many there were, and the entries that are there now."""
+        client, users_key = self._client(), self._keys.user(user_id)
         keys = [self._keys.named(content["name"], handle) for handle, content in doomed.items()]
-        async with client.pipeline(transaction=not isinstance(client, RedisCluster)) as pipeline:
+        is_cluster = isinstance(client, RedisCluster)
+        async with client.pipeline(transaction=not is_cluster) as pipeline:
             for key in itertools.chain(*keys):
                 pipeline.delete(key)
             # Last: should the connection break on the way, the list still knows what is left.
-            pipeline.hdel(self._keys.user(user_id), *doomed)
-            return sum(_per_session(keys, await pipeline.execute()))
+            pipeline.hdel(users_key, *doomed)
+            # A session that was renamed since the list was read has its new entry by now. The nodes of a cluster
+            # answer independently of each other, so there it is looked up when all have.
+            if not is_cluster:
+                pipeline.hgetall(users_key)
+            answers = await pipeline.execute()
+        known = await self._known(user_id) if is_cluster else _entries(answers.pop())
+        return sum(_per_session(keys, answers)), known
 
-    async def _known(self, user_id: str) -> dict[str, dict[str, typing.Any]]:
-        found = await self._client().hgetall(self._keys.user(user_id))
-        return {_text(handle): json.loads(content) for handle, content in found.items()}
+    async def _known(self, user_id: str) -> _Entries:
+        return _entries(await self._client().hgetall(self._keys.user(user_id)))
 
 
 def _per_session(keys: list[list[str]], answers: list[int]) -> list[bool]:
     """Tell for each session whether one of its keys was there."""
     found = iter(answers)
     return [sum(itertools.islice(found, len(of_session))) > 0 for of_session in keys]
+
+
+def _entries(found: dict[typing.Any, typing.Any]) -> _Entries:
+    return {_text(handle): json.loads(content) for handle, content in found.items()}
 
 
 def _text(value: bytes | str) -> str:
