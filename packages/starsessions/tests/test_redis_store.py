@@ -159,3 +159,14 @@ async def test_ids_of_the_applications_choice(make_site, redis_client):
             await visitor.get(path)
             assert visitor.cookies["session"] == name
             assert (await visitor.get("/look")).text == "1"
+
+
+async def test_another_programs_list_is_not_adopted(make_site, redis_client, caplog):
+    """Where unknown ids are adopted, one that names another program's list leads to no error, and not to the list."""
+    await redis_client.rpush("their-list", 1)
+    site = make_site(RedisStore(connection=redis_client, prefix=""), lifetime=60, strict_ids=False)
+    async with site.visitor() as visitor:
+        answer = await visitor.get("/update?a=1", headers={"cookie": "session=their-list"})
+    assert answer.status_code == 200
+    assert await redis_client.lrange("their-list", 0, -1) == [b"1"]
+    assert [record.event for record in caplog.records] == ["session.gone"]

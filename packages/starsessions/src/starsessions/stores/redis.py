@@ -183,7 +183,7 @@ async def _answer(answer: Awaitable[typing.Any]) -> typing.Any:
 
 def _record(answer: typing.Any) -> bytes:
     """Return the bytes that Redis answered with; clients with `decode_responses` give text."""
-    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+    if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
         return b""  # a list or hash of another program's: no session of ours
     if isinstance(answer, Exception):
         raise answer
@@ -191,5 +191,5 @@ def _record(answer: typing.Any) -> bytes:
 
 
 async def _present(answer: Awaitable[typing.Any]) -> bytes | None:
-    found = await answer
-    return found.encode() if isinstance(found, str) else found
+    found = await _answer(answer)
+    return None if found is None else _record(found)
