@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import traceback
 
 import pytest
 from starlette.datastructures import Secret as StarletteSecret
 
 from pentad_config import KeyRing, Secret, SecretMisuse
 from starsessions import CookieStore, ImproperlyConfigured
+from starsessions.encryptors import AESGCMEncryptor, FernetEncryptor
 
 pytestmark = pytest.mark.anyio
 
@@ -101,11 +103,37 @@ async def test_blanks_belong_to_the_key():
     assert await reads(CookieStore(Secret("TOP SECRET")), cookie)
 
 
-@pytest.mark.parametrize("empty", ["", b"", [], [""]], ids=repr)
-def test_no_key(empty):
-    """An empty key, or none, is refused."""
-    with pytest.raises(ImproperlyConfigured, match="secret_key"):
-        CookieStore(empty)
+NO_KEYS = {
+    "text": "",
+    "bytes": b"",
+    "no item": [],
+    "an empty item": [""],
+    "one of several": [NEW, ""],
+    "Secret": Secret(""),
+    "bytes in a Secret": Secret(b""),
+    "Secrets": [Secret(NEW), Secret("")],
+    "callable": lambda: "",
+    "a callable's Secret": Secret(lambda: ""),
+    "blanks": " \n",
+    "starlette": StarletteSecret(""),
+}
+
+
+@pytest.mark.parametrize("empty", NO_KEYS.values(), ids=NO_KEYS)
+@pytest.mark.parametrize("kind", [CookieStore, FernetEncryptor, AESGCMEncryptor])
+def test_no_key(kind, empty):
+    """An empty key, or none, is refused in every form: what it protects, anybody could make."""
+    with pytest.raises(ImproperlyConfigured, match=r"key: (no key was given|key \d (is empty|cannot be used))"):
+        kind(empty)
+
+
+async def test_a_key_that_becomes_empty_does_not_sign():
+    """A vault that answers with nothing stops the signing instead of weakening it."""
+    keys = [NEW]
+    store = CookieStore(lambda: keys[0])
+    keys[0] = ""
+    with pytest.raises(ImproperlyConfigured, match="secret_key: key 1 is empty"):
+        await store.write("", b"data", lifetime=0, ttl=0)
 
 
 @pytest.mark.parametrize("misused", [str(Secret("x")), "**********", 42], ids=repr)
@@ -113,3 +141,11 @@ def test_markers_are_no_keys(misused):
     """What a Secret prints as, and what is no key at all, is refused instead of signing with it."""
     with pytest.raises(SecretMisuse, match="secret_key"):
         CookieStore(misused)
+
+
+def test_what_was_refused_half_built_can_be_shown():
+    """Reports of errors print the objects they find in the frames."""
+    with pytest.raises(SecretMisuse) as caught:
+        CookieStore("*" * 10)
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "<Keys 0>" in [frame.locals.get("self") for frame in told.stack if frame.locals]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import abc
 import base64
-import binascii
 import os
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
-from pentad_config import ConfigError, KeyRing, Secret
-from starsessions.exceptions import ImproperlyConfigured
 from starsessions.keys import KeyLike, Keys
 
 if typing.TYPE_CHECKING:
@@ -73,7 +70,10 @@ class FernetEncryptor(Encryptor):
     def __init__(self, key: KeyLike | Fernet | MultiFernet, *, accept_plaintext: bool = False) -> None:
         self._accept_plaintext = accept_plaintext
         self._ready = key if _is_fernet(key) else None
-        self._keys = None if self._ready else _keys(typing.cast("KeyLike", key), _multi_fernet, _no_fernet_key)
+        try:
+            self._keys = None if self._ready else Keys(key, _multi_fernet, name=_NAME, check=_no_fernet_key)  # type: ignore[arg-type]
+        finally:
+            del key  # a traceback with local variables would show it
         self._cipher()  # a key that cannot work is refused here, not at the first request
 
     @property
@@ -122,7 +122,10 @@ class AESGCMEncryptor(Encryptor):
     def __init__(
         self, key: KeyLike, *, bind: bool = True, accept_unbound: bool = True, accept_plaintext: bool = False
     ) -> None:
-        self._keys = _keys(key, _aesgcm, _no_aes_key)
+        try:
+            self._keys = Keys(key, _aesgcm, name=_NAME, check=_no_aes_key)
+        finally:
+            del key  # a traceback with local variables would show it
         self._bind = bind
         self._accept_unbound = accept_unbound or not bind
         self._accept_plaintext = accept_plaintext
@@ -131,6 +134,7 @@ class AESGCMEncryptor(Encryptor):
     @property
     def key(self) -> bytes:
         """The key that encrypts."""
+        self._keys.current()  # refuses what is no key
         return _aes_key(self._keys.newest_first()[0])
 
     @property
@@ -183,47 +187,25 @@ class AESGCMEncryptor(Encryptor):
         return typing.cast("list[AESGCM]", self._keys.current())
 
 
-def _keys(key: KeyLike, build: Callable[[list[str | bytes]], object], check: Callable[[str], str | None]) -> Keys:
-    """Return the keys; those of a file or variable are checked when they are read, so that bad ones replace none."""
-    if isinstance(key, str) and key.startswith(("env:", "file:")):
-        key = Secret.at(key, name=_NAME)
-    if isinstance(key, Secret) and key.ref is not None and isinstance(key.reveal(), str):
-        try:
-            key = KeyRing(key, min_length=1, name=_NAME, check=check)
-        except ConfigError as error:
-            raise ImproperlyConfigured(str(error)) from None
-    return Keys(key, build, name=_NAME)
-
-
 def _is_fernet(key: object) -> bool:
     return type(key).__module__ == "cryptography.fernet"
-
-
-def _no_fernet_key(key: str) -> str | None:
-    try:
-        _multi_fernet([key])
-    except ImproperlyConfigured as error:
-        return f"cannot be used. {error}"
-    return None
-
-
-def _no_aes_key(key: str) -> str | None:
-    try:
-        _aes_key(key)
-    except ImproperlyConfigured as error:
-        return f"cannot be used. {error}"
-    return None
 
 
 def _multi_fernet(keys: list[str | bytes]) -> MultiFernet:
     from cryptography.fernet import Fernet, MultiFernet
 
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def _no_fernet_key(key: str | bytes) -> str | None:
     try:
-        return MultiFernet([Fernet(key) for key in keys])
-    except (ValueError, binascii.Error):
-        raise ImproperlyConfigured(
-            "A Fernet key is 32 bytes in URL-safe base64 (44 characters); make one with Fernet.generate_key()."
-        ) from None  # the cause could quote the key
+        _multi_fernet([key])
+    except ValueError:
+        return (
+            "cannot be used. A Fernet key is 32 bytes in URL-safe base64 (44 characters); make one with "
+            "Fernet.generate_key()."
+        )
+    return None
 
 
 def _aesgcm(keys: list[str | bytes]) -> list[AESGCM]:
@@ -232,19 +214,23 @@ def _aesgcm(keys: list[str | bytes]) -> list[AESGCM]:
     return [AESGCM(_aes_key(key)) for key in keys]
 
 
-def _aes_key(key: str | bytes) -> bytes:
-    raw = key if isinstance(key, bytes) else _decoded(key)
-    if len(raw) not in _KEY_BYTES:
-        raise ImproperlyConfigured(
-            f"An AES-GCM key is 16, 24 or 32 bytes, or text that encodes 32 bytes; this one has {len(raw)} bytes."
-        )
-    return raw
-
-
-def _decoded(text: str) -> bytes:
+def _no_aes_key(key: str | bytes) -> str | None:
     try:
-        if len(text) == 64:
-            return bytes.fromhex(text)
-        return base64.urlsafe_b64decode(text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4))
+        size = len(_aes_key(key))
     except ValueError:
-        raise ImproperlyConfigured("An AES-GCM key given as text is base64 or hexadecimal.") from None
+        return "cannot be used. An AES-GCM key given as text is base64 or hexadecimal."
+    if size in _KEY_BYTES:
+        return None
+    return (
+        "cannot be used. An AES-GCM key is 16, 24 or 32 bytes, or text that encodes 32 bytes; "
+        f"this one has {size} bytes."
+    )
+
+
+def _aes_key(key: str | bytes) -> bytes:
+    """Return the key's bytes. Raises ValueError for text that encodes none."""
+    if isinstance(key, bytes):
+        return key
+    if len(key) == 64:
+        return bytes.fromhex(key)
+    return base64.urlsafe_b64decode(key.replace("+", "-").replace("/", "_") + "=" * (-len(key) % 4))

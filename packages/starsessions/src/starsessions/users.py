@@ -1,5 +1,7 @@
 """A user's sessions: signing in and out, listing the devices, ending sessions elsewhere.
 
+::
+
     await sign_in(request, "ada")                     # at login, instead of regenerate_session_id
     for session in await list_sessions(request, "ada"):
         ...                                           # session.device, session.last_seen, session.handle
@@ -48,7 +50,7 @@ async def sign_in(connection: HTTPConnection, user_id: str) -> None:
     `user_id` is any text that names the user for good. It is kept in the session's metadata, hashed in key names.
     Raises ImproperlyConfigured if the store keeps no lists of users' sessions.
     """
-    if not isinstance(user_id, str) or not user_id:
+    if not user_id or not isinstance(user_id, str):
         raise TypeError(f"user_id: a text that is not empty is needed, not {user_id!r}.")
     handler = get_session_handler(connection)
     _index(handler.store)

@@ -34,7 +34,10 @@ class CookieStore(SessionStore):
     def __init__(self, secret_key: KeyLike, max_size: int = 4096) -> None:
         self.max_size = max_size
         self.traits = StoreTraits(expires=True, cookie_limit=max_size)
-        self._keys = Keys(secret_key, _signer, name="secret_key")
+        try:
+            self._keys = Keys(secret_key, _signer, name="secret_key")
+        finally:
+            del secret_key  # a traceback with local variables would show it
         self._warn_about_short_keys()
 
     async def read(self, session_id: str, lifetime: int) -> bytes:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Sequence
 from redis import Redis as SyncRedis
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.connection import parse_url
 from redis.exceptions import ResponseError
 
 from pentad_config import Secret
@@ -19,6 +18,7 @@ from starsessions.exceptions import ImproperlyConfigured
 from starsessions.stores.base import SessionStore, StoreTraits
 from starsessions.stores.redis_keys import HashIds, Prefix, SessionKeys, prefix_factory
 from starsessions.stores.redis_scripts import SWAP
+from starsessions.stores.redis_url import redis_options
 from starsessions.stores.redis_users import RedisUserIndex
 
 __all__ = ["RedisStore", "prefix_factory"]
@@ -162,10 +162,10 @@ def _as_secret(url: str | Secret | None) -> Secret:
 
 
 def _connect(url: Secret) -> typing.Any:
-    options: dict[str, typing.Any] = dict(parse_url(url.text()))
+    options = redis_options(url)
     username = options.pop("username", None)
     if options.pop("password", None) is not None:
-        password = Secret(lambda: parse_url(url.text())["password"], name="redis password")
+        password = Secret(lambda: redis_options(url)["password"], name="redis password")
         options["credential_provider"] = RedisCredentials(password, username)
     return Redis.from_pool(ConnectionPool(**options))
 
