@@ -180,3 +180,14 @@ async def test_an_old_signature_is_cleared(make_site, clock):
         assert (await visitor.get("/show", headers=header)).headers["set-cookie"].startswith("session='';")
         assert (await visitor.get("/update?b=1", headers=header)).json() == {"b": "1"}
         assert (await visitor.get("/show")).json() == {"b": "1"}
+
+
+async def test_unreadable_records_are_never_adopted(make_site, store):
+    """Where unknown ids are adopted, one under which there is something unreadable still is not: it stays as it is."""
+    site = make_site(store, lifetime=60, strict_ids=False)
+    async with site.visitor() as visitor:
+        known = await store.write("chosen-id", b"\xff", lifetime=60, ttl=60)
+        answer = await visitor.get("/update?a=1", headers={"cookie": f"session={known}"})
+    assert answer.json() == {"a": "1"}
+    assert answer.cookies["session"] not in {known, "chosen-id"}
+    assert await store.read(known, lifetime=60) == b"\xff"
