@@ -169,6 +169,30 @@ def test_a_file_that_never_settles_is_an_error_only_at_the_start(tmp_path, monke
     )
 
 
+@pytest.mark.parametrize("ahead", [0.2, 30, 59, 3600])
+def test_a_file_from_a_server_whose_clock_is_ahead_is_read_at_the_start(tmp_path, ahead):
+    """It stands still between two looks, which is what counts; its time says nothing of its age."""
+    path = write(tmp_path / "k", KEY)
+    later = time.time() + ahead
+    os.utime(path, (later, later))
+    assert at(path).reveal() == KEY
+
+
+def test_a_file_that_is_written_by_a_server_whose_clock_is_ahead_is_waited_for(tmp_path, monkeypatch):
+    """What was read before it stood still is not used."""
+    path = write(tmp_path / "k", KEY[:5])
+    later = time.time() + 30
+    os.utime(path, (later, later))
+    contents = iter([KEY[:9], KEY])
+
+    def go_on(_):
+        path.write_text(next(contents, KEY))
+        os.utime(path, (later, later))
+
+    monkeypatch.setattr("pentad_config.files.time.sleep", lambda _: None if path.read_text() == KEY else go_on(_))
+    assert at(path).reveal() == KEY
+
+
 def test_a_write_during_the_read_is_noticed(tmp_path, monkeypatch):
     """What was read is dropped and read again: else the old value would pass for the new file's."""
     path = write(tmp_path / "k", "old-value")

@@ -4,10 +4,11 @@ import copy
 import os
 import pickle
 import time
+import traceback
 
 import pytest
 
-from pentad_config import ConfigError, KeyRing, Secret, override
+from pentad_config import ConfigError, KeyRing, Secret, SecretMisuse, override
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 
@@ -203,3 +204,35 @@ def test_a_ring_shows_no_key(tmp_path):
     assert A.encode() not in data
     assert pickle.loads(data).primary == A
     assert copy.deepcopy({"ring": ring})["ring"] is ring
+
+
+@pytest.mark.parametrize("empty", ["", b"", " ", Secret(""), Secret(lambda: "")], ids=repr)
+def test_an_empty_item_is_refused(empty):
+    """It is a key that somebody forgot to set; alone and beside others it is an error."""
+    with pytest.raises(ConfigError, match=r"^keys: item 2 is empty\.$"):
+        KeyRing(["k" * 32, empty])
+    with pytest.raises(ConfigError, match="no keys in the given text"):
+        KeyRing([empty])
+
+
+REFUSED = {
+    "too short": ["short-key"],
+    "one of two too short": ["k" * 32, "short-key"],
+    "no UTF-8": ["short-key" + "\udc80" * 30],
+    "beside what is no key": ["short-key", 42],
+    "inside what is no key": [{"key": "short-key"}],
+    "no sequence of keys": 42,
+    "bytes": b"short-key",
+    "text": "short-key",
+}
+
+
+@pytest.mark.parametrize("source", REFUSED.values(), ids=REFUSED)
+def test_no_frame_of_a_refusal_shows_a_key(source):
+    """Reports of errors print the variables of every function on the way, this ring among them."""
+    with pytest.raises((ConfigError, SecretMisuse)) as caught:
+        KeyRing(source)
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in told.stack if frame.filename != __file__]
+    assert frames[0].locals["self"] == "<KeyRing>"
+    assert "short-key" not in " ".join(f"{frame.locals}" for frame in frames) + str(caught.value)

@@ -57,6 +57,34 @@ def test_what_is_no_secret_is_refused_without_showing_it():
         Guest(key=12345, port=1)
 
 
+@pytest.mark.parametrize("wrong", [[VALUE], {"a": VALUE}, (VALUE,)], ids=lambda wrong: type(wrong).__name__)
+def test_a_secret_inside_of_what_is_no_secret_is_not_shown(wrong):
+    """A configuration file may hold a list where one text is wanted; the error tells its type and field."""
+
+    class Plain(pydantic.BaseModel):
+        key: Secret
+
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Plain(key=wrong)
+    (error,) = caught.value.errors()
+    assert (error["loc"], error["type"]) == (("key",), "secret_type")
+    assert error["input"] == f"<{type(wrong).__name__}: redacted>"
+    assert VALUE not in str(caught.value) + repr(caught.value.errors()) + caught.value.json()
+
+
+def test_a_model_of_text_hides_its_input_when_a_field_is_missing():
+    """With the option of pydantic's that the module's documentation names."""
+
+    class Plain(pydantic.BaseModel):
+        model_config = {"hide_input_in_errors": True}
+        key: Secret
+        port: int
+
+    with pytest.raises(pydantic.ValidationError, match="port") as caught:
+        Plain(key=VALUE)
+    assert VALUE not in str(caught.value)
+
+
 def test_dumps_show_the_marker():
     """In Python and in JSON, also in the schema's serialisation of bytes."""
     found = Guest(key=VALUE.encode(), port=1)

@@ -117,6 +117,31 @@ def test_a_secret_alone_in_an_f_string_refuses_to_become_bytes(secret):
             text.encode()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.strip(),
+        lambda text: text.lstrip(),
+        lambda text: text.rstrip(),
+        lambda text: text.strip("<>"),
+        lambda text: text[:32],
+        lambda text: text[0],
+        lambda text: text.ljust(64),
+        lambda text: text.rjust(64, "0"),
+        lambda text: text.center(64),
+        lambda text: text.zfill(64),
+        lambda text: text * 2,
+    ],
+)
+def test_what_is_cut_or_padded_from_str_of_a_secret_refuses_to_become_a_key(secret, change):
+    """Code that brings a key to the length that a cipher wants gets the same error as code that takes it as it is."""
+    changed = change(str(secret))
+    with pytest.raises(SecretMisuse, match="was about to be used as bytes"):
+        changed.encode()
+    with pytest.raises(SecretMisuse, match="redaction marker"):
+        Secret(changed)
+
+
 @pytest.mark.parametrize("marker", [MARK, f"redis://:{MARK}@host", "**********", b"********", f"x{MARK}".encode()])
 def test_a_marker_is_refused_where_a_secret_is_wanted(marker):
     """What was printed instead of a secret cannot be used as one."""
@@ -222,3 +247,11 @@ def test_reveal_refuses_what_is_no_secret():
     """The message names the type, never the value."""
     with pytest.raises(SecretMisuse, match="db: text, bytes, a Secret or a callable is needed, not int"):
         reveal(12345, name="db")
+
+
+def test_a_secret_that_was_refused_half_built_can_be_shown():
+    """Reports of errors print the objects they find in the frames."""
+    with pytest.raises(SecretMisuse) as caught:
+        Secret("*" * 10, name="APP_KEY")
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert MARK in [frame.locals.get("self") for frame in told.stack if frame.locals]

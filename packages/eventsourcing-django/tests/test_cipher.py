@@ -1,6 +1,7 @@
 """Keys of encrypted events, and changing them."""
 
 import os
+import traceback
 
 import pytest
 from eventsourcing.cipher import AESCipher
@@ -109,6 +110,16 @@ def test_keys_do_not_show():
     ring = cipher(OLD)
     assert OLD not in repr(ring)
     assert OLD not in repr(vars(ring))
+
+
+def test_no_frame_of_a_refusal_shows_a_key():
+    """Reports of errors print the variables of every function on the way."""
+    with pytest.raises(ConfigError) as caught:
+        cipher(f"{OLD} {NEW[:-4]}")
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in told.stack if frame.filename != __file__]
+    assert frames
+    assert all(key not in f"{frame.locals}" for frame in frames for key in (OLD, NEW[:-4]))
 
 
 def test_an_application_is_encrypted(alias):

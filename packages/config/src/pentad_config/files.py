@@ -99,21 +99,24 @@ class FileSource(Source):
 
     def _adopt(self) -> None:
         with self.lock:
+            before: Signature | None = None
             for _ in range(_TRIES):
-                found = self._read_settled()
-                if found is not None:
-                    raw, generation = found
+                raw, generation, settled = self._read_once()
+                # Unchanged since the last look, a moment ago: so it stands still whatever a server's clock says.
+                if generation is not None and (settled or generation == before):
                     self.remember(self._cleaned(raw))
                     self.generation = generation
                     return
                 if self.recent:
                     self._due = 0.0  # still being written: serve the last good value and look again at once
                     return
+                before = generation
                 time.sleep(QUIET_NS / 1e9)
+            del raw  # a traceback with local variables would show it
             self._refuse("kept changing while it was read. Write a new file and rename it over the old one.")
 
-    def _read_settled(self) -> tuple[bytes, Signature] | None:
-        """Return content and generation, or None if the file is being written."""
+    def _read_once(self) -> tuple[bytes, Signature | None, bool]:
+        """Return content, generation (None if it changed meanwhile) and whether its time says that it stands still."""
         # Taken before the read: a pause after it must not make the file look older than it was.
         now = time.time_ns()
         # One open: a symbolic link that is swapped meanwhile cannot mix two files. Non-blocking: a FIFO answers too.
@@ -124,7 +127,7 @@ class FileSource(Source):
             raw = file.read(self._limit + 1)
             after = os.fstat(descriptor)
         settled = now - before.st_mtime_ns >= QUIET_NS or before.st_mtime_ns - now > 60_000_000_000
-        return (raw, signature(after)) if settled and signature(before) == signature(after) else None
+        return raw, signature(after) if signature(before) == signature(after) else None, settled
 
     def _check_kind(self, status: os.stat_result) -> None:
         mode = stat.S_IMODE(status.st_mode)

@@ -8,6 +8,7 @@ from itertools import count
 from pentad_config.errors import ConfigError, Problem, warn
 from pentad_config.files import FileSource
 from pentad_config.secret import Secret, reveal
+from pentad_config.sources import is_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,9 +72,12 @@ class KeyRing:
         self.settle = settle
         self.min_length = min_length
         self._check = check
-        self._sources = _sources(source, self.name)
         self._problem: ConfigError | None = None
         self._state: _State | None = None
+        try:
+            self._sources = _sources(source, self.name)
+        finally:
+            del source  # a traceback with local variables would show it
         self._seen = _local()
         self._numbers = count(1)  # no two versions have the same number, whichever threads make them
         self._current()
@@ -163,11 +167,13 @@ class KeyRing:
 
     def _parsed(self) -> tuple[tuple[str, ...], list[Problem]]:
         try:
-            keys = tuple(dict.fromkeys(key for source in self._sources for key in source.text().split()))
+            items = [source.text().split() for source in self._sources]
         except ConfigError as error:
             return (), error.problems
-        if not keys:
-            return keys, [Problem(self.name, f"no keys in {self._where()}.")]
+        if not all(items):
+            lacking = f"no keys in {self._where()}." if len(items) == 1 else f"item {items.index([]) + 1} is empty."
+            return (), [Problem(self.name, lacking)]
+        keys = tuple(dict.fromkeys(key for item in items for key in item))
         return keys, [
             Problem(self.name, f"key {place} {wrong}")
             for place, key in enumerate(keys, 1)
@@ -177,6 +183,8 @@ class KeyRing:
     def _wrong(self, key: str) -> str | None:
         if len(key) < self.min_length:
             return f"has {len(key)} characters, {self.min_length} needed."
+        if not is_text(key):
+            return "is not UTF-8 text. Store it as base64."
         return self._check(key) if self._check is not None else None
 
     def _signing(self, keys: tuple[str, ...]) -> str:
@@ -204,11 +212,26 @@ def _sources(source: Secret | str | bytes | Iterable[Any], name: str) -> tuple[S
     if isinstance(source, str):
         return (Secret.at(source, name=name),)
     if isinstance(source, bytes) or not hasattr(source, "__iter__"):
-        return (Secret(reveal(source, name=name), name=name),)
-    found = tuple(item if isinstance(item, Secret) else Secret(reveal(item, name=name), name=name) for item in source)
+        try:
+            return (_secret(source, name),)
+        finally:
+            del source
+    # The list is emptied on the way: should an item be refused, the frame shows none of the others.
+    items = list(source)
+    del source
+    found: list[Secret] = []
+    while items:
+        found.append(_secret(items.pop(0), name))
     if not found:
         raise ConfigError([Problem(name, "no keys were given.")])
-    return found
+    return tuple(found)
+
+
+def _secret(item: Any, name: str) -> Secret:
+    try:
+        return item if isinstance(item, Secret) else Secret(reveal(item, name=name), name=name)
+    finally:
+        del item  # a traceback with local variables would show it
 
 
 def _restore(

@@ -6,7 +6,8 @@ from pentad_config.errors import SecretMisuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 _START, _END = "<Secret ", ": redacted>"
 
@@ -43,14 +44,26 @@ class Tripwire(str):
         raise SecretMisuse(f"{super().__str__()} was about to be used as bytes. Pass secret.reveal().")
 
 
+def _kept(method: Callable[..., str]) -> Callable[..., Tripwire]:
+    def kept(self: Tripwire, *args: Any) -> Tripwire:
+        return Tripwire(method(self, *args))
+
+    return kept
+
+
+# Configuration code strips what it read and cuts or pads a key to the length that its cipher wants.
+for _name in ("strip", "lstrip", "rstrip", "ljust", "rjust", "center", "zfill", "__getitem__", "__mul__", "__rmul__"):
+    setattr(Tripwire, _name, _kept(getattr(str, _name)))
+
+
 def refuse_marker(value: str | bytes, name: str) -> None:
     """Raise SecretMisuse if `value` is the shown form of a secret instead of a secret.
 
-    Recognised are our own marker, also inside a longer text, and the row of asterisks that pydantic,
+    Recognised are our own marker, also inside a longer text or cut from it, and the row of asterisks that pydantic,
     traitlets and others print.
     """
     text = value.decode("latin-1") if isinstance(value, bytes) else str.__str__(value)
-    if (_START in text and _END in text) or (text and not text.strip("*")):
+    if isinstance(value, Tripwire) or (_START in text and _END in text) or (text and not text.strip("*")):
         raise SecretMisuse(
             f"{name}: this is a redaction marker, not a secret; str() was called on a Secret before it got here. "
             "Pass the Secret itself."

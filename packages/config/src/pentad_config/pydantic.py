@@ -1,6 +1,8 @@
 """pydantic knows `Secret` as a field type: text is taken as `Secret.at` takes it, dumps show the marker.
 
-`SecretSource` adds `X_FILE` to a pydantic-settings class.
+`SecretSource` adds `X_FILE` to a pydantic-settings class. When a field is missing, pydantic shows all of the model's
+input, what was given for the secret too: set `hide_input_in_errors=True` in the configuration of a model that is made
+from text.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from pentad_config.secret import Secret
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic_core import ValidationError
 
 __all__ = ["SecretSource", "secret_schema"]
 
 
 def secret_schema(cls: type[Secret]) -> Any:
     """Return the core schema for `cls`; called by pydantic through `Secret`."""
-    from pydantic_core import PydanticCustomError, core_schema
+    from pydantic_core import core_schema
 
     def build(value: object) -> Secret:
         if isinstance(value, Secret):
@@ -29,12 +32,21 @@ def secret_schema(cls: type[Secret]) -> Any:
             return cls.at(value)
         if isinstance(value, bytes):
             return cls(value)
-        raise PydanticCustomError("secret_type", "text, bytes or a Secret is needed")
+        raise _wrong_type(type(value).__name__)
 
     return core_schema.no_info_plain_validator_function(
         build,
         serialization=core_schema.plain_serializer_function_ser_schema(lambda secret: marker(secret.name)),
     )
+
+
+def _wrong_type(found: str) -> ValidationError:
+    """Return an error whose input is the type's name: pydantic shows the input, and a list may hold the secret."""
+    from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+    problem = PydanticCustomError("secret_type", "text, bytes or a Secret is needed")
+    details = InitErrorDetails(type=problem, input=f"<{found}: redacted>")
+    return ValidationError.from_exception_data("Secret", [details])
 
 
 class SecretSource:

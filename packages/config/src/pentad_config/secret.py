@@ -26,6 +26,7 @@ class Secret:
     __hash__ = None  # type: ignore[assignment]  # a hash would let a dictionary's order or timing tell values apart
 
     def __init__(self, value: str | bytes | Callable[[], str | bytes], *, name: str = "secret") -> None:
+        self.name = name  # first: a report of the errors below prints the object
         if isinstance(value, (str, bytes)):
             self._source: Source = LiteralSource(value, name)
         elif callable(value):
@@ -34,7 +35,6 @@ class Secret:
             found = type(value).__name__
             del value  # a traceback with local variables would show it
             raise SecretMisuse(f"{name}: text, bytes or a callable is needed, not {found}.")
-        self.name = name
         self._limits: tuple[float, int, bool] = (1.0, 65536, False)
 
     @classmethod

@@ -126,7 +126,7 @@ class EnvSource(Source):
             raise self._refusal("is empty. Set it." if value == "" else "is not set. Set it.")
         if self._binary:
             return self.remember(os.fsencode(value))
-        if not value.isascii() and not _is_text(value):
+        if not is_text(value):
             del value
             raise self._refusal("is not UTF-8 text. Store it as base64, or read it with binary=True.")
         return self.remember(value)
@@ -135,6 +135,6 @@ class EnvSource(Source):
         return ConfigError([Problem(self.name, f"the environment variable {self._variable} {what}")])
 
 
-def _is_text(value: str) -> bool:
-    """Tell whether the variable was UTF-8: Python smuggles other bytes in as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+def is_text(value: str) -> bool:
+    """Tell whether `value` can be encoded: Python smuggles bytes that are not UTF-8 in as lone surrogates."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)

@@ -38,9 +38,12 @@ class KeyRingCipher(Cipher):
 
     def __init__(self, environment: Environment) -> None:
         source = environment.get(self.CIPHER_KEY)
+        del environment  # it holds the keys, as `source` does; a traceback with local variables would show them
         if not source:
             raise OSError(f"'{self.CIPHER_KEY}' not in env: set it to the keys, or to 'file:/path' or 'env:NAME'")
-        self._ring = KeyRing(Secret.at(source, name=self.CIPHER_KEY), min_length=0, check=_unusable)
+        secret = Secret.at(source, name=self.CIPHER_KEY)
+        del source
+        self._ring = KeyRing(secret, min_length=0, check=_unusable)
 
     def encrypt(self, plaintext: bytes) -> bytes:
         """Encrypt with the first key."""
