@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import time
+from base64 import b64decode
 
 import jwt
 import pytest
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pentad_config import ConfigError
+from pentad_config import ConfigError, KeyRing, Secret
 from pentad_config.ringfile import add
 
 MODULE = """
@@ -175,6 +178,65 @@ def test_docs_and_schema_describe_the_class(run):
     assert schema["properties"]["level"]["enum"] == [1, 2]
 
 
+def test_the_schema_of_several_classes_is_one_document(run, tmp_path):
+    """What reads it is a JSON parser; each class is found under what it was asked for by."""
+    (tmp_path / "more.py").write_text(MODULE.replace("class App", "class Job"))
+    schema = json.loads(run("schema", "conf:App", "more:Job").stdout)
+    assert schema["$schema"] == json.loads(run("schema", "conf:App").stdout)["$schema"]
+    assert [(name, found["title"]) for name, found in schema["$defs"].items()] == [
+        ("conf:App", "App"),
+        ("more:Job", "Job"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("def", "SyntaxError: "),
+        ("raise ValueError('redis://u:pssst@h')", "ValueError: redis://u:<redacted>@h"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+        (
+            "from pentad_config import Secret; key = Secret('pssst-pssst'); raise ValueError(key.reveal())",
+            "ValueError: <redacted>",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "docs"])
+def test_a_module_that_fails_is_explained_in_one_line(run, tmp_path, command, line, said):
+    """With exit status 2 also where the module itself would have ended the program with 0."""
+    (tmp_path / "broken.py").write_text(f"{line}\n")
+    ran = run(command, "broken:App")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"pentad-config: broken:App: broken fails when it is imported: {said}")
+    assert (ran.stderr.count("\n"), ran.stdout) == (1, "")
+
+
+def test_a_module_whose_settings_are_wrong_is_a_problem(run, tmp_path):
+    """Many load their settings when they are imported."""
+    (tmp_path / "eager.py").write_text(f"{MODULE}\nApp.load()\n")
+    ran = run("explain", "eager:App", APP_KEY="pssst-pssst", APP_PORT="x")
+    assert (ran.returncode, ran.stderr) == (1, "port: env APP_PORT is not a whole number.\n")
+
+
+@pytest.mark.parametrize("command", [["docs", "conf:App"], ["schema", "conf:App"], ["check"]])
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly(run, tmp_path, command):
+    """`pentad-config docs ... | head` stops reading; the exit status is the one that shells give such programs."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    (tmp_path / "conf.py").write_text(MODULE)
+    with os.fdopen(writing, "w") as closed:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pentad_config", *command],
+            cwd=tmp_path,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -208,6 +270,25 @@ def test_a_ring_is_added_to_promoted_and_pruned(run, tmp_path):
     assert path.read_text().split() == [second]
     assert len(second) >= 32
     assert sorted(p.name for p in tmp_path.iterdir()) == ["conf.py", "keys"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "use"),
+    [
+        ("fernet", Fernet),
+        ("aes256", lambda key: AESGCM(b64decode(key, validate=True)).encrypt(bytes(12), b"", None)),
+        ("text", lambda key: len(key) == 64 or pytest.fail(key)),
+    ],
+)
+def test_a_key_is_made_for_what_it_is_for(run, tmp_path, kind, use):
+    """A cipher wants keys of one size, written in one way."""
+    path = tmp_path / "keys"
+    for _ in range(20):
+        add(path, kind)
+    assert run("ring", "add", str(path), "--for", kind).stdout == f"{path}: 21 keys\n"
+    for key in set(path.read_text().split()):
+        use(key)
+    assert len(KeyRing(Secret.at(path.read_text())).newest_first()) == 21
 
 
 def test_rings_that_are_changed_at_once_lose_no_key(tmp_path):

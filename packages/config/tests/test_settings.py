@@ -251,3 +251,28 @@ def test_a_misspelt_name_in_a_mapping_is_noticed():
         "SPELT_COLOR: unknown setting. Did you mean SPELT_COLOUR?"
     ]
     assert Spelt.load({"SPELT_COLOR": "blue"}, environ={}, strict=False).colour == "red"
+
+
+class Service(Settings, prefix="SERVICE_"):
+    url: str = setting(doc="where it is")
+    others: list[str] = setting(list, doc="where the others are")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://u:p4ss-p4ss@h:6379/0", "redis://u:<redacted>@h:6379/0"),
+        ("redis://:p4ss-p4ss@h/0", "redis://:<redacted>@h/0"),
+        ("postgres://u:p4ss-p4ss/p4ss-p4ss@h/db", "postgres://u:<redacted>@h/db"),
+        ("amqp://u:x@p4ss-p4ss@h", "amqp://u:<redacted>@h"),
+        ("redis://h?db=1&password=p4ss-p4ss&x=1", "redis://h?db=1&password=<redacted>&x=1"),
+        ("https://h:8443/path", "https://h:8443/path"),
+        ("https://u@h/path", "https://u@h/path"),
+    ],
+)
+def test_passwords_of_urls_are_not_shown(url, shown):
+    """Also where a URL was declared as plain text, alone or in a list; the program gets it whole."""
+    settings = Service.load(environ={"SERVICE_URL": url, "SERVICE_OTHERS": f"{url},{url}"})
+    assert [item.value for item in settings.explain()] == [shown, f"['{shown}', '{shown}']"]
+    assert "p4ss" not in repr(settings) + repr(settings.explain())
+    assert (settings.url, settings.others) == (url, [url, url])

@@ -13,18 +13,37 @@ from typing import TYPE_CHECKING, Any
 from pentad_config.conflicts import conflicts
 from pentad_config.errors import ConfigError, SecretMisuse
 from pentad_config.fields import Field
-from pentad_config.ringfile import add, promote, prune
+from pentad_config.redaction import redact, without_passwords
+from pentad_config.ringfile import KINDS, add, promote, prune
 from pentad_config.secret import Secret
 from pentad_config.settings import Settings, secrets_of
 from pentad_config.tokens import seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
+
+_PIPE_CLOSED = 128 + 13  # SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 if all is well, 1 if there are problems, 2 for wrong usage."""
+    """Run one command and return its exit status.
+
+    0 if all is well, 1 if there are problems, 2 for wrong usage or a module that cannot be imported, 141 if whoever
+    reads the output stopped reading, as shells report it of other programs.
+    """
     options = _parser().parse_args(arguments)
+    try:
+        status = _status(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer would fail once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return status
+
+
+def _status(options: argparse.Namespace) -> int:
     try:
         return int(options.run(options) or 0)
     except ConfigError as error:
@@ -50,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "load the settings and say what is wrong with them; exit 1 if anything is"),
         ("explain", _explain, "show every setting, its value and where it came from"),
         ("docs", _docs, "write a table of the settings in Markdown"),
-        ("schema", _schema, "write the settings as a JSON schema"),
+        ("schema", _schema, "write the settings as a JSON schema; those of several classes as its $defs"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         if name == "check":
@@ -68,6 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     ring.add_argument("action", choices=("add", "promote", "prune"), help="what to do")
     ring.add_argument("file", help="the file: one key a line, the signing key first")
     ring.add_argument("--keep", type=int, default=2, metavar="N", help="how many keys prune leaves (default 2)")
+    ring.add_argument(
+        "--for",
+        dest="kind",
+        choices=KINDS,
+        default="text",
+        help="what the key of add is for: text, such as signing cookies (the default), a Fernet key, or 32 bytes in "
+        "base64 for AES-256",
+    )
     ring.set_defaults(run=_ring)
     return parser
 
@@ -83,13 +110,22 @@ def _target(text: str) -> type[Settings]:
     # Only for a module that was asked for: other commands must not run what lies in the folder they are called in.
     if "" not in sys.path:
         sys.path.insert(0, "")
-    try:
-        found = getattr(import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        raise _Usage(f"{text}: there is no module {error.name}") from None
+    found = getattr(_imported(module, text), name, None)
     if not (isinstance(found, type) and issubclass(found, Settings)):
         raise _Usage(f"{text}: {name} is not a Settings class of {module}")
     return found
+
+
+def _imported(module: str, target: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise _Usage(f"{target}: there is no module {error.name}") from None
+    except (ConfigError, SecretMisuse):
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a module may raise anything, and end the program
+        said = without_passwords(redact(" ".join(f"{type(error).__name__}: {error}".split())))
+        raise _Usage(f"{target}: {module} fails when it is imported: {said}") from None
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -211,17 +247,21 @@ def _default(field: Field) -> str:
 
 
 def _schema(options: argparse.Namespace) -> None:
-    for target in _targets(options):
-        fields = target.describe()
-        schema = {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": target.__name__,
-            "type": "object",
-            "properties": {field.name: _property(field) for field in fields},
-            "required": [field.name for field in fields if field.required],
-            "additionalProperties": False,
-        }
-        print(json.dumps(schema, indent=2))
+    schemas = {text: _object(target) for text, target in zip(options.target, _targets(options), strict=True)}
+    # One document whatever the number of classes, so that what is printed is JSON.
+    content = next(iter(schemas.values())) if len(schemas) == 1 else {"$defs": schemas}
+    print(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **content}, indent=2))
+
+
+def _object(target: type[Settings]) -> dict[str, Any]:
+    fields = target.describe()
+    return {
+        "title": target.__name__,
+        "type": "object",
+        "properties": {field.name: _property(field) for field in fields},
+        "required": [field.name for field in fields if field.required],
+        "additionalProperties": False,
+    }
 
 
 def _property(field: Field) -> dict[str, Any]:
@@ -238,7 +278,7 @@ def _property(field: Field) -> dict[str, Any]:
 
 def _ring(options: argparse.Namespace) -> None:
     if options.action == "add":
-        count = add(options.file)
+        count = add(options.file, options.kind)
     elif options.action == "promote":
         count = promote(options.file)
     else:

@@ -30,6 +30,19 @@ def redact(value: Any) -> Any:
         return _MARK
 
 
+def without_passwords(text: str) -> str:
+    """Return `text` with the passwords of URLs in it replaced: `scheme://user:<redacted>@host`, `?password=<redacted>`.
+
+    A password goes up to the last @, as one that was not escaped may hold any character of a URL.
+    """
+    if "://" not in text:
+        return text
+    from re import IGNORECASE, sub
+
+    shown = sub(r"(://[^:/?#@\s]*:)\S*@", rf"\1{_MARK}@", text)
+    return sub(r"([?&]password=)[^&#\s]+", rf"\1{_MARK}", shown, flags=IGNORECASE)
+
+
 def _needles() -> list[str]:
     found: set[str] = set()
     for source in live_sources():

@@ -10,6 +10,7 @@ import os
 import secrets
 import stat
 import tempfile
+from base64 import b64encode, urlsafe_b64encode
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, flock
 from typing import TYPE_CHECKING
@@ -17,16 +18,26 @@ from typing import TYPE_CHECKING
 from pentad_config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
-def add(path: str) -> int:
+#: What makes a key, by what it is for. 32 random bytes in standard base64 are an AES-256 key to every reader of base64.
+_MAKERS: dict[str, Callable[[], str]] = {
+    "text": lambda: secrets.token_urlsafe(48),
+    "fernet": lambda: urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    "aes256": lambda: b64encode(secrets.token_bytes(32)).decode(),
+}
+KINDS = tuple(_MAKERS)
+
+
+def add(path: str, kind: str = "text") -> int:
     """Append a new random key, which verifies but does not sign yet; return how many keys there are.
 
-    A file that does not exist is made with mode 0600 and one key.
+    `kind` is one of `KINDS`: "text" makes a key of 64 characters for signing, "fernet" one for Fernet, "aes256" one
+    for AES with 256 bits. A file that does not exist is made with mode 0600 and one key.
     """
     with _alone(path):
-        keys = [*_read(path, missing_ok=True), secrets.token_urlsafe(48)]
+        keys = [*_read(path, missing_ok=True), _MAKERS[kind]()]
         _write(path, keys, same_time=True)
     return len(keys)
 

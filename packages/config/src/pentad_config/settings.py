@@ -9,6 +9,7 @@ from pentad_config.fields import Explained, Field, setting
 from pentad_config.keyring import KeyRing
 from pentad_config.lookup import Lookup, Value
 from pentad_config.parsing import NotParsable, converter, is_optional, secret_type
+from pentad_config.redaction import without_passwords
 from pentad_config.secret import Secret
 
 TYPE_CHECKING = False
@@ -115,13 +116,16 @@ class Settings:
         return self
 
     def explain(self) -> list[Explained]:
-        """Return each setting with its shown value, its source and the sources it hides."""
+        """Return each setting with its shown value, its source and the sources it hides.
+
+        Secrets are not shown, nor are the passwords of URLs.
+        """
         return [self._explained(field) for field in type(self).describe()]
 
     def _explained(self, field: Field) -> Explained:
         value = self._values[field.name]
         content = value.content
-        shown = repr(content) if isinstance(content, (Secret, KeyRing)) else str(content)
+        shown = repr(content) if isinstance(content, (Secret, KeyRing)) else without_passwords(str(content))
         if field.secret and not isinstance(content, (Secret, KeyRing)):
             shown = "<redacted>"
         age = next((secret.age for secret in secrets_of(content)), None)
