@@ -2,12 +2,12 @@
 
 ::
 
-    await sign_in(request, "ada")                     # at login, instead of regenerate_session_id
+    await sign_in(request, "ada")  # at login, instead of regenerate_session_id
     for session in await list_sessions(request, "ada"):
-        ...                                           # session.device, session.last_seen, session.handle
-    await revoke_session(request, "ada", handle)      # that device is signed out
-    await revoke_other_sessions(request)              # after a change of the password
-    await revoke_all_sessions(store, "ada")           # from a job, where there is no request
+        ...  # session.device, session.last_seen, session.handle
+    await revoke_session(request, "ada", handle)  # that device is signed out
+    await revoke_other_sessions(request)  # after a change of the password
+    await revoke_all_sessions(store, "ada")  # from a job, where there is no request
 
 Works with RedisStore and InMemoryStore, and with every store that has a `users` index. A revoked session is gone
 from the store; a request that is using it at that moment does not bring it back.
