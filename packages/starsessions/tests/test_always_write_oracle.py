@@ -120,4 +120,4 @@ async def compare(store, sequence):
 @settings(max_examples=150, deadline=None)
 def test_nothing_is_missed(kind, sequence):
     """Whatever the edits, each request finds the session byte for byte as if it had always been written."""
-    asyncio.run(compare(InMemoryStore() if kind == "memory" else CookieStore(KEY), sequence))
+    asyncio.run(compare(InMemoryStore() if kind == "memory" else CookieStore(KEY), sequence), debug=False)

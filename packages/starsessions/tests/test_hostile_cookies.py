@@ -69,7 +69,7 @@ def test_hostile_cookies(kind):
     """No Cookie header raises an error or shapes the answer, in the stores that need no server."""
     store = {"memory": InMemoryStore, "cookie": lambda: CookieStore("k" * 32)}[kind]()
     app = make_app(store)
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(debug=False) as runner:
 
         @given(cookie=headers)
         @example(cookie=b'session="x\\015\\012Set-Cookie: evil=1"')
@@ -84,7 +84,7 @@ def test_hostile_cookies(kind):
 
 def test_hostile_cookies_on_redis(redis_url):
     """The same on a real Redis without a prefix, where other programs' keys stay as they are."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(debug=False) as runner:
         client = Redis.from_url(redis_url)
         store = RedisStore(connection=client, prefix="")
         app = make_app(store)

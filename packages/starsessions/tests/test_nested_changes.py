@@ -101,4 +101,4 @@ async def compare(sequence):
 @settings(max_examples=200, deadline=None)
 def test_every_change_is_stored_and_nothing_else(sequence):
     """Each request sees what the last one left, however deep the change, and only changes are written."""
-    asyncio.run(compare(sequence))
+    asyncio.run(compare(sequence), debug=False)
