@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,3 +103,43 @@ async def compare(sequence):
 def test_every_change_is_stored_and_nothing_else(sequence):
     """Each request sees what the last one left, however deep the change, and only changes are written."""
     asyncio.run(compare(sequence), debug=False)
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("stored", "assigned", "writes"),
+    [
+        (["a", [1]], ("a", (1,)), 0),
+        ({"4711": 2}, {4711: 2}, 0),
+        ({"4711": 2}, {4711: 3}, 1),
+        ([1], [True], 1),
+        ([1], [1.0], 1),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, 1),
+        (nested(400), nested(400), 0),
+        (nested(400), nested(401), 1),
+    ],
+    ids=["tuple", "number as key", "another under a number", "bool", "float", "order", "deep", "deeper"],
+)
+async def test_what_counts_as_a_change(stored, assigned, writes):
+    """An assigned value is written if it would be stored differently, whatever types it is made of."""
+
+    async def app(scope, receive, send):
+        scope["session"]["x"] = value
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        pass
+
+    store = CountingStore()
+    scope = {"type": "http", "path": "/", "query_string": b"", "method": "GET"}
+    middleware = SessionMiddleware(SessionAutoloadMiddleware(app), store=store, lifetime=60)
+    value = stored
+    await middleware({**scope, "headers": []}, None, send)
+    cookie = b"session=" + next(iter(store.data)).encode()
+    value, before = assigned, store.writes
+    await middleware({**scope, "headers": [(b"cookie", cookie)]}, None, send)
+    assert store.writes - before == writes

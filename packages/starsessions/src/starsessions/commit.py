@@ -10,21 +10,28 @@ from starsessions.cookies import CookieChange
 from starsessions.exceptions import SessionError, SessionStoreUnavailable
 
 if typing.TYPE_CHECKING:
-    from starsessions.document import Document
     from starsessions.handler import SessionHandler
     from starsessions.types import SessionMetadata
 
-__all__ = ["commit", "commit_late", "conclude"]
+__all__ = ["commit", "commit_late", "report_late"]
 
 
 async def commit(handler: SessionHandler) -> CookieChange | None:
     """Store what has to be stored at the start of a response; return what the browser has to be told."""
-    await handler.load()  # regenerating is enough to make the session matter
+    if not handler.is_loaded:  # regenerating is enough to make the session matter
+        await handler.load()
     try:
-        await _store_if_necessary(handler)
+        handler.prepare()
+        if handler.detached:
+            handler.cookie_due |= handler.is_wiped  # a logout that the store did not learn of
+        elif handler.is_changed:
+            await handler.save()
+        elif handler.document is not None and handler.records.is_due(handler.document, renewed=handler.renewed):
+            await _refresh(handler)
+        handler.committed = dict(handler.session)
     except SessionStoreUnavailable as error:
         handler.go_on_without(error)
-    return _cookie_change(handler)
+    return _cookie_change(handler) if handler.cookie_due or handler.records.lifetime.rolling else None
 
 
 async def commit_late(handler: SessionHandler) -> None:
@@ -43,31 +50,13 @@ async def commit_late(handler: SessionHandler) -> None:
         handler.go_on_without(error)
 
 
-async def conclude(handler: SessionHandler, kind: str) -> None:
-    """Look after what was changed since the response started: a WebSocket's changes are stored, others reported.
+def report_late(handler: SessionHandler) -> None:
+    """Report changes that were made after the response had started, where nobody stores them any more.
 
     Changes deep inside of the session are not looked for: that would cost every request as much as storing it.
     """
-    if kind == "websocket":
-        await commit_late(handler)
-    elif handler.committed is not None and handler.committed != handler.session:
+    if handler.committed is not None and handler.committed != handler.session:
         events.change_lost("it was made after the response had started. Call `await request.session.save()`.")
-
-
-async def _store_if_necessary(handler: SessionHandler) -> None:
-    handler.prepare()
-    if handler.detached:
-        handler.cookie_due |= handler.is_wiped  # a logout that the store did not learn of
-    elif handler.is_changed:
-        await handler.save()
-    elif handler.document is not None and _is_due(handler, handler.document):
-        await _refresh(handler)
-    handler.committed = dict(handler.session)
-
-
-def _is_due(handler: SessionHandler, document: Document) -> bool:
-    records = handler.records
-    return records.link.is_due(document) or (not handler.renewed and records.is_due(document))
 
 
 async def _refresh(handler: SessionHandler) -> None:
@@ -80,11 +69,8 @@ async def _refresh(handler: SessionHandler) -> None:
 
 
 def _cookie_change(handler: SessionHandler) -> CookieChange | None:
-    lifetime = handler.records.lifetime
     due, handler.cookie_due = handler.cookie_due, False
     if handler.document is None:
         return CookieChange(None) if due else None
-    if not (due or lifetime.rolling):
-        return None
-    max_age = lifetime.max_age(typing.cast("SessionMetadata", handler.metadata), time.time())
+    max_age = handler.records.lifetime.max_age(typing.cast("SessionMetadata", handler.metadata), time.time())
     return CookieChange(handler.session_id, max_age, handler.store.traits.cookie_limit)

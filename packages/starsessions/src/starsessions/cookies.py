@@ -31,7 +31,7 @@ def is_cookie_value(value: str) -> bool:
     return _VALUE.fullmatch(value) is not None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class CookieChange:
     """What the browser has to be told: a new `value`, or None to forget the cookie.
 
@@ -54,11 +54,15 @@ class Cookie:
     domain: str | None = None
     path: str | None = None
     partitioned: bool = False
+    security_flags: str = dataclasses.field(init=False, repr=False)
+    """The attributes that every header of this cookie carries."""
     _mark: bytes = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_text()
         self._check_rules()
+        secure, partitioned = ("; secure" if self.https_only else ""), ("; partitioned" if self.partitioned else "")
+        object.__setattr__(self, "security_flags", f"httponly; samesite={self.same_site}{secure}{partitioned}")
         object.__setattr__(self, "_mark", self.name.encode())
 
     def _check_text(self) -> None:
@@ -86,12 +90,6 @@ class Cookie:
         if self.partitioned and not self.https_only:
             raise InvalidCookieSettings("cookie_partitioned=True needs cookie_https_only=True, or browsers refuse it.")
 
-    @property
-    def security_flags(self) -> str:
-        """The attributes that every header of this cookie carries."""
-        secure = "; secure" if self.https_only else ""
-        return f"httponly; samesite={self.same_site}{secure}" + ("; partitioned" if self.partitioned else "")
-
     def read_id(self, scope: Scope, accepts: Callable[[str], bool]) -> str | None:
         """Return the session id that a request brought, if the store `accepts` its form."""
         value = self.read(scope)
@@ -102,12 +100,12 @@ class Cookie:
 
     def read(self, scope: Scope) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
-        found = None
+        found, mark = None, self._mark
         for field, header in scope["headers"]:
-            if field == b"cookie" and self._mark in header:
+            if field == b"cookie" and mark in header:
                 for chunk in header.split(b";"):
                     key, _, value = chunk.partition(b"=")
-                    if key.strip() == self._mark:
+                    if key.strip() == mark:
                         found = value.strip()
         return _unquoted(found.decode("latin-1")) if found else None
 
@@ -115,7 +113,7 @@ class Cookie:
         """Return the path that the cookie is valid for in an application mounted at `root_path`."""
         if self.path:
             return self.path
-        if self.name.lower().startswith("__host-"):
+        if not root_path or self.name.lower().startswith("__host-"):
             return "/"
         return quote(root_path, safe="/:@!$&'()*+,=-._~%") or "/"
 
@@ -143,8 +141,7 @@ class Cookie:
 
 
 def _unquoted(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] == '"'
-    return value[1:-1] if quoted else value
+    return value[1:-1] if value[0] == value[-1] == '"' and len(value) > 1 else value
 
 
 def add_headers(message: Message, set_cookie: str | None, *, no_store: bool = False) -> None:
@@ -152,7 +149,7 @@ def add_headers(message: Message, set_cookie: str | None, *, no_store: bool = Fa
 
     `no_store` adds `Cache-Control: no-store`, which keeps the response out of every cache, whatever else is said.
     """
-    headers = [] if message.get("headers") is None else list(message["headers"])
+    headers = list(message.get("headers") or ())
     if set_cookie is not None:
         headers.append((b"set-cookie", set_cookie.encode("latin-1")))
     _join(headers, b"vary", b"Cookie", unless=b"*")

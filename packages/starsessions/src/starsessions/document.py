@@ -16,6 +16,8 @@ if typing.TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "Document", "DocumentError", "render"]
 
 METADATA_KEY = "__metadata__"
+_TEXT = frozenset({str})
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
 class DocumentError(SessionError):
@@ -26,7 +28,8 @@ class DocumentError(SessionError):
 class Document:
     """A session as it is in the store: the `record` there, decrypted `raw` bytes, `metadata` if it had any.
 
-    `data` is the session that was made of it, which the application may have changed since.
+    `data` is the session that was made of it, which the application may have changed since. `renewed` says that
+    reading it has begun the record's time to live anew.
     """
 
     record: bytes
@@ -34,6 +37,7 @@ class Document:
     data: dict[str, typing.Any]
     metadata: SessionMetadata | None
     snapshot: bytes | None = None
+    renewed: bool = False
 
     @classmethod
     def parse(cls, record: bytes, raw: bytes, serializer: Serializer) -> Document:
@@ -44,8 +48,8 @@ class Document:
             raise DocumentError(f"{type(serializer).__name__} raised {type(error).__name__}") from error
         if not isinstance(data, dict):
             raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
-        metadata = _metadata(data.pop(METADATA_KEY, None))
-        return cls(record, raw, data, metadata, _snapshot(data))
+        found = data.pop(METADATA_KEY, None)
+        return cls(record, raw, data, None if found is None else _metadata(found), _snapshot(data))
 
     @property
     def owner(self) -> str | None:
@@ -54,10 +58,13 @@ class Document:
 
     def tell(self, metadata: SessionMetadata, now: float) -> None:
         """Bring what stays the same for all of a session's life into the metadata of a request."""
-        if self.metadata is not None:
-            metadata["created"] = min(self.metadata["created"], now)
-        if self.owner is not None:
-            metadata["user"] = self.owner
+        stored = self.metadata
+        if stored is None:
+            return
+        if stored["created"] < now:
+            metadata["created"] = stored["created"]
+        if "user" in stored:
+            metadata["user"] = stored["user"]
 
     def untouched(self, serializer: Serializer) -> dict[str, typing.Any]:
         """Return the data as it was stored, apart from what the application has made of it."""
@@ -69,9 +76,29 @@ class Document:
         """Tell whether `session` would be stored differently; changes deep inside of it count."""
         if self.metadata is None:
             return True  # its age must be recorded, or its lifetime would never begin
-        if self.snapshot is not None and self.snapshot == _snapshot(dict(session)):
-            return False
+        if self.snapshot is not None:
+            plain = dict(session)
+            snapshot = _snapshot(plain)
+            if snapshot == self.snapshot:
+                return False
+            if snapshot is not None and _is_stored_as_it_is(plain):
+                return True
         return render(session, self.metadata, serializer) != self.raw
+
+
+def _is_stored_as_it_is(data: dict[str, typing.Any]) -> bool:
+    """Tell whether nothing becomes something else when stored, as tuples become lists: then other data is stored."""
+    containers: list[typing.Any] = [data]
+    for container in containers:  # those in it are appended
+        values = container
+        if type(container) is dict:
+            if not _TEXT.issuperset(map(type, container)):
+                return False
+            values = container.values()
+        elif type(container) is not list:
+            return False
+        containers += [value for value in values if type(value) not in _SIMPLE]
+    return True
 
 
 def _snapshot(data: dict[str, typing.Any]) -> bytes | None:
@@ -102,9 +129,21 @@ def _explained(session: dict[str, typing.Any], serializer: Serializer, error: Ex
     return f"{type(serializer).__name__} cannot store the session ({error})."
 
 
-def _metadata(found: typing.Any) -> SessionMetadata | None:
-    if found is None:
-        return None
+def _metadata(found: typing.Any) -> typing.Any:
+    # What we write ourselves is known at a glance, as every request reads it. A sum is finite only if its terms are.
+    if (
+        type(found) is dict
+        and type(found.get("created")) is float
+        and type(found.get("last_access")) is float
+        and type(found.get("lifetime")) is int
+        and type(found.get("user", "")) is str
+        and math.isfinite(found["created"] + found["last_access"])
+    ):
+        return found
+    return _checked(found)
+
+
+def _checked(found: typing.Any) -> typing.Any:
     if not isinstance(found, dict):
         raise DocumentError(f"{METADATA_KEY} is a {type(found).__name__}")
     for name, missing in (("created", None), ("last_access", 0), ("lifetime", 0)):
@@ -117,4 +156,4 @@ def _metadata(found: typing.Any) -> SessionMetadata | None:
     found.setdefault("lifetime", 0)
     if not isinstance(found.get("user", ""), str):
         raise DocumentError(f"{METADATA_KEY}.user is no text")
-    return typing.cast("SessionMetadata", found)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import typing
 
@@ -78,17 +79,19 @@ class StoreCalls:
         if policy not in typing.get_args(FailurePolicy):
             raise ImproperlyConfigured(f"on_store_failure: {policy!r} is not one of raise, unavailable, anonymous.")
         self.policy = policy
-        self.timeout = timeout
+        self.timeout = None if in_process else timeout  # a store in this process does not wait
         self.breaker = CircuitBreaker()
-        self._in_process = in_process
+        self._is_direct = in_process and policy == "raise"
 
     def __call__(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> Awaitable[T]:
-        """Call a method of the store. A store in this process does not wait, so there is nothing to limit."""
-        return method(*args, **options) if self._in_process else self._limited(method, args, options)
+        """Call a method of the store."""
+        return self.limited(method)(*args, **options)
 
-    async def _limited(
-        self, method: Callable[..., Awaitable[T]], args: tuple[typing.Any, ...], options: dict[str, typing.Any]
-    ) -> T:
+    def limited(self, method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        """Return a method of the store with the limits, which are none for a store in this process."""
+        return method if self._is_direct else functools.partial(self._limited, method)
+
+    async def _limited(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> T:
         self.breaker.enter()
         try:
             result = await self._in_time(method(*args, **options))
@@ -114,6 +117,8 @@ class StoreCalls:
         return result
 
     async def _in_time(self, call: Awaitable[T]) -> T:
+        if self.timeout is None:
+            return await call
         limit = asyncio.timeout(self.timeout)
         try:
             async with limit:

@@ -12,11 +12,12 @@ from starsessions.exceptions import SessionNotLoaded
 if typing.TYPE_CHECKING:
     from starsessions.handler import SessionHandler
 
-__all__ = ["LoadGuard", "Session"]
+__all__ = ["LoadGuard", "Session", "lock"]
 
 # An entry that keeps the C encoder of json, which asks for the size without calling __len__, from taking an
 # unloaded session for an empty one.
-_UNLOADED = object()
+_UNLOADED: typing.Any = object()
+_set = dict.__setitem__
 
 
 class Session(dict[str, typing.Any]):
@@ -43,6 +44,11 @@ def _refuse(*_args: typing.Any, **_kwargs: typing.Any) -> typing.NoReturn:
     raise SessionNotLoaded("The session is not loaded. " + SessionNotLoaded.solution)
 
 
+def lock(guard: Session) -> None:
+    """Put into a guard what tells it from an empty session."""
+    _set(guard, _UNLOADED, None)
+
+
 class LoadGuard(Session):
     """The session before it is loaded: every use raises SessionNotLoaded.
 
@@ -51,7 +57,7 @@ class LoadGuard(Session):
     """
 
     def __init__(self) -> None:
-        dict.__setitem__(self, _UNLOADED, None)  # type: ignore[misc]
+        lock(self)
 
     def become(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
         """Turn into a loaded session that holds `data` and is stored by `handler`."""

@@ -14,7 +14,7 @@ from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionGone, SessionStoreUnavailable
 from starsessions.ids import generate_session_id
 from starsessions.lifetime import Lifetime, parse_lifetime
-from starsessions.records import Found, Records
+from starsessions.records import Missing, Records
 from starsessions.slot import SessionSlot
 
 if typing.TYPE_CHECKING:
@@ -140,11 +140,12 @@ class SessionHandler(SessionSlot):
     @property
     def is_changed(self) -> bool:
         """Whether the session has to be stored, or removed for being empty."""
-        document = self.document
-        if document is None or self.is_empty:
+        document, session = self.document, self.session
+        if document is None or (not session and self.is_empty):
             return (document is None) is not self.is_empty
-        renamed = self._new_id is not None or document.owner != self.user_id
-        return renamed or document.differs_from(self.session, self.serializer)
+        if self._new_id is not None or document.owner != self.user_id:
+            return True
+        return document.differs_from(session, self.records.serializer)
 
     @property
     def is_findable(self) -> bool:
@@ -166,12 +167,14 @@ class SessionHandler(SessionSlot):
         """
         if self.is_loaded:
             return
+        found: Document | Missing = Missing.UNKNOWN
         try:
             session_id = self._stored_id
-            found = await self.records.read(session_id) if session_id else Found(unknown=True)
+            if session_id:
+                found = await self.records.read(session_id)
         except SessionStoreUnavailable as error:
             self.go_on_without(error)
-            found = Found()
+            found = Missing.UNUSABLE
         if not self.is_loaded:  # two tasks of one request may load at once: the first wins
             self._begin(found)
 
@@ -191,12 +194,17 @@ class SessionHandler(SessionSlot):
         stored, all other keys are theirs. Returns "" if nothing is stored: the session is empty, or someone has
         ended it, in which case it is empty from now on.
         """
-        await self.load()
+        if not self.is_loaded:
+            await self.load()
         if self.detached:
             return ""
         self.prepare()
         draft = self.draft(remaining_time)
-        if self.is_empty and (draft.before is None or draft.wiped or not self.store.traits.compares):
+        if (
+            not draft.session
+            and self.is_empty
+            and (draft.before is None or draft.wiped or not self.store.traits.compares)
+        ):
             await self.destroy()
             return ""
         if self.response_started and not self.is_findable:
@@ -234,32 +242,37 @@ class SessionHandler(SessionSlot):
 
     # Reading
 
-    def _begin(self, found: Found) -> None:
+    def _begin(self, found: Document | Missing) -> None:
         now = time.time()
-        self.document, self.renewed = found.document, found.renewed
-        if found.expired or (found.unknown and self._stored_id and self.store.traits.cookie_limit is not None):
-            self.cookie_due = True  # the cookie is worth nothing, and no other request can have replaced it
-        if found.document is None and (self._strict_ids or not found.unknown):
-            self._stored_id = None
-        self.metadata = {"lifetime": self.lifetime, "created": now, "last_access": now}
-        data: dict[str, typing.Any] = {}
-        if found.document is not None:
-            found.document.tell(self.metadata, now)
-            data = found.document.data
+        self.metadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
+        if isinstance(found, Missing):
+            self._begin_anew(found)
+            data: dict[str, typing.Any] = {}
+        else:
+            found.tell(self.metadata, now)
+            self.document, self.renewed, data = found, found.renewed, found.data
         self.initially_empty = not data
         self._show(data, self)
         self.is_loaded = True
+
+    def _begin_anew(self, missing: Missing) -> None:
+        unknown = missing is Missing.UNKNOWN
+        if missing is Missing.EXPIRED or (unknown and self._stored_id and self.store.traits.cookie_limit is not None):
+            self.cookie_due = True  # the cookie is worth nothing, and no other request can have replaced it
+        if self._strict_ids or not unknown:
+            self._stored_id = None
 
     # Writing
 
     def draft(self, remaining_time: int | None = None) -> Draft:
         """Return the session as it would be stored now."""
-        metadata = typing.cast("SessionMetadata", self.metadata)
+        metadata: typing.Any = self.metadata  # the session is loaded
         metadata["last_access"] = now = time.time()
         ttl = self.records.lifetime.ttl(metadata, now) if remaining_time is None else remaining_time
         old_id = self._stored_id
         new_id = self._new_id or old_id or generate_session_id()
-        user_agent = self.connection.headers.get("user-agent", "")
+        # Only the list of a user's sessions needs it, and looking it up costs more than all the rest.
+        user_agent = self.connection.headers.get("user-agent", "") if "user" in metadata else ""
         return Draft(self.session, metadata.copy(), ttl, new_id, old_id, self.document, self.is_wiped, user_agent)
 
     async def write(self, draft: Draft) -> None:

@@ -54,6 +54,7 @@ class Keys:
         self._build: Callable[[list[str | bytes]], typing.Any] = build
         self._built: tuple[bytes, typing.Any] | None = None
         try:
+            self._never_changes = _is_given(source)
             self._ring, self._secrets = _split(source, name, check)
         finally:
             del source  # a traceback with local variables would show it
@@ -78,6 +79,8 @@ class Keys:
         """Return what `build` makes of the current keys. Raises ImproperlyConfigured if one cannot be used."""
         if self._ring is not None:
             return self._ring.derived(self._build, lambda _: self._made(self.newest_first()))
+        if self._built is not None and self._never_changes:
+            return self._built[1]
         keys = self.newest_first()
         digest = _digest(keys)
         try:
@@ -120,6 +123,12 @@ def _split(source: typing.Any, name: str, check: Check | None) -> tuple[KeyRing 
     while items:
         found.append(_literal(items.pop(0), name))
     return None, tuple(found)
+
+
+def _is_given(source: typing.Any) -> bool:
+    """Tell whether the keys themselves were given, not something that is asked for them."""
+    items = source if isinstance(source, (list, tuple)) else (source,)
+    return all(isinstance(item, (str, bytes)) for item in items)
 
 
 def _digest(keys: list[str | bytes]) -> bytes:

@@ -53,12 +53,12 @@ class Lifetime:
 
     def remaining(self, metadata: SessionMetadata, now: float) -> int:
         """Return how many whole seconds are left, which is 0 for a session without a fixed end."""
-        ends = []
-        if self.seconds:
-            ends.append(self.seconds if self.rolling else metadata["created"] + self.seconds - now)
+        created = metadata["created"]
+        left = self.seconds if self.rolling or not self.seconds else created + self.seconds - now
         if self.absolute:
-            ends.append(metadata["created"] + self.absolute - now)
-        return max(0, int(min(ends, default=0)))
+            end = created + self.absolute - now
+            left = min(left, end) if self.seconds else end
+        return max(0, int(left))
 
     def ttl(self, metadata: SessionMetadata, now: float) -> int:
         """Return how long a store has to keep the record: at least a second, or 0 for no fixed end."""

@@ -8,7 +8,7 @@ import warnings
 from starlette.websockets import WebSocketDisconnect
 
 from starsessions.autoload import SessionAutoloadMiddleware
-from starsessions.commit import commit, commit_late, conclude
+from starsessions.commit import commit, commit_late, report_late
 from starsessions.cookies import Cookie, add_headers
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionStoreUnavailable
@@ -16,7 +16,7 @@ from starsessions.failures import DEFAULT_TIMEOUT, FailurePolicy, StoreCalls
 from starsessions.guard import LoadGuard
 from starsessions.lifetime import Lifetime, parse_absolute_lifetime, parse_lifetime
 from starsessions.records import Records
-from starsessions.scope_handler import ScopeHandler
+from starsessions.scope_handler import new_handler
 from starsessions.serializers import JsonSerializer
 from starsessions.stores import InMemoryStore
 from starsessions.unavailable import send_unavailable
@@ -109,7 +109,8 @@ class SessionMiddleware:
         if kind not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        handler = ScopeHandler(scope, self.records, self.cookie, strict_ids=self.strict_ids)
+        handler = new_handler()
+        handler.enter(scope, self.records, self.cookie, self.strict_ids)
         # Starlette's Mount changes the root path while the request runs; the cookie is for the whole application.
         sender = self._sender(handler, send, scope.get("root_path", ""))
         try:
@@ -122,8 +123,10 @@ class SessionMiddleware:
                 raise
             await send_unavailable(scope, receive, send, error)
             return
-        if handler.is_loaded:
-            await conclude(handler, kind)
+        if kind == "websocket":
+            await commit_late(handler)
+        elif handler.is_loaded:
+            report_late(handler)
 
     def _sender(self, handler: SessionHandler, send: Send, root_path: str) -> Send:
         """Return the `send` that the application gets: it stores the session before the first headers leave."""

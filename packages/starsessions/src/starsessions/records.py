@@ -6,6 +6,7 @@ Everything that goes to a store or comes from one passes through here; the handl
 from __future__ import annotations
 
 import dataclasses
+import enum
 import time
 import typing
 
@@ -26,7 +27,7 @@ if typing.TYPE_CHECKING:
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
 
-__all__ = ["Found", "Records"]
+__all__ = ["Missing", "Records"]
 
 # A record without a fixed end, in a store that cannot renew it, is rewritten when it is older than this.
 _REFRESH_SECONDS = 3600
@@ -34,19 +35,12 @@ _REFRESH_SECONDS = 3600
 _ATTEMPTS = 200
 
 
-@dataclasses.dataclass(slots=True)
-class Found:
-    """What reading gave: the `document`, if there is a good one.
+class Missing(enum.Enum):
+    """Why reading gave no document."""
 
-    `unknown` says that the store has nothing under the id; with neither, a record is there that this session
-    must leave alone. `renewed` says that the record's time to live began anew, `expired` that the session was
-    past its end.
-    """
-
-    document: Document | None = None
-    unknown: bool = False
-    renewed: bool = False
-    expired: bool = False
+    UNKNOWN = "the store has nothing under the id"
+    UNUSABLE = "a record is there that this session must leave alone"
+    EXPIRED = "the session was past its end"
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,28 +54,36 @@ class Records:
     calls: StoreCalls = dataclasses.field(default_factory=StoreCalls)
     link: UserLink = dataclasses.field(init=False)
     _is_plain: bool = dataclasses.field(init=False)
+    _renewable: bool = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.link = UserLink(self.store.users, self.calls)
         self._is_plain = type(self.encryptor) is NoopEncryptor
+        # Sessions without a fixed end live for some time after their last use, as rolling ones do.
+        self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)
 
-    async def read(self, session_id: str) -> Found:
+    async def read(self, session_id: str) -> Document | Missing:
         """Return the session stored under `session_id` as far as it can be used; raise the store's errors."""
-        renews = self._may_renew(session_id)
-        method = self.store.renew if renews else self.store.read
-        answer = await self.calls(method, session_id=session_id, lifetime=self.lifetime.seconds)
+        store, lifetime = self.store, self.lifetime
+        renews = self._renewable and not self._may_be_foreign(session_id)
+        method = self.calls.limited(store.renew if renews else store.read)
+        record = await method(session_id=session_id, lifetime=lifetime.seconds)
         try:
-            record = _as_bytes(answer)
+            if type(record) is not bytes:
+                record = _as_bytes(record)
             if not record:
-                return Found(unknown=True)
-            document = self._checked(session_id, await self._opened(session_id, record))
+                return Missing.UNKNOWN
+            document = await self._opened(session_id, record)
+            metadata = document.metadata
+            if metadata is None and self._may_be_foreign(session_id):
+                raise DocumentError("it has no metadata and may belong to another program")  # noqa: TRY301
         except DocumentError as error:
-            events.session_discarded(session_id, self.store, str(error))
-            return Found()
-        metadata = document.metadata
-        if metadata and self.lifetime.expired(metadata, time.time(), store_expires=self.store.traits.expires):
+            events.session_discarded(session_id, store, str(error))
+            return Missing.UNUSABLE
+        if metadata and lifetime.expired(metadata, time.time(), store_expires=store.traits.expires):
             return await self._expired(session_id, document)
-        return Found(document, renewed=renews)
+        document.renewed = renews
+        return document
 
     async def write(self, draft: Draft) -> tuple[str, Document | None]:
         """Store a draft; return the id and what is stored now, None if that is nothing.
@@ -89,7 +91,7 @@ class Records:
         Where the store can compare, what others have stored meanwhile is brought into the draft's session, and
         SessionGone is raised if they have ended it.
         """
-        entered = await self.link.enter(draft)
+        entered = "user" in draft.metadata and await self.link.enter(draft)
         try:
             session_id, document = await self._store(draft)
         except SessionGone:
@@ -105,10 +107,12 @@ class Records:
         await self.calls(self.store.remove, session_id)
         await self.link.leave(document.owner if document else None, session_id)
 
-    def is_due(self, document: Document) -> bool:
-        """Tell whether an unchanged record that was not renewed must be written again to live on."""
-        if self.lifetime.rolling:
+    def is_due(self, document: Document, *, renewed: bool) -> bool:
+        """Tell whether an unchanged record must be written again: for its user's list or, if not `renewed`, to live."""
+        if document.owner is not None and self.link.is_due(document):
             return True
+        if renewed or self.lifetime.rolling:
+            return not renewed
         if self.lifetime.seconds or document.metadata is None or self.store.traits.cookie_limit is not None:
             return False
         return time.time() - document.metadata["last_access"] > _REFRESH_SECONDS
@@ -131,20 +135,12 @@ class Records:
         for _ in range(_ATTEMPTS):
             raw, data = (b"", None) if draft.is_empty else await self._sealed(draft)
             digest = digest_of(draft.before.record) if draft.before else ""
-            present = _as_bytes(
-                await self.calls(
-                    self.store.swap,
-                    draft.session_id,
-                    data,
-                    self.lifetime.seconds,
-                    draft.ttl,
-                    old_id=old_id,
-                    digest=digest,
-                ),
-                nothing=None,
-            )
+            swap = self.calls.limited(self.store.swap)
+            seconds, ttl = self.lifetime.seconds, draft.ttl
+            present = await swap(draft.session_id, data, seconds, ttl, old_id=old_id, digest=digest)
             if present is None:
                 return None if data is None else Document(data, raw, {}, draft.metadata)
+            present = _as_bytes(present)
             if not present:
                 raise SessionGone("The session was ended by another request and was not stored.")
             await self._bring_in(draft, old_id, present)
@@ -166,44 +162,33 @@ class Records:
         return raw, await seal(self.encryptor, raw, self._binding(draft.session_id))
 
     async def _opened(self, session_id: str, record: bytes) -> Document:
-        if self._is_plain:
-            return Document.parse(record, record, self.serializer)
-        try:
-            raw = await unseal(self.encryptor, record, self._binding(session_id))
-        except Exception as error:  # ciphers raise what they like; the reason names it
-            raise DocumentError(f"{type(error).__name__} while decrypting") from error
+        raw = record
+        if not self._is_plain:
+            try:
+                raw = await unseal(self.encryptor, record, self._binding(session_id))
+            except Exception as error:  # ciphers raise what they like; the reason names it
+                raise DocumentError(f"{type(error).__name__} while decrypting") from error
         return Document.parse(record, raw, self.serializer)
 
-    def _may_renew(self, session_id: str) -> bool:
-        # Sessions without a fixed end live for some time after their last use, as rolling ones do. What may be
-        # another program's record is looked at before it is given a time to live.
-        traits = self.store.traits
-        renewable = self.lifetime.rolling or not self.lifetime.seconds
-        return traits.renews and renewable and (not traits.shares_namespace or is_generated_id(session_id))
+    def _may_be_foreign(self, session_id: str) -> bool:
+        # Another program's record is looked at before it is given a time to live.
+        return self.store.traits.shares_namespace and not is_generated_id(session_id)
 
-    def _checked(self, session_id: str, document: Document) -> Document:
-        foreign = self.store.traits.shares_namespace and not is_generated_id(session_id)
-        if document.metadata is None and foreign:
-            raise DocumentError("it has no metadata and may belong to another program")
-        return document
-
-    async def _expired(self, session_id: str, document: Document) -> Found:
+    async def _expired(self, session_id: str, document: Document) -> Missing:
         events.session_expired(session_id, self.store)
         try:
             await self.remove(session_id, document)
         except Exception as error:  # noqa: BLE001  the session is refused either way
             events.store_failed(self.store, error, "an expired session was refused but could not be removed.")
-        return Found(expired=True)
+        return Missing.EXPIRED
 
     def _binding(self, session_id: str) -> str | None:
         # Where the store chooses the id, it is not known before the data is encrypted.
         return session_id if self.store.traits.keeps_ids else None
 
 
-def _as_bytes(answer: typing.Any, nothing: typing.Any = b"") -> typing.Any:
+def _as_bytes(answer: typing.Any) -> bytes:
     """Return what a store answered as bytes; other people's may return text, or an empty dictionary for nothing."""
-    if answer is None:
-        return nothing
     if isinstance(answer, str):
         return answer.encode()
     if isinstance(answer, (bytes, bytearray, memoryview)) or not answer:

@@ -30,12 +30,13 @@ __all__ = [
 def get_session_handler(connection: HTTPConnection) -> SessionHandler:
     """Return the handler of the connection's session. Raises SessionMiddlewareMissing if there is none."""
     try:
-        return typing.cast("SessionHandler", connection.scope["session_handler"])
+        handler: SessionHandler = connection.scope["session_handler"]
     except KeyError:
         raise SessionMiddlewareMissing(
             "There is no session: add SessionMiddleware to the application, before (outside of) "
             "SessionAutoloadMiddleware and everything else that uses sessions."
         ) from None
+    return handler
 
 
 async def load_session(connection: HTTPConnection) -> None:

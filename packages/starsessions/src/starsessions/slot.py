@@ -47,7 +47,8 @@ class SessionSlot:
     @property
     def is_wiped(self) -> bool:
         """Whether the application has thrown away what was in the session, whatever it was."""
-        return self.is_replaced or (isinstance(self._session, Session) and self._session.is_wiped)
+        session = self.session
+        return session is not self._session or (isinstance(session, Session) and session.is_wiped)
 
     def _show(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
         guard = self._scope.get("session") if self._session is None else self._session
@@ -58,6 +59,6 @@ class SessionSlot:
 
     def _accept(self) -> None:
         """Take what the application has made of the session for the session, now that it is stored."""
-        self._session = self.session
-        if isinstance(self._session, Session):
-            self._session.is_wiped = False
+        session = self._session = self.session
+        if isinstance(session, Session):
+            session.is_wiped = False

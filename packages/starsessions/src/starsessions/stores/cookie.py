@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 import typing
 import warnings
-from base64 import b64decode, b64encode
 
 import itsdangerous
 
@@ -33,7 +32,8 @@ class CookieStore(SessionStore):
 
     def __init__(self, secret_key: KeyLike, max_size: int = 4096) -> None:
         self.max_size = max_size
-        self.traits = StoreTraits(expires=True, cookie_limit=max_size)
+        alone = type(self) is CookieStore  # a subclass may ask others, which may keep it waiting
+        self.traits = StoreTraits(expires=True, in_process=alone, cookie_limit=max_size)
         try:
             self._keys = Keys(secret_key, _signer, name="secret_key")
         finally:
@@ -44,7 +44,7 @@ class CookieStore(SessionStore):
         """Return what the cookie holds, or empty bytes if its signature is wrong or too old."""
         try:
             signed = self._unsign(session_id.encode(), lifetime or _SESSION_ONLY_SECONDS)
-            return b64decode(signed)
+            return binascii.a2b_base64(signed)
         except (itsdangerous.BadSignature, binascii.Error, UnicodeEncodeError) as error:
             # The text of the error could quote the cookie.
             events.cookie_rejected(f"{type(error).__name__} from its signature")
@@ -52,7 +52,7 @@ class CookieStore(SessionStore):
 
     async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:  # noqa: ARG002  the interface
         """Return the cookie's new value. Raises SessionTooLarge if no browser would keep it."""
-        value = self._current().sign(b64encode(data)).decode("ascii")
+        value = self._current().sign(binascii.b2a_base64(data, newline=False)).decode("ascii")
         if len(value) > self.max_size:
             raise SessionTooLarge(
                 f"The session is too large for a cookie: {len(value)} bytes after signing, {self.max_size} are "
@@ -90,4 +90,16 @@ class CookieStore(SessionStore):
 
 def _signer(keys: list[str | bytes]) -> itsdangerous.TimestampSigner:
     oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
-    return itsdangerous.TimestampSigner(oldest_first)  # it signs with the last one
+    return _Signer(oldest_first)  # it signs with the last one
+
+
+class _Signer(itsdangerous.TimestampSigner):
+    """Derives what it signs with from each key once, not for every cookie anew."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        super().__init__(keys)
+        self._derived = {key: super(_Signer, self).derive_key(key) for key in keys}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        """Return what the given key, else the one that signs, has become."""
+        return self._derived[self.secret_keys[-1] if secret_key is None else secret_key]  # type: ignore[index]

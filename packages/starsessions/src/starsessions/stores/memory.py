@@ -89,7 +89,7 @@ class InMemoryStore(SessionStore):
 
     def _live(self, session_id: str) -> Record | bytes | None:
         record = self.data.get(session_id)
-        if isinstance(record, Record) and record.expires <= int(time.time() * _NANOSECONDS):
+        if isinstance(record, Record) and record.expires <= time.time() * _NANOSECONDS:
             self._forget(session_id)
             return None
         return record
@@ -107,7 +107,7 @@ class InMemoryStore(SessionStore):
     def _sweep(self) -> None:
         # The heap has one entry for each id, with the end that was known when the entry was made. A record
         # that lives longer by now is put back, so a write costs O(log n) however many sessions there are.
-        now = int(time.time() * _NANOSECONDS)
+        now = time.time() * _NANOSECONDS
         for _ in range(_SWEPT_PER_WRITE):
             if not self._due or self._due[0][0] > now:
                 return
