@@ -350,3 +350,24 @@ async def test_what_was_taken_out_stays_out(shared, first):
     for request in (deleting, changing) if first == "deletes" else (changing, deleting):
         await request.session.save()
     assert await contents(shared, session_id) == {"other": 1}
+
+
+async def test_tasks_of_one_request_store_in_turn(shared):
+    """Two tasks of a request that give the session a new id and store it leave one session, which both see."""
+    session_id = await stored(shared, a=1)
+    connection = await begun(shared, session_id)
+    new_id = handler_of(connection).regenerate_id()
+    connection.session["b"] = 2
+    assert await asyncio.gather(*(connection.session.save() for _ in range(3))) == [new_id] * 3
+    assert connection.session == await contents(shared, new_id) == {"a": 1, "b": 2}
+    assert await contents(shared, session_id) == {}
+
+
+async def test_tasks_of_one_request_create_one_session(shared):
+    """Two tasks of a request that store a new session at the same time make one session."""
+    connection = await begun(shared, None)
+    connection.session["a"] = 1
+    first, second = await asyncio.gather(connection.session.save(), increment(connection, "n"))
+    assert second == 1
+    assert await contents(shared, first) == {"a": 1, "n": 1}
+    assert handler_of(connection).session_id == first

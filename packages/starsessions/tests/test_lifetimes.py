@@ -7,7 +7,13 @@ import re
 import pytest
 from starlette.responses import JSONResponse
 
-from starsessions import CookieStore, InMemoryStore, get_session_metadata, get_session_remaining_seconds
+from starsessions import (
+    CookieStore,
+    ImproperlyConfigured,
+    InMemoryStore,
+    get_session_metadata,
+    get_session_remaining_seconds,
+)
 from starsessions.lifetime import Lifetime
 from starsessions.stores.memory import Record
 from starsessions.stores.redis import RedisStore
@@ -166,6 +172,22 @@ async def test_memory_store_stays_small_without_expiry():
         await store.remove(str(number))
     assert not store.data
     assert len(store._due) <= 65
+
+
+async def test_memory_store_is_bounded(clock):
+    """A full store gives up the session that would end first; one that was renewed is not it."""
+    store = InMemoryStore(max_sessions=3)
+    for name, lifetime in (("renewed", 10), ("short", 20), ("long", 30)):
+        await store.write(name, b"x", lifetime=lifetime, ttl=lifetime)
+    clock.advance(5)
+    await store.renew("renewed", lifetime=600)
+    await store.write("new", b"x", lifetime=60, ttl=60)
+    assert set(store.data) == {"renewed", "long", "new"}
+    for number in range(1000):
+        await store.write(f"flood-{number}", b"x", lifetime=60, ttl=60)
+    assert len(store.data) == len(store._due) == 3
+    with pytest.raises(ImproperlyConfigured, match="max_sessions: 0 is less than one"):
+        InMemoryStore(max_sessions=0)
 
 
 async def test_memory_store_data():

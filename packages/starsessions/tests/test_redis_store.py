@@ -6,9 +6,10 @@ import warnings
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
+from starlette.responses import Response
 
 from pentad_config import Secret
-from starsessions import ImproperlyConfigured, generate_session_id
+from starsessions import ImproperlyConfigured, generate_session_id, get_session_handler
 from starsessions.stores.redis import RedisStore, prefix_factory
 
 pytestmark = pytest.mark.anyio
@@ -170,3 +171,21 @@ async def test_another_programs_list_is_not_adopted(make_site, redis_client, cap
     assert answer.status_code == 200
     assert await redis_client.lrange("their-list", 0, -1) == [b"1"]
     assert [record.event for record in caplog.records] == ["session.gone"]
+
+
+async def test_destroying_deletes_sessions_only(make_site, redis_client):
+    """What a cookie names is deleted only if it is a session, also where the prefix keeps nothing apart."""
+    foreign = {"billing-42": "important", "0" * 32: '{"cache": 1}'}
+    await redis_client.mset(foreign)
+
+    async def forget(request):
+        await get_session_handler(request).destroy()
+        return Response()
+
+    site = make_site(RedisStore(connection=redis_client, prefix=""), autoload=False)
+    site.view(forget)
+    async with site.visitor() as visitor:
+        for name in foreign:
+            answer = await visitor.get("/forget", headers={"cookie": f"session={name}"})
+            assert "expires=Thu, 01 Jan 1970" in answer.headers["set-cookie"]
+    assert await redis_client.mget(*foreign) == [value.encode() for value in foreign.values()]

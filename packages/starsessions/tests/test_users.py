@@ -493,3 +493,26 @@ async def test_the_document_keeps_the_common_format(site, visitor, store):
 def test_device_names(user_agent, name):
     """The name of a device is short and holds nothing of the visitor's making but a product name."""
     assert device_name(user_agent) == name
+
+
+async def test_emptied_sessions_leave_the_list(make_site, store):
+    """A session that goes on under its id after `clear()` is no longer among those of the user it belonged to."""
+    site = make_site(store, lifetime=60)
+
+    @site.view
+    async def login(request):
+        await sign_in(request, "ada")
+        return Response()
+
+    @site.view
+    async def leave(request):
+        request.session.clear()
+        request.session["message"] = "Good bye"
+        return Response()
+
+    async with site.visitor() as visitor:
+        await visitor.get("/login")
+        assert len(await list_sessions(store, "ada")) == 1
+        await visitor.get("/leave")
+        assert (await visitor.get("/show")).json() == {"message": "Good bye"}
+    assert await list_sessions(store, "ada") == []

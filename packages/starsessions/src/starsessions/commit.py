@@ -23,7 +23,7 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
     try:
         handler.prepare()
         if handler.detached:
-            handler.cookie_due |= handler.is_wiped  # a logout that the store did not learn of
+            handler.cookie_due |= handler.is_wiped
         elif handler.is_changed:
             await handler.save()
         elif handler.document is not None and handler.records.is_due(handler.document, renewed=handler.renewed):

@@ -17,6 +17,7 @@ __all__ = ["DEFAULT_TIMEOUT", "CircuitBreaker", "FailurePolicy", "StoreCalls"]
 FailurePolicy = typing.Literal["raise", "unavailable", "anonymous"]
 T = typing.TypeVar("T")
 
+_CANCEL_AGAIN_SECONDS = 0.05
 DEFAULT_TIMEOUT = 5.0
 """Seconds: longer than any store that works needs, even through a failover, and shorter than proxies and
 people wait. Without a limit of ours, redis-py's retries make one request hang for about a minute."""
@@ -119,11 +120,41 @@ class StoreCalls:
     async def _in_time(self, call: Awaitable[T]) -> T:
         if self.timeout is None:
             return await call
-        limit = asyncio.timeout(self.timeout)
+        deadline = _Deadline(self.timeout)
         try:
-            async with limit:
-                return await call
-        except TimeoutError as error:
-            if not limit.expired():
-                raise  # the store has a limit of its own
-            raise SessionStoreTimeout(f"The session store did not answer within {self.timeout} seconds.") from error
+            result = await call
+        except (Exception, asyncio.CancelledError) as error:
+            if deadline.end():
+                text = f"The session store did not answer within {self.timeout} seconds."
+                raise SessionStoreTimeout(text) from error
+            raise
+        deadline.end()
+        return result
+
+
+class _Deadline:
+    """Cancels what the current task waits for when `seconds` are over, and again until it gives in.
+
+    `asyncio.timeout` does so once, and a client may take that one cancellation for something of its own: redis-py
+    has timeouts and retries inside, with which a request was seen to hang for a minute.
+    """
+
+    __slots__ = ("_others", "_task", "_timer", "_times")
+
+    def __init__(self, seconds: float) -> None:
+        self._task = typing.cast("asyncio.Task[typing.Any]", asyncio.current_task())
+        self._others = self._task.cancelling()
+        self._times = 0
+        self._timer = self._task.get_loop().call_later(seconds, self._cancel)
+
+    def _cancel(self) -> None:
+        self._times += 1
+        self._timer = self._task.get_loop().call_later(_CANCEL_AGAIN_SECONDS, self._cancel)
+        self._task.cancel()
+
+    def end(self) -> bool:
+        """Stop watching. Return whether time was up, and nobody else wants the task to end."""
+        self._timer.cancel()
+        for _ in range(self._times):
+            self._task.uncancel()
+        return self._times > 0 and self._task.cancelling() <= self._others

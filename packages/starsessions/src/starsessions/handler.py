@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import time
@@ -51,6 +52,7 @@ class SessionHandler(SessionSlot):
     detached = False  # nothing of this request is stored any more
     renewed = False  # reading has begun the record's time to live anew
     _new_id: str | None = None
+    _saving: asyncio.Lock | None = None
     _callbacks: tuple[Callable[[], None], ...] = ()
 
     def __init__(
@@ -191,11 +193,20 @@ class SessionHandler(SessionSlot):
         seconds; by default it follows from the lifetime.
 
         What other requests have stored meanwhile is kept: of a key that both changed this request's value is
-        stored, all other keys are theirs. Returns "" if nothing is stored: the session is empty, or someone has
-        ended it, in which case it is empty from now on.
+        stored, a key that either has deleted stays deleted, all other keys are theirs. Returns "" if nothing is
+        stored: the session is empty, or someone has ended it, in which case it is empty from now on.
         """
         if not self.is_loaded:
             await self.load()
+        async with self.saving():
+            return await self._save(remaining_time)
+
+    def saving(self) -> asyncio.Lock:
+        """Return what tasks of this request hold while they store, so that each sees what the other has stored."""
+        self._saving = self._saving or asyncio.Lock()
+        return self._saving
+
+    async def _save(self, remaining_time: int | None) -> str:
         if self.detached:
             return ""
         self.prepare()
@@ -218,9 +229,12 @@ class SessionHandler(SessionSlot):
 
     async def destroy(self) -> None:
         """Remove the session from the store and empty it; the browser is told to forget the cookie."""
-        session_id = self._stored_id
-        if session_id is not None and not (self.is_loaded and self.document is None):
-            await self.records.remove(session_id, self.document)
+        if not self.is_loaded:
+            # Only what is a session may be deleted: a visitor chooses what the cookie names.
+            self.cookie_due = self._stored_id is not None
+            await self.load()
+        if self._stored_id is not None and self.document is not None:
+            await self.records.remove(self._stored_id, self.document)
             self.cookie_due = True
         self._forget()
 
@@ -239,6 +253,10 @@ class SessionHandler(SessionSlot):
             raise error
         events.store_failed(self.store, error, "the request goes on with a session that is not stored.")
         self.detached = True
+        self._new_id = None
+        if self.is_loaded and self.is_wiped:  # a logout that the store did not learn of
+            self.cookie_due = True
+            self._forget()
 
     # Reading
 

@@ -75,7 +75,7 @@ class Records:
                 return Missing.UNKNOWN
             document = await self._opened(session_id, record)
             metadata = document.metadata
-            if metadata is None and self._may_be_foreign(session_id):
+            if metadata is None and store.traits.shares_namespace:
                 raise DocumentError("it has no metadata and may belong to another program")  # noqa: TRY301
         except DocumentError as error:
             events.session_discarded(session_id, store, str(error))
@@ -98,8 +98,9 @@ class Records:
             if entered:
                 await self.link.leave(draft.metadata.get("user"), draft.session_id)
             raise
-        if draft.before is not None and (document is None or session_id != draft.old_id):
-            await self.link.leave(draft.before.owner, draft.old_id)
+        owner = draft.before.owner if draft.before else None
+        if owner is not None and (document is None or (session_id, document.owner) != (draft.old_id, owner)):
+            await self.link.leave(owner, draft.old_id)
         return session_id, document
 
     async def remove(self, session_id: str, document: Document | None = None) -> None:

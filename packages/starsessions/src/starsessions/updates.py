@@ -13,6 +13,9 @@ if typing.TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
+    from starsessions.document import Document
+    from starsessions.handler import SessionHandler
+
 __all__ = ["increment", "update_session"]
 
 T = typing.TypeVar("T")
@@ -33,14 +36,19 @@ async def update_session(connection: HTTPConnection, change: Callable[[dict[str,
     """
     handler = get_session_handler(connection)
     await handler.load()
-    handler.prepare()
-    before, serializer = handler.document, handler.serializer
-    if handler.detached:
-        raise SessionGone("The session was ended by another request, or could not be loaded.")
-    if before is None or not handler.store.traits.compares:
-        result = change(handler.session)
-        await handler.save()
-        return result
+    async with handler.saving():
+        handler.prepare()
+        if handler.detached:
+            raise SessionGone("The session was ended by another request, or could not be loaded.")
+        if handler.document is not None and handler.store.traits.compares:
+            return await _update(handler, handler.document, change)
+    result = change(handler.session)
+    await handler.save()
+    return result
+
+
+async def _update(handler: SessionHandler, before: Document, change: Callable[[dict[str, typing.Any]], T]) -> T:
+    serializer = handler.serializer
     draft, base = handler.draft(), before.untouched(serializer)
     session_id = draft.old_id or draft.session_id
     update = Update({}, draft.metadata, draft.ttl, session_id, session_id, user_agent=draft.user_agent, change=change)

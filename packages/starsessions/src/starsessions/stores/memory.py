@@ -6,6 +6,7 @@ import dataclasses
 import heapq
 import time
 
+from starsessions.exceptions import ImproperlyConfigured
 from starsessions.stores.base import SessionStore, StoreTraits, digest_of
 from starsessions.stores.user_index import MemoryUserIndex
 
@@ -26,14 +27,18 @@ class Record:
 class InMemoryStore(SessionStore):
     """Keep sessions in a dictionary. They are lost when the process ends, and other processes do not see them.
 
-    `gc_ttl` is how many seconds a session without a fixed end (`lifetime=0`) is kept after its last use.
-    `data` holds the records by id; plain bytes that a test puts there never expire.
+    `gc_ttl` is how many seconds a session without a fixed end (`lifetime=0`) is kept after its last use. When there
+    are `max_sessions`, a new one takes the place of the one that would end first, so that no flood of visitors fills
+    the memory; None sets no limit. `data` holds the records by id; plain bytes that a test puts there never expire.
     """
 
     traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, in_process=True)
 
-    def __init__(self, gc_ttl: int = 86400) -> None:
+    def __init__(self, gc_ttl: int = 86400, *, max_sessions: int | None = 1_000_000) -> None:
+        if max_sessions is not None and max_sessions < 1:
+            raise ImproperlyConfigured(f"max_sessions: {max_sessions!r} is less than one. Use None for no limit.")
         self.gc_ttl = gc_ttl
+        self.max_sessions = max_sessions
         self.data: dict[str, Record | bytes] = {}
         self.users: MemoryUserIndex = MemoryUserIndex(lambda key: self._live(key) is not None, self._delete)
         self._due: list[tuple[int, str]] = []
@@ -53,9 +58,10 @@ class InMemoryStore(SessionStore):
         """Store `data` for `ttl` seconds, or for `gc_ttl` if that is 0."""
         known = session_id in self.data
         record = self.data[session_id] = Record(self._end(lifetime, ttl), data)
-        if not known:
-            heapq.heappush(self._due, (record.expires, session_id))
         self._sweep()
+        if not known:
+            self._make_room()
+            heapq.heappush(self._due, (record.expires, session_id))
         return session_id
 
     async def swap(
@@ -103,6 +109,15 @@ class InMemoryStore(SessionStore):
         if len(self._due) > 2 * len(self.data) + 64:
             self._due = [(r.expires, key) for key, r in self.data.items() if isinstance(r, Record)]
             heapq.heapify(self._due)
+
+    def _make_room(self) -> None:
+        while self.max_sessions is not None and len(self.data) > self.max_sessions and self._due:
+            known_end, session_id = heapq.heappop(self._due)
+            record = self._live(session_id)
+            if isinstance(record, Record) and record.expires > known_end:
+                heapq.heappush(self._due, (record.expires, session_id))
+            else:
+                self._forget(session_id)
 
     def _sweep(self) -> None:
         # The heap has one entry for each id, with the end that was known when the entry was made. A record
