@@ -49,6 +49,8 @@ def test_what_is_committed_is_processed(running, alias):
     """Once, though several saves are in the transaction and others before and after it."""
     school = running.get(TrainingSchool)
     school.add_trick("Fido", "sit")
+    # A transaction that reads first cannot write in SQLite once a follower has written meanwhile.
+    assert settled(running) == 1
     with transaction.atomic(using=alias):
         school.add_trick("Fido", "roll over")
         school.add_trick("Fido", "play dead")
