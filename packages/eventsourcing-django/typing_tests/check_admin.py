@@ -15,7 +15,7 @@ class OwnAdmin(StoredEventRecordAdmin):
     list_per_page = 20
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.is_superuser
+        return request.user.is_authenticated and super().has_view_permission(request, None)
 
 
 def timeline(events: OwnAdmin, request: HttpRequest, record: StoredEventRecord) -> None:
