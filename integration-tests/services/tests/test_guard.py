@@ -230,6 +230,15 @@ def test_a_process_that_ignores_its_stop_signal_is_killed():
         assert process.stop(grace=0.2) == -signal.SIGKILL
 
 
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["foreground", "background"])
+def quit_signal(request):
+    """What a terminal's programs do about SIGQUIT, and those that a script starts with `&`."""
+    before = signal.signal(signal.SIGQUIT, request.param)
+    yield
+    signal.signal(signal.SIGQUIT, before)
+
+
+@pytest.mark.usefixtures("quit_signal")
 def test_the_stop_signal_is_the_one_asked_for():
     """The guard ends each process with the signal that it was started with."""
     with ProcessGuard() as guard:

@@ -247,6 +247,8 @@ def _remove(folder: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """``_guardian.py OWNER-PID CHANNEL-DESCRIPTOR MARK PARENT-PID-TO-WATCH FOLDER``."""
+    # What a script starts in its background ignores this signal, and a shell cannot trap what was ignored before it.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     folder = arguments.pop()
     owner, channel, mark, parent = map(int, arguments)
     adopt_orphans()
