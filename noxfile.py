@@ -53,12 +53,12 @@ def _install(session: nox.Session, pins: str, packages: list[str]) -> None:
     session.run("uv", "pip", "check", external=True, silent=True)
 
 
-def _test_package(session: nox.Session, package: str, pins: str) -> None:
+def _test_package(session: nox.Session, package: str, pins: str, *, measured: bool) -> None:
     _install(session, pins, [package])
     arguments = [argument for argument in session.posargs if argument != "--cov"]
     command = ["-m", "pytest", *arguments]
     environment = {"PYTHONDEVMODE": "1"}
-    if "--cov" in session.posargs or os.environ.get("CI"):
+    if measured:
         session.install("--no-deps", "-r", str(PINS / "coverage.txt"))
         command = ["-m", "coverage", "run", f"--source={MATRIX['packages'][package]['import']}", *command]
         environment |= {"COVERAGE_FILE": str(ROOT / ".coverage"), "COVERAGE_RCFILE": str(ROOT / "pyproject.toml")}
@@ -82,7 +82,7 @@ def demo(session: nox.Session) -> None:
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
     """Run a package's unit and contract tests on this Python with real services; `-- --cov` measures coverage."""
-    _test_package(session, package, package)
+    _test_package(session, package, package, measured="--cov" in session.posargs or bool(os.environ.get("CI")))
 
 
 @nox.session(default=False)
@@ -121,7 +121,7 @@ _LISTING = bool({"-l", "--list", "--list-sessions"} & set(sys.argv))
 @(lambda function: function) if _LISTING else nox.parametrize("python,package,pins", _cells())
 def matrix(session: nox.Session, package: str, pins: str) -> None:
     """Run every package x Python x framework version of matrix.toml; choose with `-k "syzygy and django61"`."""
-    _test_package(session, package, pins)
+    _test_package(session, package, pins, measured="--cov" in session.posargs)
 
 
 @nox.session(default=False)
