@@ -202,9 +202,15 @@ def kill_other_sessions(alias):
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             return
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
-        for (number,) in cursor.fetchall():
+        for number in others_on_mariadb(cursor):
             cursor.execute("KILL %s", [number])
+        # The server ends them when it gets to it, and their locks with them.
+        wait_until(lambda: not others_on_mariadb(cursor))
+
+
+def others_on_mariadb(cursor):
+    cursor.execute("SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
+    return [number for (number,) in cursor.fetchall()]
 
 
 @each_database

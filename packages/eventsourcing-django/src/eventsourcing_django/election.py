@@ -62,13 +62,15 @@ class _SessionElection(Election):
 
     Args:
         alias: the database.
-        statement: gives a true value if the lock of its parameter was free.
+        try_lock: a query that gives a true value if the lock of its parameter was free.
+        release_all: a query that gives up all locks of the session.
     """
 
-    def __init__(self, alias: str, statement: str) -> None:
+    def __init__(self, alias: str, try_lock: str, release_all: str) -> None:
         super().__init__()
         self._alias = alias
-        self._statement = statement
+        self._try_lock = try_lock
+        self._release_all = release_all
         self._session: DedicatedSession | None = None
 
     def renew(self, followers: Iterable[str]) -> None:
@@ -84,7 +86,7 @@ class _SessionElection(Election):
         if not wanted:
             self._session.fetch_value("SELECT 1")
         for name in sorted(wanted):
-            if self._session.fetch_value(self._statement, [str(advisory_key("run_followers", name))]):
+            if self._session.fetch_value(self._try_lock, [str(advisory_key("run_followers", name))]):
                 self.held.add(name)
 
     def close(self) -> None:
@@ -92,9 +94,12 @@ class _SessionElection(Election):
         if self._session is not None:
             session, self._session = self._session, None
             try:
-                session.close()
+                # A server ends a closed session when it gets to it; the successor should not have to wait for that.
+                session.fetch_value(self._release_all)
             except django.db.Error:
                 _logger.debug("The session of the election on %r was dead already", self._alias)
+            finally:
+                session.close()
 
 
 class _FileElection(Election):
@@ -139,9 +144,11 @@ def election_in(alias: str) -> Election:
     """
     connection: Any = connections[alias]
     if connection.vendor == "postgresql":
-        return _SessionElection(alias, "SELECT pg_try_advisory_lock(%s::bigint)")
+        return _SessionElection(
+            alias, "SELECT pg_try_advisory_lock(%s::bigint)", "SELECT pg_advisory_unlock_all()"
+        )
     if connection.vendor == "mysql":
-        return _SessionElection(alias, "SELECT GET_LOCK(%s, 0)")
+        return _SessionElection(alias, "SELECT GET_LOCK(%s, 0)", "SELECT RELEASE_ALL_LOCKS()")
     if connection.vendor != "sqlite":
         raise UnsupportedElectionError(f"There is no election in {alias!r}, which is a {connection.vendor} database")
     if connection.is_in_memory_db():
