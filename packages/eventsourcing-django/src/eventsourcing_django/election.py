@@ -144,9 +144,7 @@ def election_in(alias: str) -> Election:
     """
     connection: Any = connections[alias]
     if connection.vendor == "postgresql":
-        return _SessionElection(
-            alias, "SELECT pg_try_advisory_lock(%s::bigint)", "SELECT pg_advisory_unlock_all()"
-        )
+        return _SessionElection(alias, "SELECT pg_try_advisory_lock(%s::bigint)", "SELECT pg_advisory_unlock_all()")
     if connection.vendor == "mysql":
         return _SessionElection(alias, "SELECT GET_LOCK(%s, 0)", "SELECT RELEASE_ALL_LOCKS()")
     if connection.vendor != "sqlite":
