@@ -17,7 +17,16 @@ import redis
 from minio import Minio
 from minio.error import S3Error
 
-from pentad_services import ProcessGuard, StartFailed, Unavailable, start_all, start_postgres, start_redis, start_s3
+from pentad_services import (
+    ProcessGuard,
+    ServiceEnded,
+    StartFailed,
+    Unavailable,
+    start_all,
+    start_postgres,
+    start_redis,
+    start_s3,
+)
 from pentad_services import postgres as postgres_module
 from pentad_services._finding import in_wheel
 
@@ -187,6 +196,22 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path):
     (tmp_path / "appendonlydir").write_text("a file where the server wants a folder")
     with pytest.raises(StartFailed, match=r"(?i)appendonlydir|append"):
         start_redis(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("redis", "bind 127.0.0.1|Ready to accept"), ("postgres", "shut down|ready")]
+)
+def test_a_service_that_ends_by_itself_is_noticed(name, shown):
+    """`check_alive` is silent while it runs and after `stop`, and shows the end of the log otherwise."""
+    with ProcessGuard() as guard, start_all([name], guard=guard) as started:
+        service = started[name]
+        service.check_alive()
+        service._process.kill()
+        service._process.wait(30)
+        with pytest.raises(ServiceEnded, match=rf"{name}: [\s\S]* ended with status -9[\s\S]*({shown})"):
+            service.check_alive()
+        service.stop()
+        service.check_alive()
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres", "s3"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from pentad_config import ConfigError
-from pentad_services import ProcessGuard, StartFailed, Unavailable
+from pentad_services import ProcessGuard, ServiceEnded, StartFailed, Unavailable
 from portal.launcher.parts import PartFailedError
 from portal.launcher.stack import Stack
 from portal.launcher.table import print_table
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except _Stopped:
         print("\nStopped.", flush=True)
         return 0
-    except (PartFailedError, StartFailed, Unavailable, ConfigError) as error:
+    except (PartFailedError, ServiceEnded, StartFailed, Unavailable, ConfigError) as error:
         print(f"\nThe portal stopped: {error}", file=sys.stderr, flush=True)
         return 1
 

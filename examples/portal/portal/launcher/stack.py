@@ -126,8 +126,8 @@ class Stack:
         return [sys.executable, str(EXAMPLE / "manage.py"), *arguments]
 
     def check_alive(self) -> None:
-        """Raise PartFailedError if one of the portal's processes has ended by itself."""
-        for running in list(self.running.values()):
+        """Raise PartFailedError or ServiceEnded if one of the processes that were started has ended by itself."""
+        for running in [*self.services.values(), *self.running.values()]:
             running.check_alive()
 
 

@@ -5,7 +5,7 @@ from the environment, a container, an installed program, or a program from a whe
 """
 
 from pentad_services.browser import BrowserService, find_browser
-from pentad_services.errors import StartFailed, Unavailable
+from pentad_services.errors import ServiceEnded, StartFailed, Unavailable
 from pentad_services.guard import GuardedProcess, ProcessGuard
 from pentad_services.postgres import PostgresService, start_postgres
 from pentad_services.redis import RedisService, start_redis
@@ -22,6 +22,7 @@ __all__ = [
     "RedisService",
     "S3Service",
     "Service",
+    "ServiceEnded",
     "Services",
     "SlurmService",
     "StartFailed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["StartFailed", "Unavailable"]
+__all__ = ["ServiceEnded", "StartFailed", "Unavailable"]
 
 
 class Unavailable(RuntimeError):  # noqa: N818 - it is a state of this machine, not a mistake
@@ -14,3 +14,7 @@ class StartFailed(RuntimeError):  # noqa: N818
 
     The message names the service, what was run, and ends with the last lines of its log.
     """
+
+
+class ServiceEnded(RuntimeError):  # noqa: N818
+    """A service that was started has ended by itself. The message ends with the last lines of its log."""

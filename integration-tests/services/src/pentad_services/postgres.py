@@ -158,6 +158,7 @@ def _attempt(program: Program, data: Path, account: Account, home: Home, *, dura
         f"postgres: {program}, 127.0.0.1:{port}",
         _address(f"postgresql://{login(kept_secret(password_file(data)), 'postgres')}127.0.0.1:{port}/postgres"),
         _stop=partial(home.stop, process, grace, stop_signal),
+        _process=process,
     )
 
 

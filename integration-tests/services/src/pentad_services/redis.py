@@ -134,7 +134,8 @@ def _attempt(program: Program, data: Path, password: Secret, home: Home, *, dura
     process = home.guard.spawn([program.path, data / "redis.conf"], cwd=data, log=data / "redis.log", grace=grace)
     address = _address(f"redis://{login(password)}127.0.0.1:{port}/0")
     wait_for_server(lambda: _answers(address), process, program, taken="Address already in use")
-    return RedisService(f"redis: {program}, 127.0.0.1:{port}", address, _stop=partial(home.stop, process, grace))
+    line, stop = f"redis: {program}, 127.0.0.1:{port}", partial(home.stop, process, grace)
+    return RedisService(line, address, _stop=stop, _process=process)
 
 
 def _write_configuration(data: Path, port: int, password: Secret, *, durable: bool) -> None:

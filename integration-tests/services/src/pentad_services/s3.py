@@ -211,7 +211,7 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
     running = spawn_seaweedfs(program, data, home.guard, (first, second), grace)
     service = S3Service(
         f"s3: {program}, {running.endpoint}", endpoint=running.endpoint, keys=first, second_keys=second,
-        _stop=partial(home.stop, running.process, grace),
+        _stop=partial(home.stop, running.process, grace), _process=running.process,
     )  # fmt: skip
     wait_for_server(service.takes_objects, running.process, program, taken="address already in use")
     return service
@@ -231,7 +231,7 @@ def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S
     )
     service = S3Service(
         f"s3: {program}, {endpoint}", endpoint=endpoint, keys=KeyPair.made(), checks_signatures=False,
-        _stop=partial(home.stop, process, 1),
+        _stop=partial(home.stop, process, 1), _process=process,
     )  # fmt: skip
     wait_for_server(service.takes_objects, process, program, taken="Address already in use")
     return service

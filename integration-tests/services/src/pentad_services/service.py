@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from pentad_config import Secret
+from pentad_services.errors import ServiceEnded
 from pentad_services.guard import GuardedProcess, ProcessGuard
 
 __all__ = ["AddressedService", "Home", "Service"]
@@ -22,6 +23,7 @@ class Service:
     line: str
     """One line that says what this is: ``redis: valkey 9.1.2 (wheel), 127.0.0.1:41233``."""
     _stop: Callable[[], object] = field(default=lambda: None, repr=False, kw_only=True)
+    _process: GuardedProcess | None = field(default=None, repr=False, kw_only=True)
     _stopped: bool = field(default=False, repr=False, init=False)
 
     def stop(self) -> None:
@@ -29,6 +31,14 @@ class Service:
         if not self._stopped:
             self._stopped = True
             self._stop()
+
+    def check_alive(self) -> None:
+        """Raise ServiceEnded if its process was started here and has ended by itself."""
+        if self._process is None or self._stopped:
+            return
+        code = self._process.poll()
+        if code is not None:
+            raise ServiceEnded(f"{self.line} ended with status {code}. Its log ends:\n{self._process.tail()}")
 
     def __enter__(self) -> Self:
         return self
