@@ -127,7 +127,9 @@ class Stack:
 
     def check_alive(self) -> None:
         """Raise PartFailedError or ServiceEnded if one of the processes that were started has ended by itself."""
-        for running in [*self.services.values(), *self.running.values()]:
+        for service in self.services.values():
+            service.check_alive()
+        for running in list(self.running.values()):
             running.check_alive()
 
 
