@@ -8,6 +8,7 @@ import typing
 from starsessions import events
 from starsessions.cookies import CookieChange
 from starsessions.exceptions import SessionError, SessionStoreUnavailable
+from starsessions.overtaken import is_overtaken
 
 if typing.TYPE_CHECKING:
     from starsessions.handler import SessionHandler
@@ -20,18 +21,22 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
     """Store what has to be stored at the start of a response; return what the browser has to be told."""
     if not handler.is_loaded:  # regenerating is enough to make the session matter
         await handler.load()
+    is_renewed = bool(handler.records.lifetime.rolling)
     try:
         handler.prepare()
         if handler.detached:
             handler.cookie_due |= handler.is_wiped
         elif handler.is_changed:
             await handler.save()
-        elif handler.document is not None and handler.records.is_due(handler.document, renewed=handler.renewed):
-            await _refresh(handler)
+        elif handler.document is not None:
+            if await is_overtaken(handler, handler.document):
+                handler.cookie_due = is_renewed = False
+            elif handler.records.is_due(handler.document, renewed=handler.renewed):
+                await _refresh(handler)
         handler.committed = dict(handler.session)
     except SessionStoreUnavailable as error:
         handler.go_on_without(error)
-    return _cookie_change(handler) if handler.cookie_due or handler.records.lifetime.rolling else None
+    return _cookie_change(handler) if handler.cookie_due or is_renewed else None
 
 
 async def commit_late(handler: SessionHandler) -> None:

@@ -29,7 +29,8 @@ class Document:
     """A session as it is in the store: the `record` there, decrypted `raw` bytes, `metadata` if it had any.
 
     `data` is the session that was made of it, which the application may have changed since. `renewed` says that
-    reading it has begun the record's time to live anew.
+    reading it has begun the record's time to live anew. `endings` is how many sessions had ended before it was read
+    or written.
     """
 
     record: bytes
@@ -38,6 +39,7 @@ class Document:
     metadata: SessionMetadata | None
     snapshot: bytes | None = None
     renewed: bool = False
+    endings: int = 0
 
     @classmethod
     def parse(cls, record: bytes, raw: bytes, serializer: Serializer) -> Document:

@@ -16,6 +16,7 @@ from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionConflict, SessionError, SessionGone
 from starsessions.failures import StoreCalls
 from starsessions.ids import is_generated_id
+from starsessions.overtaken import Endings
 from starsessions.sealing import seal, unseal
 from starsessions.stores.base import digest_of
 from starsessions.user_link import UserLink
@@ -52,6 +53,7 @@ class Records:
     encryptor: Encryptor
     lifetime: Lifetime
     calls: StoreCalls = dataclasses.field(default_factory=StoreCalls)
+    endings: Endings = dataclasses.field(default_factory=Endings)
     link: UserLink = dataclasses.field(init=False)
     _is_plain: bool = dataclasses.field(init=False)
     _renewable: bool = dataclasses.field(init=False)
@@ -67,6 +69,7 @@ class Records:
         store, lifetime = self.store, self.lifetime
         renews = self._renewable and not self._may_be_foreign(session_id)
         method = self.calls.limited(store.renew if renews else store.read)
+        endings = self.endings.count
         record = await method(session_id=session_id, lifetime=lifetime.seconds)
         try:
             if type(record) is not bytes:
@@ -82,8 +85,13 @@ class Records:
             return Missing.UNUSABLE
         if metadata and lifetime.expired(metadata, time.time(), store_expires=store.traits.expires):
             return await self._expired(session_id, document)
-        document.renewed = renews
+        document.renewed, document.endings = renews, endings
         return document
+
+    async def is_there(self, session_id: str, document: Document) -> bool:
+        """Tell whether there still is a record under the id that `document` was read from; renew it, if reading did."""
+        method = self.store.renew if document.renewed else self.store.read
+        return bool(await self.calls(method, session_id=session_id, lifetime=self.lifetime.seconds))
 
     async def write(self, draft: Draft) -> tuple[str, Document | None]:
         """Store a draft; return the id and what is stored now, None if that is nothing.
@@ -101,11 +109,16 @@ class Records:
         owner = draft.before.owner if draft.before else None
         if owner is not None and (document is None or (session_id, document.owner) != (draft.old_id, owner)):
             await self.link.leave(owner, draft.old_id)
+        if document is not None:
+            document.endings = self.endings.count
+        if draft.old_id is not None and (document is None or session_id != draft.old_id):
+            self.endings.note(draft.old_id)
         return session_id, document
 
     async def remove(self, session_id: str, document: Document | None = None) -> None:
         """Delete the record of `session_id`, where `document` was found, and its entry in its user's list."""
         await self.calls(self.store.remove, session_id)
+        self.endings.note(session_id)
         await self.link.leave(document.owner if document else None, session_id)
 
     def is_due(self, document: Document, *, renewed: bool) -> bool:
