@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 
 import pytest
 from redis.asyncio import Redis
@@ -263,42 +262,6 @@ async def test_updates_work_with_every_store(make_site, store):
     async with site.visitor() as visitor:
         assert [(await visitor.get("/count")).json() for _ in range(3)] == [1, 2, 3]
         assert (await visitor.get("/show")).json() == {"n": 3}
-
-
-async def interleave(shared, chooser):
-    """Let several requests work on one session, their steps in random order; return what must be left of it."""
-    session_id = await stored(shared, base=0)
-    connections = [await begun(shared, session_id) for _ in range(chooser.randint(2, 5))]
-    logout = chooser.randrange(len(connections)) if chooser.random() < 0.4 else None
-    expected = {"base": 0}
-
-    async def work(number, connection):
-        for turn in range(chooser.randint(1, 3)):
-            for _ in range(chooser.randint(0, 3)):
-                await asyncio.sleep(0)
-            if number == logout:
-                await handler_of(connection).destroy()
-                return
-            if logout is None and chooser.random() < 0.5:
-                await increment(connection, "counter")
-                expected["counter"] = expected.get("counter", 0) + 1
-            connection.session[f"{number}-{turn}"] = turn
-            await connection.session.save()
-            expected[f"{number}-{turn}"] = turn
-
-    await asyncio.gather(*(work(*item) for item in enumerate(connections)))
-    return session_id, expected if logout is None else {}
-
-
-@pytest.mark.parametrize("seed", range(10))
-async def test_random_interleavings(redis_client, seed):
-    """In 1,000 random interleavings on Redis no ended session comes back and no disjoint key is lost."""
-    shared = RedisStore(connection=redis_client), None
-    chooser = random.Random(seed)
-    for _ in range(100):
-        session_id, expected = await interleave(shared, chooser)
-        assert await contents(shared, session_id) == expected
-        assert await redis_client.exists(f"starsessions.{session_id}") == bool(expected)
 
 
 async def test_a_chosen_id_that_two_requests_create(redis_client: Redis):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 
 import pytest
 from starlette.responses import JSONResponse, Response
@@ -335,75 +334,6 @@ async def test_refused_user_ids(site, visitor, user):
 
     with pytest.raises(TypeError, match="user_id"):
         await visitor.get("/bad")
-
-
-async def test_revoking_a_hundred_sessions(redis_client, monkeypatch):
-    """Revoking 100 sessions of one user takes two round trips and leaves those of nine others alone."""
-    from redis.asyncio.connection import AbstractConnection
-
-    store = RedisStore(connection=redis_client)
-    ids = {}
-    for number in range(1000):
-        user, session_id = f"user-{number % 10}", generate_session_id()
-        ids.setdefault(user, []).append(session_id)
-        await store.write(session_id, b"{}", lifetime=60, ttl=60)
-        await store.users.put(user, session_id, UserSession("", "", 0.0, 0.0), 60)
-    packets = []
-    send = AbstractConnection.send_packed_command
-
-    async def counted(connection, command, *args, **kwargs):
-        packets.append(command)
-        return await send(connection, command, *args, **kwargs)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(AbstractConnection, "send_packed_command", counted)
-        assert await revoke_all_sessions(store, "user-3") == 100
-    assert len(packets) == 2
-    for user, sessions in ids.items():
-        left = [session_id for session_id in sessions if await store.exists(session_id)]
-        assert len(left) == (0 if user == "user-3" else 100)
-        assert len(await list_sessions(store, user)) == len(left)
-
-
-async def test_the_list_cleans_itself(redis_client, clock):
-    """Entries of sessions that must have ended disappear when the user signs in again, and the list has an end."""
-    store = RedisStore(connection=redis_client)
-    for _ in range(5):
-        await store.users.put("ada", generate_session_id(), UserSession("", "", 0.0, 0.0), 60)
-    clock.advance(3600)
-    await store.users.put("ada", generate_session_id(), UserSession("", "", 0.0, 0.0), 60)
-    key = store.keys.user("ada")
-    assert await redis_client.hlen(key) == 1
-    assert 0 < await redis_client.ttl(key) <= 60 + 600
-
-
-async def test_signing_in_does_not_look_at_the_whole_list(redis_client):
-    """Somebody who signs in ten thousand times costs the server no more each time, and what ended still leaves."""
-    store, now = RedisStore(connection=redis_client), int(time.time())
-    entry = {"name": "x", "device": "", "created": 0, "seen": 0}
-    key = store.keys.user("ada")
-    ended = {f"old-{number}": json.dumps({**entry, "ends": now - 1}) for number in range(5_000)}
-    going_on = {f"new-{number}": json.dumps({**entry, "ends": now + 1_000}) for number in range(5_000)}
-    await redis_client.hset(key, mapping={**ended, **going_on})
-    for _ in range(20):
-        before = await redis_client.hlen(key)
-        await store.users.put("ada", generate_session_id(), UserSession("", "", 0.0, 0.0), 60)
-        assert before - 63 <= await redis_client.hlen(key) <= before + 1
-    assert await redis_client.hlen(key) < 10_000
-    assert all([await redis_client.hexists(key, f"new-{number}") for number in range(0, 5_000, 100)])
-
-
-async def test_memory_forgets_lists_with_their_sessions(clock):
-    """The list in memory does not outgrow the sessions."""
-    store = InMemoryStore()
-    for number in range(500):
-        session_id = generate_session_id()
-        await store.write(session_id, b"{}", lifetime=60, ttl=60)
-        await store.users.put(f"user-{number}", session_id, UserSession("", "", 0.0, 0.0), 60)
-    clock.advance(61)
-    for _ in range(500):
-        await store.write(generate_session_id(), b"{}", lifetime=60, ttl=60)
-    assert (store.users._users, store.users._owners) == ({}, {})
 
 
 @pytest.mark.parametrize("store", ["redis", "redis, hashed"], indirect=True)

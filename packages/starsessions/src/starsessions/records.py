@@ -99,6 +99,7 @@ class Records:
         Where the store can compare, what others have stored meanwhile is brought into the draft's session, and
         SessionGone is raised if they have ended it.
         """
+        endings = self.endings.count
         entered = "user" in draft.metadata and await self.link.enter(draft)
         try:
             session_id, document = await self._store(draft)
@@ -106,13 +107,15 @@ class Records:
             if entered:
                 await self.link.leave(draft.metadata.get("user"), draft.session_id)
             raise
+        if draft.old_id is not None and (document is None or session_id != draft.old_id):
+            self.endings.note(draft.old_id)
         owner = draft.before.owner if draft.before else None
         if owner is not None and (document is None or (session_id, document.owner) != (draft.old_id, owner)):
             await self.link.leave(owner, draft.old_id)
+        if entered:
+            await self.link.enter_again(draft)
         if document is not None:
-            document.endings = self.endings.count
-        if draft.old_id is not None and (document is None or session_id != draft.old_id):
-            self.endings.note(draft.old_id)
+            document.endings = endings
         return session_id, document
 
     async def remove(self, session_id: str, document: Document | None = None) -> None:

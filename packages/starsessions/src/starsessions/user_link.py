@@ -39,11 +39,22 @@ class UserLink:
         moved = draft.session_id != draft.old_id or draft.before is None or draft.before.owner != user_id
         if not moved and not self.is_due(draft.before):
             return False
-        metadata = draft.metadata
-        device = device_name(draft.user_agent)
-        entry = UserSession(hash_id(draft.session_id), device, metadata["created"], metadata["last_access"])
-        await self._calls(self._index.put, user_id, draft.session_id, entry, draft.ttl)
+        await self._put(self._index, user_id, draft)
         return True
+
+    async def enter_again(self, draft: Draft) -> None:
+        """Enter a session that has a new id once more, now that it is stored.
+
+        Whoever ended the user's sessions in between may have taken out the entry before there was a session to end.
+        """
+        user_id = draft.metadata.get("user")
+        if self._index is not None and user_id is not None and draft.session_id != draft.old_id:
+            await self._put(self._index, user_id, draft)
+
+    async def _put(self, index: UserIndex, user_id: str, draft: Draft) -> None:
+        metadata, device = draft.metadata, device_name(draft.user_agent)
+        entry = UserSession(hash_id(draft.session_id), device, metadata["created"], metadata["last_access"])
+        await self._calls(index.put, user_id, draft.session_id, entry, draft.ttl)
 
     async def leave(self, user_id: str | None, session_id: str | None) -> None:
         """Take a session that is gone out of its user's list."""
