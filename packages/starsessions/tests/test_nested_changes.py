@@ -1,14 +1,16 @@
 """Writing only what changed stores the same sessions as writing always."""
 
+import array
 import asyncio
 import copy
 import json
+import pickle
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware
+from starsessions import InMemoryStore, Serializer, SessionAutoloadMiddleware, SessionMiddleware
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5))
 trees = st.recursive(
@@ -127,6 +129,12 @@ def nested(depth):
 async def test_what_counts_as_a_change(stored, assigned, writes):
     """An assigned value is written if it would be stored differently, whatever types it is made of."""
 
+    assert await count_writes(stored, assigned) == writes
+
+
+async def count_writes(stored, assigned, **options):
+    """Store a value, assign another one in the next request; return how many times that one wrote."""
+
     async def app(scope, receive, send):
         scope["session"]["x"] = value
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -136,10 +144,58 @@ async def test_what_counts_as_a_change(stored, assigned, writes):
 
     store = CountingStore()
     scope = {"type": "http", "path": "/", "query_string": b"", "method": "GET"}
-    middleware = SessionMiddleware(SessionAutoloadMiddleware(app), store=store, lifetime=60)
+    middleware = SessionMiddleware(SessionAutoloadMiddleware(app), store=store, lifetime=60, **options)
     value = stored
     await middleware({**scope, "headers": []}, None, send)
     cookie = b"session=" + next(iter(store.data)).encode()
     value, before = assigned, store.writes
     await middleware({**scope, "headers": [(b"cookie", cookie)]}, None, send)
-    assert store.writes - before == writes
+    return store.writes - before
+
+
+class PickleSerializer(Serializer):
+    """A serializer that knows more types than JSON."""
+
+    def serialize(self, data):
+        return pickle.dumps(data)
+
+    def deserialize(self, data):
+        return pickle.loads(data)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("stored", "assigned", "writes"),
+    [
+        (b"ab", b"ab", 0),
+        (b"ab", bytearray(b"ab"), 1),
+        (bytearray(b"ab"), memoryview(b"ab").tobytes(), 1),
+        (array.array("b", b"ab"), array.array("B", b"ab"), 1),
+        (array.array("H", b"abcd"), array.array("B", b"abcd"), 1),
+        ([bytearray(b"ab")], [array.array("B", b"ab")], 1),
+        ((1, 2), [1, 2], 1),
+        (frozenset({1}), {1}, 1),
+    ],
+    ids=["the same", "bytearray", "bytes", "sign", "item size", "nested", "tuple", "set"],
+)
+async def test_other_types_with_the_same_content_are_changes(stored, assigned, writes):
+    """A serializer that tells types apart has values written whose content is the same and whose type is not."""
+    assert await count_writes(stored, assigned, serializer=PickleSerializer()) == writes
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("stored", "assigned", "writes"),
+    [
+        (float("nan"), float("nan"), 0),
+        (0.0, -0.0, 1),
+        (1, "1", 1),
+        ({"a": 1}, None, 1),
+        (None, {"a": 1}, 1),
+        ("\ud800", "\ud800", 0),
+    ],
+    ids=["nan", "negative zero", "text", "nothing", "something", "half a surrogate pair"],
+)
+async def test_simple_values_count_as_they_are_stored(stored, assigned, writes):
+    """A simple value is written if its JSON is another one, whatever Python's comparison says."""
+    assert await count_writes(stored, assigned) == writes

@@ -24,16 +24,20 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
     is_renewed = bool(handler.records.lifetime.rolling)
     try:
         handler.prepare()
+        session = dict(handler.session)
         if handler.detached:
             handler.cookie_due |= handler.is_wiped
-        elif handler.is_changed:
+        elif handler.differs_from_stored(session):
             await handler.save()
-        elif handler.document is not None:
-            if await is_overtaken(handler, handler.document):
+            session = dict(handler.session)  # with what others have stored meanwhile
+        elif (document := handler.document) is not None:
+            may_be_overtaken = is_renewed or handler.cookie_due or handler.records.endings.count != document.endings
+            if may_be_overtaken and await is_overtaken(handler, document):
                 handler.cookie_due = is_renewed = False
-            elif handler.records.is_due(handler.document, renewed=handler.renewed):
+            elif handler.records.is_due(document, renewed=handler.renewed):
                 await _refresh(handler)
-        handler.committed = dict(handler.session)
+                session = dict(handler.session)
+        handler.committed = session
     except SessionStoreUnavailable as error:
         handler.go_on_without(error)
     return _cookie_change(handler) if handler.cookie_due or is_renewed else None

@@ -56,14 +56,16 @@ class Cookie:
     partitioned: bool = False
     security_flags: str = dataclasses.field(init=False, repr=False)
     """The attributes that every header of this cookie carries."""
-    _mark: bytes = dataclasses.field(init=False, repr=False)
+    _values: Callable[[bytes], list[bytes]] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._check_text()
         self._check_rules()
         secure, partitioned = ("; secure" if self.https_only else ""), ("; partitioned" if self.partitioned else "")
         object.__setattr__(self, "security_flags", f"httponly; samesite={self.same_site}{secure}{partitioned}")
-        object.__setattr__(self, "_mark", self.name.encode())
+        name = re.escape(self.name.encode())
+        pattern = re.compile(rb"(?:\A|;)\s*" + name + rb"\s*(?:=([^;]*)|(?=;|\Z))")
+        object.__setattr__(self, "_values", pattern.findall)
 
     def _check_text(self) -> None:
         if not _TOKEN.fullmatch(self.name):
@@ -100,14 +102,14 @@ class Cookie:
 
     def read(self, scope: Scope) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
-        found, mark = None, self._mark
+        found: list[bytes] = []
         for field, header in scope["headers"]:
-            if field == b"cookie" and mark in header:
-                for chunk in header.split(b";"):
-                    key, _, value = chunk.partition(b"=")
-                    if key.strip() == mark:
-                        found = value.strip()
-        return _unquoted(found.decode("latin-1")) if found else None
+            if field == b"cookie":
+                found += self._values(header)
+        value = found[-1].strip().decode("latin-1") if found else None
+        if value and value[0] == value[-1] == '"' and len(value) > 1:
+            value = value[1:-1]
+        return value or None
 
     def path_for(self, root_path: str) -> str:
         """Return the path that the cookie is valid for in an application mounted at `root_path`."""
@@ -138,10 +140,6 @@ class Cookie:
                 f"The session is too large for a cookie: name and value of {self.name!r} have "
                 f"{len(self.name) + len(value)} bytes, {limit} are allowed. Keep less in it or use a server-side store."
             )
-
-
-def _unquoted(value: str) -> str:
-    return value[1:-1] if value[0] == value[-1] == '"' and len(value) > 1 else value
 
 
 def add_headers(message: Message, set_cookie: str | None, *, no_store: bool = False) -> None:

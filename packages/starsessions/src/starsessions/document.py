@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import marshal
 import math
 import typing
@@ -16,34 +15,50 @@ if typing.TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "Document", "DocumentError", "render"]
 
 METADATA_KEY = "__metadata__"
-_TEXT = frozenset({str})
+_ABSENT = object()
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
+
+_NAMES, _TYPES = ("lifetime", "created", "last_access"), (int, float, float)
+_KNOWN = {_NAMES: _TYPES, (*_NAMES, "user"): (*_TYPES, str)}
 
 
 class DocumentError(SessionError):
     """Stored bytes are no session document."""
 
 
-@dataclasses.dataclass(slots=True)
 class Document:
     """A session as it is in the store: the `record` there, decrypted `raw` bytes, `metadata` if it had any.
 
     `data` is the session that was made of it, which the application may have changed since. `renewed` says that
     reading it has begun the record's time to live anew. `endings` is how many sessions had ended before it was read
-    or written.
+    or written. `owner` is the user whose session it is, if someone is signed in.
     """
 
-    record: bytes
-    raw: bytes
-    data: dict[str, typing.Any]
-    metadata: SessionMetadata | None
-    snapshot: bytes | None = None
-    renewed: bool = False
-    endings: int = 0
+    __slots__ = ("_snapshot", "data", "endings", "metadata", "owner", "raw", "record", "renewed")
+
+    def __init__(
+        self,
+        record: bytes,
+        raw: bytes,
+        data: dict[str, typing.Any],
+        metadata: SessionMetadata | None,
+        snapshot: bytes | None = None,
+    ) -> None:
+        self.record = record
+        self.raw = raw
+        self.data = data
+        self.metadata = metadata
+        self.owner = None if metadata is None else metadata.get("user")
+        self.renewed = False
+        self.endings = 0
+        self._snapshot = snapshot
 
     @classmethod
-    def parse(cls, record: bytes, raw: bytes, serializer: Serializer) -> Document:
-        """Return the document in `raw`. Raises DocumentError, whatever the serializer raised."""
+    def parse(cls, record: bytes, raw: bytes, serializer: Serializer, *, is_json: bool = False) -> Document:
+        """Return the document in `raw`. Raises DocumentError, whatever the serializer raised.
+
+        `is_json`: the serializer gives only what JSON has.
+        """
         try:
             data = serializer.deserialize(raw)
         except Exception as error:  # a serializer of the application's may raise anything
@@ -51,22 +66,10 @@ class Document:
         if not isinstance(data, dict):
             raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
         found = data.pop(METADATA_KEY, None)
-        return cls(record, raw, data, None if found is None else _metadata(found), _snapshot(data))
-
-    @property
-    def owner(self) -> str | None:
-        """The user whose session it is, if someone is signed in."""
-        return self.metadata.get("user") if self.metadata else None
-
-    def tell(self, metadata: SessionMetadata, now: float) -> None:
-        """Bring what stays the same for all of a session's life into the metadata of a request."""
-        stored = self.metadata
-        if stored is None:
-            return
-        if stored["created"] < now:
-            metadata["created"] = stored["created"]
-        if "user" in stored:
-            metadata["user"] = stored["user"]
+        snapshot = None
+        if is_json:  # other types may be alike for marshal: bytes, a bytearray and an array of these bytes
+            snapshot = _snapshot(data)
+        return cls(record, raw, data, None if found is None else _metadata(found), snapshot)
 
     def untouched(self, serializer: Serializer) -> dict[str, typing.Any]:
         """Return the data as it was stored, apart from what the application has made of it."""
@@ -75,40 +78,38 @@ class Document:
         return data
 
     def differs_from(self, session: dict[str, typing.Any], serializer: Serializer) -> bool:
-        """Tell whether `session` would be stored differently; changes deep inside of it count."""
+        """Tell whether the plain dictionary `session` would be stored differently; changes deep inside of it count."""
         if self.metadata is None:
             return True  # its age must be recorded, or its lifetime would never begin
-        if self.snapshot is not None:
-            plain = dict(session)
-            snapshot = _snapshot(plain)
-            if snapshot == self.snapshot:
+        # Rendering decides. Before that comes what is quicker and known for certain: for data as JSON has it,
+        # marshal gives the same bytes only if everything is the same, in the same order and of the same types.
+        if self._snapshot is not None:
+            if _snapshot(session) == self._snapshot:
                 return False
-            if snapshot is not None and _is_stored_as_it_is(plain):
+            if _has_other_entries(session, self.data):
                 return True
         return render(session, self.metadata, serializer) != self.raw
 
 
-def _is_stored_as_it_is(data: dict[str, typing.Any]) -> bool:
-    """Tell whether nothing becomes something else when stored, as tuples become lists: then other data is stored."""
-    containers: list[typing.Any] = [data]
-    for container in containers:  # those in it are appended
-        values = container
-        if type(container) is dict:
-            if not _TEXT.issuperset(map(type, container)):
-                return False
-            values = container.values()
-        elif type(container) is not list:
-            return False
-        containers += [value for value in values if type(value) not in _SIMPLE]
-    return True
-
-
 def _snapshot(data: dict[str, typing.Any]) -> bytes | None:
-    """Return bytes that are equal only for equal data, or None: quicker to compare than what a serializer makes."""
     try:
         return marshal.dumps(data, 2)
-    except ValueError:  # types of a serializer of the application's
+    except ValueError:  # a type that it does not know, or nested too deeply
         return None
+
+
+def _has_other_entries(session: dict[str, typing.Any], before: dict[str, typing.Any]) -> bool:
+    """Tell whether there are more or fewer entries, or one with another simple value; False if that is not certain."""
+    if len(session) != len(before):
+        return True
+    for key, value in session.items():
+        old = before.get(key, _ABSENT)
+        if old is value or type(key) is not str or type(value) not in _SIMPLE:
+            continue  # what is no plain text or number may be stored as what was there before
+        is_nan = value != value  # noqa: PLR0124  which differs from itself
+        if not is_nan and (type(old) is not type(value) or old != value):
+            return True
+    return False
 
 
 def render(session: dict[str, typing.Any], metadata: SessionMetadata, serializer: Serializer) -> bytes:
@@ -135,10 +136,7 @@ def _metadata(found: typing.Any) -> typing.Any:
     # What we write ourselves is known at a glance, as every request reads it. A sum is finite only if its terms are.
     if (
         type(found) is dict
-        and type(found.get("created")) is float
-        and type(found.get("last_access")) is float
-        and type(found.get("lifetime")) is int
-        and type(found.get("user", "")) is str
+        and _KNOWN.get(tuple(found)) == tuple(map(type, found.values()))
         and math.isfinite(found["created"] + found["last_access"])
     ):
         return found

@@ -45,6 +45,7 @@ class SessionHandler(SessionSlot):
     metadata: SessionMetadata | None = None
     is_loaded = False
     initially_empty = False
+    is_used = False  # the response depends on the session: it was loaded, regenerated or destroyed
     response_started = False
     document: Document | None = None  # what the store holds
     committed: dict[str, typing.Any] | None = None  # what the session was when the response started
@@ -142,7 +143,11 @@ class SessionHandler(SessionSlot):
     @property
     def is_changed(self) -> bool:
         """Whether the session has to be stored, or removed for being empty."""
-        document, session = self.document, self.session
+        return self.differs_from_stored(dict(self.session))
+
+    def differs_from_stored(self, session: dict[str, typing.Any]) -> bool:
+        """Tell whether the session has to be stored, or removed for being empty; `session` is a plain copy of it."""
+        document = self.document
         if document is None or (not session and self.is_empty):
             return (document is None) is not self.is_empty
         if self._new_id is not None or document.owner != self.user_id:
@@ -153,11 +158,6 @@ class SessionHandler(SessionSlot):
     def is_findable(self) -> bool:
         """Whether the id that the browser has will still lead to the session after it is stored."""
         return self.document is not None and self._new_id is None and self.store.traits.keeps_ids
-
-    @property
-    def is_used(self) -> bool:
-        """Whether the response depends on the session: it was loaded, regenerated or destroyed."""
-        return self.is_loaded or self.cookie_due or self._new_id is not None
 
     # What happens during a request
 
@@ -182,6 +182,7 @@ class SessionHandler(SessionSlot):
 
     def regenerate_id(self) -> str:
         """Give the session a new id. The record under the old one is deleted when the session is stored."""
+        self.is_used = True
         self._new_id = generate_session_id()
         return self._new_id
 
@@ -231,7 +232,7 @@ class SessionHandler(SessionSlot):
         """Remove the session from the store and empty it; the browser is told to forget the cookie."""
         if not self.is_loaded:
             # Only what is a session may be deleted: a visitor chooses what the cookie names.
-            self.cookie_due = self._stored_id is not None
+            self.is_used = self.cookie_due = self._stored_id is not None
             await self.load()
         if self._stored_id is not None and self.document is not None:
             await self.records.remove(self._stored_id, self.document)
@@ -262,16 +263,22 @@ class SessionHandler(SessionSlot):
 
     def _begin(self, found: Document | Missing) -> None:
         now = time.time()
-        self.metadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
+        lifetime = self.records.lifetime.seconds
+        metadata: SessionMetadata = {"lifetime": lifetime, "created": now, "last_access": now}
+        self.metadata = metadata
         if isinstance(found, Missing):
             self._begin_anew(found)
             data: dict[str, typing.Any] = {}
         else:
-            found.tell(self.metadata, now)
+            if (stored := found.metadata) is not None:
+                if stored["created"] < now:
+                    metadata["created"] = stored["created"]
+                if found.owner is not None:
+                    metadata["user"] = found.owner
             self.document, self.renewed, data = found, found.renewed, found.data
         self.initially_empty = not data
         self._show(data, self)
-        self.is_loaded = True
+        self.is_loaded = self.is_used = True
 
     def _begin_anew(self, missing: Missing) -> None:
         unknown = missing is Missing.UNKNOWN

@@ -8,8 +8,8 @@ import warnings
 from starlette.websockets import WebSocketDisconnect
 
 from starsessions.autoload import SessionAutoloadMiddleware
-from starsessions.commit import commit, commit_late, report_late
-from starsessions.cookies import Cookie, add_headers
+from starsessions.commit import commit_late, report_late
+from starsessions.cookies import Cookie
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionStoreUnavailable
 from starsessions.failures import DEFAULT_TIMEOUT, FailurePolicy, StoreCalls
@@ -23,20 +23,16 @@ from starsessions.unavailable import send_unavailable
 
 if typing.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Awaitable
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from starsessions.encryptors import Encryptor
-    from starsessions.handler import SessionHandler
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
 
 __all__ = ["LoadGuard", "SessionAutoloadMiddleware", "SessionMiddleware"]
 
-# The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
-_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
-_SERVER_ERROR = 500
+_KINDS = frozenset({"http", "websocket"})
 
 
 class SessionMiddleware:
@@ -106,15 +102,13 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP and WebSockets passes through."""
         kind = scope["type"]
-        if kind not in {"http", "websocket"}:
+        if kind not in _KINDS:
             await self.app(scope, receive, send)
             return
         handler = new_handler()
-        handler.enter(scope, self.records, self.cookie, self.strict_ids)
-        # Starlette's Mount changes the root path while the request runs; the cookie is for the whole application.
-        sender = self._sender(handler, send, scope.get("root_path", ""))
+        handler.enter(self, scope, send)
         try:
-            await self.app(scope, receive, sender)
+            await self.app(scope, receive, handler.send)
         except WebSocketDisconnect:  # the usual end of a conversation, not a failure of the application
             await commit_late(handler)
             raise
@@ -127,32 +121,6 @@ class SessionMiddleware:
             await commit_late(handler)
         elif handler.is_loaded:
             report_late(handler)
-
-    def _sender(self, handler: SessionHandler, send: Send, root_path: str) -> Send:
-        """Return the `send` that the application gets: it stores the session before the first headers leave."""
-        started = False
-
-        # No coroutine of its own: most messages are passed on, and for every request.
-        def send_with_session(message: Message) -> Awaitable[None]:
-            nonlocal started
-            if started or message["type"] not in _STARTS:
-                return send(message)
-            started = True  # set first: if storing fails, the error response must not try it again
-            if handler.is_used:
-                return self._send_start(handler, message, send, root_path)
-            handler.response_started = True
-            return send(message)
-
-        return send_with_session
-
-    async def _send_start(self, handler: SessionHandler, message: Message, send: Send, root_path: str) -> None:
-        change = None
-        if self.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
-            change = await commit(handler)
-        header = None if change is None else self.cookie.header(change, self.cookie.path_for(root_path))
-        add_headers(message, header, no_store=self.no_store)
-        handler.response_started = True
-        await send(message)
 
 
 def _default_store() -> InMemoryStore:

@@ -56,10 +56,12 @@ class Records:
     endings: Endings = dataclasses.field(default_factory=Endings)
     link: UserLink = dataclasses.field(init=False)
     _is_plain: bool = dataclasses.field(init=False)
+    _is_json: bool = dataclasses.field(init=False)
     _renewable: bool = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.link = UserLink(self.store.users, self.calls)
+        self._is_json = getattr(self.serializer, "gives_json_types", False)  # others need only be alike
         self._is_plain = type(self.encryptor) is NoopEncryptor
         # Sessions without a fixed end live for some time after their last use, as rolling ones do.
         self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)
@@ -76,7 +78,8 @@ class Records:
                 record = _as_bytes(record)
             if not record:
                 return Missing.UNKNOWN
-            document = await self._opened(session_id, record)
+            raw = record if self._is_plain else await self._unsealed(session_id, record)
+            document = Document.parse(record, raw, self.serializer, is_json=self._is_json)
             metadata = document.metadata
             if metadata is None and store.traits.shares_namespace:
                 raise DocumentError("it has no metadata and may belong to another program")  # noqa: TRY301
@@ -166,7 +169,8 @@ class Records:
     async def _bring_in(self, draft: Draft, old_id: str, present: bytes) -> None:
         """Make the draft a change of the record that is there now."""
         try:
-            theirs = await self._opened(old_id, present)
+            raw = present if self._is_plain else await self._unsealed(old_id, present)
+            theirs = Document.parse(present, raw, self.serializer)
         except DocumentError as error:
             events.session_discarded(old_id, self.store, str(error))
             raise SessionGone("The session was overwritten with something unreadable and was not stored.") from error
@@ -178,14 +182,11 @@ class Records:
             return raw, raw
         return raw, await seal(self.encryptor, raw, self._binding(draft.session_id))
 
-    async def _opened(self, session_id: str, record: bytes) -> Document:
-        raw = record
-        if not self._is_plain:
-            try:
-                raw = await unseal(self.encryptor, record, self._binding(session_id))
-            except Exception as error:  # ciphers raise what they like; the reason names it
-                raise DocumentError(f"{type(error).__name__} while decrypting") from error
-        return Document.parse(record, raw, self.serializer)
+    async def _unsealed(self, session_id: str, record: bytes) -> bytes:
+        try:
+            return await unseal(self.encryptor, record, self._binding(session_id))
+        except Exception as error:  # ciphers raise what they like; the reason names it
+            raise DocumentError(f"{type(error).__name__} while decrypting") from error
 
     def _may_be_foreign(self, session_id: str) -> bool:
         # Another program's record is looked at before it is given a time to live.

@@ -5,56 +5,82 @@ from __future__ import annotations
 import functools
 import typing
 
+from starsessions.commit import commit
+from starsessions.cookies import add_headers
 from starsessions.guard import LoadGuard, lock
 from starsessions.handler import SessionHandler
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable
 
-    from starlette.types import Scope
+    from starlette.types import Message, Scope, Send
 
-    from starsessions.cookies import Cookie
-    from starsessions.records import Records
+    from starsessions.middleware import SessionMiddleware
 
 __all__ = ["ScopeHandler", "new_handler"]
 
-
+# The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_SERVER_ERROR = 500
 _new_guard = dict.__new__
 
 
-class _FoundOnce:
-    """As functools.cached_property, without the lock that it takes on Python 3.11."""
-
-    def __init__(self, find: Callable[[typing.Any], typing.Any]) -> None:
-        self._find = find
+class _IdFromCookie:
+    """The id that the request brought, read when it is first asked for."""
 
     def __get__(self, handler: ScopeHandler | None, owner: type[ScopeHandler]) -> typing.Any:
         if handler is None:
             return self
-        value = self._find(handler)
-        setattr(handler, self._find.__name__, value)  # it takes the place of this descriptor
-        return value
+        # It takes the place of this descriptor. functools.cached_property does so too, with a lock on Python 3.11.
+        handler._stored_id = found = handler.read_id()  # noqa: SLF001
+        return found
 
 
 class ScopeHandler(SessionHandler):
-    """The handler of a scope, made by `new_handler`. The id is read from the cookie when it is needed."""
+    """The handler of a scope, made by `new_handler`; its `send` is the one that the application gets."""
 
-    _cookie: Cookie
+    _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
-    def enter(self, scope: Scope, records: Records, cookie: Cookie, strict_ids: bool) -> None:
+    def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> None:
         """Put the handler and an unloaded session into a scope."""
-        self.records = records
+        self.records = middleware.records
+        self._strict_ids = middleware.strict_ids
+        self._middleware = middleware
         self._scope = scope
-        self._strict_ids = strict_ids
-        self._cookie = cookie
-        self._session = guard = _new_guard(LoadGuard)
+        self._send = send
+        # Starlette's Mount changes it while the request runs; the cookie is for the whole application.
+        self._root_path = scope.get("root_path", "")
+        self._passes_on = False
+        self._session = scope["session"] = guard = _new_guard(LoadGuard)
         lock(guard)
-        scope["session"] = guard
         scope["session_handler"] = self
 
-    @_FoundOnce
-    def _stored_id(self) -> str | None:  # may be assigned, as the one of the base class
-        return self._cookie.read_id(self._scope, self.records.store.accepts_id)
+    def read_id(self) -> str | None:
+        """Return the id in the request's cookie, if there is one that the store can look up."""
+        return self._middleware.cookie.read_id(self._scope, self.records.store.accepts_id)
+
+    # No coroutine of its own: most messages are only passed on, and for every request.
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a message on; before the headers leave, store the session."""
+        if self._passes_on or message["type"] not in _STARTS:
+            return self._send(message)
+        self._passes_on = True  # set first: if storing fails, the error response must not try it again
+        if self.is_used:
+            return self._send_start(message)
+        self.response_started = True
+        return self._send(message)
+
+    async def _send_start(self, message: Message) -> None:
+        middleware = self._middleware
+        change = None
+        if middleware.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
+            change = await commit(self)
+        header = None
+        if change is not None:
+            header = middleware.cookie.header(change, middleware.cookie.path_for(self._root_path))
+        add_headers(message, header, no_store=middleware.no_store)
+        self.response_started = True
+        await self._send(message)
 
 
 # Every request pays for this: there is no __init__ because that would make an instance twice as dear.

@@ -10,7 +10,13 @@ __all__ = ["JsonSerializer", "Serializer"]
 
 
 class Serializer(abc.ABC):
-    """Turn data into bytes and back. Extend it to store sessions in a format of your own."""
+    """Turn data into bytes and back. Extend it to store sessions in a format of your own.
+
+    `gives_json_types` says that `deserialize` returns nothing else than dictionaries with texts as keys, lists, texts,
+    numbers, booleans and None, which makes it cheaper to see whether a session changed.
+    """
+
+    gives_json_types = False
 
     @abc.abstractmethod
     def serialize(self, data: typing.Any) -> bytes:
@@ -43,6 +49,8 @@ class JsonSerializer(Serializer):
             separators=None,
             default=None,
         ).encode
+        is_own = type(self).deserialize is JsonSerializer.deserialize
+        self.gives_json_types = is_own and json_decoder is json.JSONDecoder
         decoder = json_decoder()
         self._decode = decoder.decode
         # What JSONDecoder.decode does besides is to look for blanks around the document.
