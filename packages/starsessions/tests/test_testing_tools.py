@@ -13,6 +13,7 @@ BROKEN_STORE = """
 import pytest
 from starsessions import SessionStore
 from starsessions.stores.base import StoreTraits
+from starsessions.stores.user_index import MemoryUserIndex
 from starsessions.testing import SessionStoreContract
 
 class Store(SessionStore):
@@ -32,6 +33,9 @@ class Store(SessionStore):
 
     {more}
 
+class Index(MemoryUserIndex):
+    {index}
+
 class TestStore(SessionStoreContract):
     @pytest.fixture
     def store(self):
@@ -43,7 +47,11 @@ GOOD = {
     "write": "self.records[session_id] = data; return session_id",
     "remove": "self.records.pop(session_id, None)",
     "more": "pass",
+    "index": "pass",
 }
+# The store lists its users' sessions as well.
+LISTING = "@property\n    def users(self):\n        if not hasattr(self, '_users'):\n            self._users = Index("
+LISTING += "self.records.__contains__, lambda key: self.records.pop(key, None))\n        return self._users"
 
 
 def run(pytester, *options):
@@ -75,6 +83,17 @@ def run(pytester, *options):
             {"traits": "compares=True", "more": "async def swap(self, session_id, data, *a, **k): self.records[session_id] = data"},
             "swap() must return the record that is there now, not None",
         ),
+        ("are_listed", {"more": LISTING, "index": "async def entries(self, user): return []"}, "must return what was put, not []"),
+        (
+            "revoking_the_chosen",
+            {"more": LISTING, "index": "async def revoke(self, user, chosen): return await super().revoke(user, lambda _: True)"},
+            "one of the chosen sessions was there, revoke() returned 3",
+        ),
+        (
+            "leave_the_list",
+            {"more": LISTING, "index": "async def entries(self, user): return [*self._users.get(user, {}).values()]"},
+            "entries() must not return sessions that are gone",
+        ),
     ],
 )  # fmt: skip
 def test_the_contract_finds_broken_stores(pytester, test, fault, message):
@@ -85,13 +104,14 @@ def test_the_contract_finds_broken_stores(pytester, test, fault, message):
     assert message in result.stdout.str()
 
 
-def test_a_good_store_passes(pytester):
-    """The smallest store that keeps its promises passes; what it does not promise is skipped with the reason."""
-    pytester.makepyfile(BROKEN_STORE.format(**GOOD))
+@pytest.mark.parametrize(("more", "passed"), [("pass", 30), (LISTING, 37)], ids=["smallest", "with lists"])
+def test_a_good_store_passes(pytester, more, passed):
+    """A store that keeps its promises passes; what it does not promise is skipped with the reason."""
+    pytester.makepyfile(BROKEN_STORE.format(**GOOD | {"more": more}))
     result = run(pytester, "-rs")
     outcomes = result.parseoutcomes()
     assert (outcomes.get("failed", 0), outcomes.get("errors", 0)) == (0, 0)
-    assert outcomes["passed"] >= 30
+    assert outcomes["passed"] >= passed
     result.stdout.fnmatch_lines(["*does not apply to this store: traits.renews*"])
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import typing
 
 import pytest
@@ -12,16 +11,17 @@ import pytest
 from starsessions.ids import generate_session_id
 from starsessions.stores.base import digest_of
 from starsessions.testing.cookies import session_cookies
+from starsessions.testing.steps import LIFETIME, needs, pass_time, written
+from starsessions.testing.user_contract import UserIndexContract
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
 
     from starsessions.stores import SessionStore
     from starsessions.testing.plugin import SessionTime
+    from starsessions.testing.steps import Advance
 
 __all__ = ["SessionStoreContract"]
-
-Advance = typing.Callable[[float], typing.Any]
 
 # Everything a store may be given: text, arbitrary bytes, what formats and databases treat specially.
 RECORDS = [b"{}", b'{"name": "Ada"}', bytes(range(256)), b"\0", b"%s ' \" \\ ; --\r\n", "ä€😀".encode(), b"x" * 2000]
@@ -29,10 +29,9 @@ RECORDS = [b"{}", b'{"name": "Ada"}', bytes(range(256)), b"\0", b"%s ' \" \\ ; -
 FORGED_IDS = ["a\r\nSet-Cookie: evil=1", "a\0b", "a b", "a;b", "é", "a" * 8192, "*\n"]
 # These may, and the store has nothing under them.
 ODD_IDS = ["..", "../../etc/passwd", "0", "None", "-1", "=", "a/b", "~", "A" * 128]
-LIFETIME = 3600
 
 
-class SessionStoreContract:
+class SessionStoreContract(UserIndexContract):
     """Tests of a session store.
 
     Extend the class with a fixture `store`, and pytest runs the contract::
@@ -42,7 +41,8 @@ class SessionStoreContract:
             def store(self) -> MyStore:
                 return MyStore(...)
 
-    `store` may be an async fixture. What the store's `traits` promise is tested as well; the rest is skipped.
+    `store` may be an async fixture. What the store's `traits` promise is tested as well, and its `users` index; the
+    rest is skipped.
     Override the fixture `advance` for a store whose time is not that of this process. The tests run under
     anyio's pytest plugin, which comes with Starlette.
     """
@@ -74,7 +74,7 @@ class SessionStoreContract:
     @pytest.mark.parametrize("data", RECORDS, ids=range(len(RECORDS)))
     async def test_records_come_back_unchanged(self, store: SessionStore, data: bytes) -> None:
         """Every sequence of bytes is read as it was written."""
-        session_id = await _written(store, data)
+        session_id = await written(store, data)
         found = await store.read(session_id, LIFETIME)
         assert found == data, f"write() was given {data[:40]!r}, read() returned {found[:40]!r}"
 
@@ -88,22 +88,22 @@ class SessionStoreContract:
 
     async def test_writing_again_replaces(self, store: SessionStore) -> None:
         """The record that was written last is the one that is read."""
-        first = await _written(store, b"first")
+        first = await written(store, b"first")
         second = await store.write(first, b"second", LIFETIME, LIFETIME)
         found = await store.read(second, LIFETIME)
         assert found == b"second", f"after a second write(), read() must return its data, not {found!r}"
 
     async def test_records_are_kept_apart(self, store: SessionStore) -> None:
         """Ids that differ only in case or by a character more are different sessions."""
-        session_id = await _written(store, b"mine", "abcdef0123456789abcdef0123456789")
+        session_id = await written(store, b"mine", "abcdef0123456789abcdef0123456789")
         for other in (session_id.swapcase(), session_id[:-1], session_id + "0"):
             found = await store.read(other, LIFETIME)
             assert found == b"", f"read({other!r}) must find nothing, but found the record of {session_id!r}"
 
     async def test_removed_records_are_gone(self, store: SessionStore) -> None:
         """A removed record is not read again, and others stay."""
-        self._needs(store.traits.cookie_limit is None, "a record in a cookie is forgotten by the browser")
-        mine, other = await _written(store, b"mine"), await _written(store, b"other")
+        needs(store.traits.cookie_limit is None, "a record in a cookie is forgotten by the browser")
+        mine, other = await written(store, b"mine"), await written(store, b"other")
         await store.remove(mine)
         found = await store.read(mine, LIFETIME)
         assert found == b"", f"after remove(), read() must return b'', not {found!r}"
@@ -111,7 +111,7 @@ class SessionStoreContract:
 
     async def test_removing_what_is_not_there(self, store: SessionStore) -> None:
         """Removing an id without a record is no error: two logouts may cross."""
-        session_id = await _written(store, b"mine")
+        session_id = await written(store, b"mine")
         try:
             for unknown in (session_id, session_id, generate_session_id()):
                 await store.remove(unknown)
@@ -120,7 +120,7 @@ class SessionStoreContract:
 
     async def test_replacing_moves_a_session(self, store: SessionStore) -> None:
         """`replace` stores under the new id, and the old ids lead nowhere."""
-        old = await _written(store, b"old")
+        old = await written(store, b"old")
         new = await store.replace([old], generate_session_id(), b"new", LIFETIME, LIFETIME)
         assert await store.read(new, LIFETIME) == b"new", "replace() must store the data under the id it returns"
         if store.traits.cookie_limit is None:
@@ -136,7 +136,7 @@ class SessionStoreContract:
     @pytest.mark.parametrize("odd", ODD_IDS)
     async def test_odd_ids_find_nothing(self, store: SessionStore, odd: str) -> None:
         """An id that is accepted but was never stored leads to no record and no error."""
-        await _written(store, b"mine")
+        await written(store, b"mine")
         found = await store.read(odd, LIFETIME)
         assert found == b"", f"read({odd!r}) must return b'', not {found!r}"
 
@@ -144,35 +144,35 @@ class SessionStoreContract:
 
     async def test_records_last_for_their_ttl(self, store: SessionStore, advance: Advance) -> None:
         """A record is there until its time to live is over, and one without a fixed end for at least an hour."""
-        timed = await _written(store, b"timed")
+        timed = await written(store, b"timed")
         endless = await store.write(generate_session_id(), b"endless", 0, 0)
-        await _pass(advance, LIFETIME - 60)
+        await pass_time(advance, LIFETIME - 60)
         assert await store.read(timed, LIFETIME) == b"timed", "a record was lost before its ttl was over"
         assert await store.read(endless, 0) == b"endless", "a record with lifetime 0 was lost within an hour"
 
     async def test_records_end_after_their_ttl(self, store: SessionStore, advance: Advance) -> None:
         """If `traits.expires`, a record is not read after its time to live."""
-        self._needs(store.traits.expires, "traits.expires")
-        self._needs(store.traits.cookie_limit is None, "a signature has an age and no time to live")
+        needs(store.traits.expires, "traits.expires")
+        needs(store.traits.cookie_limit is None, "a signature has an age and no time to live")
         session_id = await store.write(generate_session_id(), b"mine", LIFETIME, 60)
-        await _pass(advance, 61)
+        await pass_time(advance, 61)
         found = await store.read(session_id, LIFETIME)
         assert found == b"", f"traits.expires promises b'' after the ttl of 60 seconds, read() returned {found!r}"
 
     async def test_writing_begins_the_ttl_anew(self, store: SessionStore, advance: Advance) -> None:
         """A record that is written again lives for its new time to live."""
         session_id = await store.write(generate_session_id(), b"mine", LIFETIME, 60)
-        await _pass(advance, 50)
+        await pass_time(advance, 50)
         session_id = await store.write(session_id, b"again", LIFETIME, 60)
-        await _pass(advance, 50)
+        await pass_time(advance, 50)
         assert await store.read(session_id, LIFETIME) == b"again", "write() must begin the ttl anew"
 
     async def test_renewing_begins_the_ttl_anew(self, store: SessionStore, advance: Advance) -> None:
         """If `traits.renews`, `renew` returns the record and lets it live for another lifetime."""
-        self._needs(store.traits.renews, "traits.renews")
+        needs(store.traits.renews, "traits.renews")
         session_id = await store.write(generate_session_id(), b"mine", 60, 60)
         for _ in range(3):
-            await _pass(advance, 50)
+            await pass_time(advance, 50)
             found = await store.renew(session_id, 60)
             assert found == b"mine", f"renew() must return the record and prolong it, it returned {found!r}"
 
@@ -187,14 +187,14 @@ class SessionStoreContract:
     async def test_many_sessions_at_once(self, store: SessionStore) -> None:
         """Sessions that are written at the same time do not mix."""
         records = [b"%d" % number for number in range(50)]
-        ids = await asyncio.gather(*(_written(store, data) for data in records))
+        ids = await asyncio.gather(*(written(store, data) for data in records))
         found = await asyncio.gather(*(store.read(session_id, LIFETIME) for session_id in ids))
         assert found == records, "sessions written at the same time must each keep their own record"
 
     async def test_swapping_what_was_read(self, store: SessionStore) -> None:
         """If `traits.compares`, `swap` stores over the record that was read, moves it, or deletes it."""
         swap = self._swap(store)
-        session_id, moved = await _written(store, b"one"), generate_session_id()
+        session_id, moved = await written(store, b"one"), generate_session_id()
         assert await swap(session_id, b"two", session_id, b"one") is None, "swap() must succeed on the read record"
         assert await store.read(session_id, LIFETIME) == b"two", "swap() must store the data"
         assert await swap(moved, b"three", session_id, b"two") is None, "swap() must be able to change the id"
@@ -205,7 +205,7 @@ class SessionStoreContract:
     async def test_swapping_what_has_changed(self, store: SessionStore) -> None:
         """`swap` changes nothing and returns the present record, if it is not the one that was read."""
         swap = self._swap(store)
-        session_id = await _written(store, b"theirs")
+        session_id = await written(store, b"theirs")
         for data in (b"mine", None):
             found = await swap(session_id, data, session_id, b"read before")
             assert found == b"theirs", f"swap() must return the record that is there now, not {found!r}"
@@ -216,7 +216,7 @@ class SessionStoreContract:
     async def test_swapping_revives_nothing(self, store: SessionStore) -> None:
         """`swap` does not bring back a session that was removed since it was read."""
         swap = self._swap(store)
-        session_id, renamed = await _written(store, b"mine"), generate_session_id()
+        session_id, renamed = await written(store, b"mine"), generate_session_id()
         await store.remove(session_id)
         for target in (session_id, renamed):
             found = await swap(target, b"changed", session_id, b"mine")
@@ -226,7 +226,7 @@ class SessionStoreContract:
     async def test_one_of_many_swaps_wins(self, store: SessionStore) -> None:
         """Of several changes to the same record at the same time, exactly one is made."""
         swap = self._swap(store)
-        session_id = await _written(store, b"before")
+        session_id = await written(store, b"before")
         changes = [b"change %d" % number for number in range(20)]
         answers = await asyncio.gather(*(swap(session_id, data, session_id, b"before") for data in changes))
         winners = [data for data, answer in zip(changes, answers, strict=True) if answer is None]
@@ -242,26 +242,11 @@ class SessionStoreContract:
         record = await store.read(cookies["session"], LIFETIME)
         assert b'"Ada"' in record, f"read() must return the document of the new session, not {record!r}"
 
-    @staticmethod
-    def _needs(condition: bool, what: str) -> None:
-        if not condition:
-            pytest.skip(f"does not apply to this store: {what}")
-
     def _swap(self, store: SessionStore) -> Callable[..., typing.Awaitable[bytes | None]]:
-        self._needs(store.traits.compares, "traits.compares")
+        needs(store.traits.compares, "traits.compares")
 
         async def swap(session_id: str, data: bytes | None, old_id: str, read: bytes) -> bytes | None:
             digest = digest_of(read) if read else ""
             return await store.swap(session_id, data, LIFETIME, LIFETIME, old_id=old_id, digest=digest)
 
         return swap
-
-
-async def _written(store: SessionStore, data: bytes, session_id: str | None = None) -> str:
-    return await store.write(session_id or generate_session_id(), data, LIFETIME, LIFETIME)
-
-
-async def _pass(advance: Advance, seconds: float) -> None:
-    result = advance(seconds)
-    if inspect.isawaitable(result):
-        await result
