@@ -30,7 +30,7 @@ def test_constraints_have_the_names_of_eventsourcing_django(table):
 
 @on_database("postgres")
 def test_columns_are_those_of_eventsourcing_django():
-    """Names, types and nullability of every column, in their order."""
+    """Names, types and nullability of every column, in their order; what is added comes last and may be empty."""
     with connections["postgres"].cursor() as cursor:
         cursor.execute(
             "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable"
@@ -46,6 +46,7 @@ def test_columns_are_those_of_eventsourcing_django():
         ("topic", "text", None, "NO"),
         ("state", "bytea", None, "NO"),
     ]
+    added = [("event_id", "uuid", None, "YES"), ("metadata", "jsonb", None, "YES")]
     assert columns == [
         ("notification_tracking", "uid", "bigint", None, "NO"),
         ("notification_tracking", "application_name", "character varying", 32, "NO"),
@@ -53,9 +54,9 @@ def test_columns_are_those_of_eventsourcing_django():
         ("notification_tracking", "notification_id", "bigint", None, "NO"),
         ("notification_tracking", "is_current", "boolean", None, "YES"),
         ("snapshots", "uid", "bigint", None, "NO"),
-        *[("snapshots", *column) for column in event],
+        *[("snapshots", *column) for column in event + added],
         ("stored_events", "id", "bigint", None, "NO"),
-        *[("stored_events", *column) for column in event],
+        *[("stored_events", *column) for column in event + added],
     ]
 
 

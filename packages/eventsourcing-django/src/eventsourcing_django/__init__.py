@@ -6,8 +6,8 @@ events in the Django project's database.
 
 from typing import Any, Self
 
-from eventsourcing.persistence import InfrastructureFactory as _InfrastructureFactory
-from eventsourcing.persistence import OperationalError as _OperationalError
+from eventsourcing_django.library import InfrastructureFactory as _InfrastructureFactory
+from eventsourcing_django.library import OperationalError as _OperationalError
 
 __all__ = ["Factory"]
 

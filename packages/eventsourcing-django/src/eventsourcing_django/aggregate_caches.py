@@ -5,14 +5,17 @@ saved in a transaction that is rolled back would be ahead of its events for ever
 in its versions. `install()` gives applications whose events are in Django's databases these caches.
 """
 
+from __future__ import annotations
+
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
-from eventsourcing.application import Application, Cache, LRUCache, Repository
+from eventsourcing.application import Cache, LRUCache, Repository
 
+from eventsourcing_django.library import Application
 from eventsourcing_django.own_connections import is_free
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 

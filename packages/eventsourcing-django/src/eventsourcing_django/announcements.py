@@ -1,5 +1,7 @@
 """What a process is told of the new events of several applications, in several databases."""
 
+from __future__ import annotations
+
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,9 +9,9 @@ from typing import Any
 
 import django.db
 from django.db import connections
-from eventsourcing.application import Application
 
 from eventsourcing_django.channels import Channel
+from eventsourcing_django.library import Application
 from eventsourcing_django.listening import Listener, WakeUp
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 

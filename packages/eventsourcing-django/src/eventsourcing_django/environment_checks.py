@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.db import connections
-from eventsourcing.application import Application
-from eventsourcing.persistence import InfrastructureFactory
+
+from eventsourcing_django.library import Application, InfrastructureFactory
 
 __all__ = ["check_environments"]
 

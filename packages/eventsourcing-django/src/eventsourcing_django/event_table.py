@@ -1,5 +1,6 @@
 """The table of an application's events or snapshots: its rows as the eventsourcing library's values."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,16 @@ from uuid import UUID
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from eventsourcing_django.library import DataError, Notification, StoredEvent, made_notification, made_stored_event
+from eventsourcing_django.library import (
+    IS_10,
+    DataError,
+    Notification,
+    StoredEvent,
+    extras_of,
+    made_notification,
+    made_stored_event,
+    originator_id_of,
+)
 
 __all__ = ["EventTable", "quoted"]
 
@@ -46,6 +56,14 @@ def _as_text(originator_id: object, longest: int) -> str:
     return originator_id
 
 
+def _loaded_extras(event_id: Any, metadata: Any) -> tuple[UUID | None, Any]:
+    # Drivers give UUIDs as such or as text, and JSON as text or as what it says.
+    return (
+        event_id if event_id is None or isinstance(event_id, UUID) else UUID(event_id),
+        json.loads(metadata) if isinstance(metadata, str | bytes) else metadata,
+    )
+
+
 def quoted(connection: BaseDatabaseWrapper, *names: str) -> str:
     """Spell names of tables and columns as the database wants them, with commas between."""
     return ", ".join(connection.ops.quote_name(name) for name in names)
@@ -64,7 +82,7 @@ class EventTable:
         holds_uuids: the IDs of aggregates are UUIDs, and strings otherwise.
     """
 
-    columns = ("originator_id", "originator_version", "topic", "state")
+    columns = ("originator_id", "originator_version", "topic", "state", *(("event_id", "metadata") if IS_10 else ()))
 
     def __init__(self, application_name: str, model: type[models.Model]) -> None:
         self.application_name = application_name
@@ -73,6 +91,7 @@ class EventTable:
         self.pk: str = str(model._meta.pk.column)  # noqa: SLF001
         self._id_field: Any = model._meta.get_field("originator_id")  # noqa: SLF001
         self.holds_uuids = isinstance(self._id_field, models.UUIDField)
+        self._extra_fields: list[Any] = [model._meta.get_field(name) for name in self.columns[4:]]  # noqa: SLF001
 
     def checked_id(self, originator_id: object) -> UUID | str:
         """Give an aggregate's ID as the column's type.
@@ -83,7 +102,7 @@ class EventTable:
         return _as_uuid(originator_id) if self.holds_uuids else _as_text(originator_id, self._id_field.max_length)
 
     def _loaded_id(self, value: Any) -> Any:
-        return UUID(value) if self.holds_uuids and not isinstance(value, UUID) else value
+        return originator_id_of(UUID(value) if self.holds_uuids and not isinstance(value, UUID) else value)
 
     def parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> tuple[Any, ...]:
         """Give the values of `columns` for an event in the form that the database's driver takes."""
@@ -92,6 +111,26 @@ class EventTable:
             event.originator_version,
             event.topic,
             connection.Database.Binary(event.state),  # type: ignore[attr-defined]
+            *self.extra_parameters(connection, event),
+        )
+
+    def extra_parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> list[Any]:
+        """Give the values of the columns that events of eventsourcing 10 have in addition; none for those of 9."""
+        if not self._extra_fields:
+            return []
+        values = zip(self._extra_fields, extras_of(event), strict=True)
+        return [None if value is None else field.get_db_prep_value(value, connection) for field, value in values]
+
+    def record(self, event: StoredEvent) -> models.Model:
+        """Make the model's instance for an event that is about to be inserted."""
+        extras = zip((field.name for field in self._extra_fields), extras_of(event) if IS_10 else (), strict=True)
+        return self.model(
+            application_name=self.application_name,
+            originator_id=self.checked_id(event.originator_id),
+            originator_version=event.originator_version,
+            topic=event.topic,
+            state=event.state,
+            **dict(extras),
         )
 
     def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> Any:
@@ -117,6 +156,11 @@ class EventTable:
                 parameters.append(bound)
         order = "originator_version DESC" if desc else "originator_version"
         rows = self._select(connection, self.columns, conditions, parameters, order, limit)
+        if self._extra_fields:
+            return [
+                made_stored_event(self._loaded_id(value), version, topic, bytes(state), *_loaded_extras(*extras))
+                for value, version, topic, state, *extras in rows
+            ]
         return [
             made_stored_event(self._loaded_id(value), version, topic, bytes(state))
             for value, version, topic, state in rows
@@ -147,6 +191,13 @@ class EventTable:
             conditions.append(f"topic IN ({', '.join(['%s'] * len(topics))})")
             parameters.extend(topics)
         rows = self._select(connection, (self.pk, *self.columns), conditions, parameters, key, limit)
+        if self._extra_fields:
+            return [
+                made_notification(
+                    position, self._loaded_id(value), version, topic, bytes(state), *_loaded_extras(*extras)
+                )
+                for position, value, version, topic, state, *extras in rows
+            ]
         return [
             made_notification(position, self._loaded_id(value), version, topic, bytes(state))
             for position, value, version, topic, state in rows

@@ -104,6 +104,9 @@ class Factory(_Base):
         chosen = self._chosen("PROCESS_RECORDER_TOPIC", self.process_recorder_class)
         return chosen(self.env.name, self._model(_EVENTS), self._alias, **self._options)
 
+    def close(self) -> None:
+        """Leave the connections open: they are Django's, and threads close their own."""
+
     def _chosen(self, variable: str, default: type[_T]) -> type[_T]:
         topic = self.env.get(variable)
         return _extending(default, utils.resolve_topic(topic)) if topic else default

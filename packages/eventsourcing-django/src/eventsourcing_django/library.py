@@ -1,40 +1,42 @@
-"""The eventsourcing library's persistence interface, as the rest of the package sees it.
+"""The eventsourcing library as the rest of the package sees it, whichever of its versions is installed.
 
-Supported are 9.4 and 9.5, which agree in everything below. What a later version changes is changed here: 10.0.0a8
-moves its errors to `eventsourcing.errors` and calls a version that exists a `RecordConflictError`, gives stored events
-a ``uuid`` and ``metadata`` and text IDs only, says ``context_name`` for the application of a `Tracking`, and has
-`insert_events` return the last position. It is not supported: `pyproject.toml` asks for a version below 10.
+9.4 and 9.5 agree in everything below. What 10 changes is decided here, and nowhere else: it moves its errors to
+`eventsourcing.errors`, puts what an event says into an envelope, gives stored events a ``uuid`` and ``metadata`` and
+IDs that are strings whatever the column is, says ``context_name`` where it said ``application_name``, has
+`insert_events` return the last position, and prompts followers with that position alone.
+
+Nothing of the library is subscripted at run time: which of its classes are generic differs from version to version.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
-    DatabaseError,
-    DataError,
     InfrastructureFactory,
     IntegrityError,
-    InterfaceError,
     InternalError,
     Notification,
-    NotSupportedError,
-    OperationalError,
-    PersistenceError,
     ProcessRecorder,
-    ProgrammingError,
     StoredEvent,
-    Subscription,
     Tracking,
     TrackingRecorder,
 )
+from eventsourcing.system import Leader
 
 __all__ = [
+    "IS_10",
     "AggregateRecorder",
+    "Application",
     "ApplicationRecorder",
     "DataError",
     "DatabaseError",
+    "EventSourcingError",
     "InfrastructureFactory",
     "IntegrityError",
     "InterfaceError",
@@ -45,32 +47,141 @@ __all__ = [
     "PersistenceError",
     "ProcessRecorder",
     "ProgrammingError",
+    "PromptReceiver",
     "StoredEvent",
     "Subscription",
     "Tracking",
     "TrackingRecorder",
+    "extras_of",
     "inserted",
     "made_notification",
     "made_stored_event",
+    "name_of",
+    "originator_id_of",
+    "prompt_of",
+    "said_by",
     "upstream_of",
 ]
 
+IS_10 = find_spec("eventsourcing.errors") is not None
+"""The library is version 10; otherwise it is 9.4 or 9.5."""
 
-def made_stored_event(originator_id: Any, version: int, topic: str, state: bytes) -> StoredEvent:
-    """Make a stored event from the columns of a row."""
-    return StoredEvent(originator_id=originator_id, originator_version=version, topic=topic, state=state)
+if TYPE_CHECKING or not IS_10:
+    from eventsourcing.application import Application
+    from eventsourcing.domain import EventSourcingError
+    from eventsourcing.persistence import (
+        DatabaseError,
+        DataError,
+        InterfaceError,
+        NotSupportedError,
+        OperationalError,
+        PersistenceError,
+        ProgrammingError,
+        Subscription,
+    )
+    from eventsourcing.system import RecordingEvent
+    from eventsourcing.system import RecordingEventReceiver as PromptReceiver
+else:
+    from eventsourcing.application import AggregatesApplication as Application
+    from eventsourcing.errors import (
+        DatabaseError,
+        DataError,
+        EventSourcingError,
+        InterfaceError,
+        NotSupportedError,
+        OperationalError,
+        PersistenceError,
+        ProgrammingError,
+    )
+    from eventsourcing.persistence import ApplicationRecorderSubscription as Subscription
+    from eventsourcing.system import PromptReceiver
+
+_NO_UUID = UUID(int=0)
 
 
-def made_notification(position: int, originator_id: Any, version: int, topic: str, state: bytes) -> Notification:
-    """Make a notification from the columns of a row."""
-    return Notification(id=position, originator_id=originator_id, originator_version=version, topic=topic, state=state)
+def made_stored_event(
+    originator_id: Any, version: int, topic: str, state: bytes, uuid: UUID | None = None, metadata: Any = None
+) -> StoredEvent:
+    """Make a stored event from the columns of a row; 10 asks for the last two."""
+    extras = {"uuid": uuid or _NO_UUID, "metadata": metadata or {}} if IS_10 else {}
+    return StoredEvent(originator_id=originator_id, originator_version=version, topic=topic, state=state, **extras)
 
 
-def upstream_of(tracking: Tracking) -> str:
+def made_notification(
+    position: int,
+    originator_id: Any,
+    version: int,
+    topic: str,
+    state: bytes,
+    uuid: UUID | None = None,
+    metadata: Any = None,
+) -> Notification:
+    """Make a notification from the columns of a row; 10 asks for the last two."""
+    extras = {"uuid": uuid or _NO_UUID, "metadata": metadata or {}} if IS_10 else {}
+    return Notification(
+        id=position, originator_id=originator_id, originator_version=version, topic=topic, state=state, **extras
+    )
+
+
+def extras_of(event: Any) -> tuple[UUID | None, dict[str, str] | None]:
+    """Give the ``uuid`` and ``metadata`` of an event of 10, None for what it does not have."""
+    return (event.uuid if event.uuid != _NO_UUID else None), (event.metadata or None)
+
+
+def originator_id_of(value: UUID | str) -> Any:
+    """Give an aggregate's ID as stored events have it, from that of its column."""
+    return str(value) if IS_10 else value
+
+
+def upstream_of(tracking: Any) -> str:
     """Give the name of the application whose event was processed."""
-    return tracking.application_name
+    name: str = tracking.context_name if IS_10 else tracking.application_name
+    return name
+
+
+def name_of(application: Any) -> str:
+    """Give the name of an application."""
+    name: str = application.context_name if IS_10 else application.name
+    return name
+
+
+def said_by(event: Any) -> Any:
+    """Give the object whose attributes are what an event says."""
+    return event.decision if IS_10 else event
 
 
 def inserted(positions: list[int]) -> Sequence[int] | None:
     """Give what `insert_events` of an application's recorder returns for the positions of its events."""
+    if IS_10:
+        return positions[-1] if positions else None  # type: ignore[return-value]  # what 10 declares
     return positions
+
+
+def prompt_of(leader: Leader[Any], recorded: Any) -> Callable[[Any], None] | None:
+    """Give what prompts a receiver about what a leader has recorded, None if nobody needs to hear of it.
+
+    Args:
+        leader: an application with followers.
+        recorded: what the library gives to its `_notify()`.
+    """
+    return _prompt_of_position(leader, recorded) if IS_10 else _prompt_of_recordings(leader, recorded)
+
+
+def _prompt_of_position(leader: Any, position: int | None) -> Callable[[Any], None] | None:
+    if not position:
+        return None
+    return lambda receiver: receiver.receive_prompt(context_name=leader.context_name, notification_id=position)
+
+
+def _prompt_of_recordings(leader: Leader[Any], recordings: Sequence[Any]) -> Callable[[Any], None] | None:
+    topics = leader.notify_topics
+    wanted = [each for each in recordings if each.notification.topic in topics] if topics else list(recordings)
+    if not wanted:
+        return None
+    # The library says which event this leader had recorded before. A receiver concludes from it that it has missed
+    # none, but other threads and processes record events of the application as well. With the position before the
+    # first event it asks.
+    previous = recordings[0].notification.id - 1
+    leader.previous_max_notification_id = wanted[-1].notification.id
+    event = RecordingEvent(application_name=leader.name, recordings=wanted, previous_max_notification_id=previous)
+    return lambda receiver: receiver.receive_recording_event(event)

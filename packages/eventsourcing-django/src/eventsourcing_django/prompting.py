@@ -6,14 +6,16 @@ that are rolled back afterwards. `install()` puts this in the library's place, f
 Django's databases, whichever runner prompts.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
-from eventsourcing.persistence import Recording
-from eventsourcing.system import Leader, RecordingEvent, RecordingEventReceiver, SingleThreadedRunner
+from eventsourcing.system import Leader, SingleThreadedRunner
 
+from eventsourcing_django.library import name_of, prompt_of
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 
 __all__ = ["InsideTransactions", "install"]
@@ -30,41 +32,32 @@ def install() -> None:
     Leader._notify = _notify  # type: ignore[method-assign,assignment]  # noqa: SLF001
 
 
-def _notify(leader: Leader[Any], recordings: list[Recording[Any]]) -> None:
+def _notify(leader: Leader[Any], recorded: Any) -> None:
     if not isinstance(leader.recorder, DjangoApplicationRecorder):
-        _library_notify(leader, recordings)
+        _library_notify(leader, recorded)
         return
-    super(Leader, leader)._notify(recordings)
-    topics = leader.notify_topics
-    wanted = [each for each in recordings if each.notification.topic in topics] if topics else recordings
-    if wanted:
-        _prompt(leader, _recording_event(leader, recordings[0].notification.id - 1, wanted), leader.recorder.using)
+    super(Leader, leader)._notify(recorded)
+    prompt = prompt_of(leader, recorded)
+    if prompt is not None:
+        _prompt(leader, prompt, leader.recorder.using)
 
 
-def _recording_event(leader: Leader[Any], previous: int, wanted: list[Recording[Any]]) -> RecordingEvent[Any]:
-    # The library says which event this leader had recorded before. A receiver concludes from it that it has missed
-    # none, but other threads and processes record events of the application as well. With the position before the
-    # first event it asks.
-    leader.previous_max_notification_id = wanted[-1].notification.id
-    return RecordingEvent(application_name=leader.name, recordings=wanted, previous_max_notification_id=previous)
-
-
-def _prompt(leader: Leader[Any], event: RecordingEvent[Any], alias: str) -> None:
+def _prompt(leader: Leader[Any], prompt: Callable[[Any], None], alias: str) -> None:
     receivers = list(leader.followers)
     if not connections[alias].in_atomic_block:
-        _deliver(event, receivers)
+        _deliver(prompt, receivers)
         return
-    _deliver(event, [each for each in receivers if _works_inside(each, leader.name, alias)])
+    _deliver(prompt, [each for each in receivers if _works_inside(each, name_of(leader), alias)])
     later = [each for each in receivers if not isinstance(each, InsideTransactions)]
-    transaction.on_commit(partial(_deliver, event, later), using=alias)
+    transaction.on_commit(partial(_deliver, prompt, later), using=alias)
 
 
-def _deliver(event: RecordingEvent[Any], receivers: Sequence[RecordingEventReceiver[Any]]) -> None:
+def _deliver(prompt: Callable[[Any], None], receivers: Sequence[Any]) -> None:
     for receiver in receivers:
-        receiver.receive_recording_event(event)
+        prompt(receiver)
 
 
-def _works_inside(receiver: RecordingEventReceiver[Any], leader_name: str, alias: str) -> bool:
+def _works_inside(receiver: Any, leader_name: str, alias: str) -> bool:
     """Say whether what a receiver does now is part of the transaction.
 
     A `SingleThreadedRunner` pulls in this thread and remembers nothing, so it sees the events, and what its followers

@@ -1,5 +1,7 @@
 """Recorders: the eventsourcing library's persistence interface on Django's connections."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

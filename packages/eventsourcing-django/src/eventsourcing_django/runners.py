@@ -1,5 +1,7 @@
 """Finding the project's system runner."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -18,7 +20,7 @@ class RunnerConfigurationError(CommandError, ValueError):
     """Raised when the runner cannot be found, or not only one; a command prints it without a traceback."""
 
 
-def get_eventsourcing_runner() -> "Runner[Any]":
+def get_eventsourcing_runner() -> Runner[Any]:
     """Find the runner that the setting ``EVENTSOURCING_RUNNER`` names or, without it, the one that an app holds.
 
     The setting is either ``'app_label.attribute'``, an attribute of the app's `AppConfig`, or
@@ -34,7 +36,7 @@ def get_eventsourcing_runner() -> "Runner[Any]":
     return _only_runner_of_apps() if path is None else _configured_runner(path)
 
 
-def _configured_runner(path: object) -> "Runner[Any]":
+def _configured_runner(path: object) -> Runner[Any]:
     if not isinstance(path, str) or not all(part for part in path.rpartition(".")):
         raise RunnerConfigurationError(
             f"{_SETTING} is {path!r}: it has to be 'app_label.attribute' or 'package.module.function'"
@@ -55,7 +57,7 @@ def _function(module: str, name: str) -> Callable[[], object]:
     return function
 
 
-def _only_runner_of_apps() -> "Runner[Any]":
+def _only_runner_of_apps() -> Runner[Any]:
     found = {id(runner): runner for config in apps.get_app_configs() for runner in _runners_of(config)}
     if not found:
         raise RunnerConfigurationError(
@@ -68,7 +70,7 @@ def _only_runner_of_apps() -> "Runner[Any]":
     return next(iter(found.values()))
 
 
-def _runners_of(config: AppConfig) -> "list[Runner[Any]]":
+def _runners_of(config: AppConfig) -> list[Runner[Any]]:
     public = (getattr(config, name, None) for name in dir(config) if not name.startswith("_"))
     return [value for value in public if isinstance(value, Runner)]
 

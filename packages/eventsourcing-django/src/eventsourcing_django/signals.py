@@ -25,16 +25,7 @@ def announced(table: EventTable, events: Sequence[StoredEvent], alias: str) -> I
         A list into which the caller puts the primary keys of the inserted rows.
     """
     model = table.model
-    records = [
-        model(
-            application_name=table.application_name,
-            originator_id=event.originator_id,
-            originator_version=event.originator_version,
-            topic=event.topic,
-            state=event.state,
-        )
-        for event in events
-    ]
+    records = [table.record(event) for event in events]
     about = {"sender": model, "raw": False, "using": alias, "update_fields": None}
     for record in records:
         pre_save.send(instance=record, **about)

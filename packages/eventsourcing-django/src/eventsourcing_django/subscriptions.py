@@ -1,5 +1,7 @@
 """Subscriptions: iterating over an application's events as they are committed."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections import deque
@@ -34,7 +36,7 @@ _logger = logging.getLogger(__name__)
 
 
 def subscription_to(
-    recorder: "DjangoApplicationRecorder", gt: int | None, topics: Sequence[str]
+    recorder: DjangoApplicationRecorder, gt: int | None, topics: Sequence[str]
 ) -> Subscription[ApplicationRecorder]:
     """Make the subscription that fits the recorder's database."""
     listens = connections[recorder.using].vendor == "postgresql"
@@ -62,9 +64,7 @@ class PollingSubscription(_Base):
     longest_wait = 0.5
     patience = 60.0
 
-    def __init__(
-        self, recorder: "DjangoApplicationRecorder", gt: int | None = None, topics: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, recorder: DjangoApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
         super().__init__(recorder=recorder, gt=gt, topics=topics)
         self._page: deque[Notification] = deque()
         self._stopped = Event()
@@ -139,9 +139,7 @@ class ListeningSubscription(PollingSubscription):
 
     longest_wait = 1.0
 
-    def __init__(
-        self, recorder: "DjangoApplicationRecorder", gt: int | None = None, topics: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, recorder: DjangoApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
         super().__init__(recorder, gt, topics)
         self._wake_up = WakeUp()
         self._listener: Listener | None = None

@@ -1,14 +1,17 @@
 """Bringing followers up to date with their leaders, in this thread, one committed event after the other."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connections, transaction
-from eventsourcing.application import Application, LRUCache
-from eventsourcing.system import Follower, Leader, RecordingEvent, RecordingEventReceiver, Runner, System
+from eventsourcing.application import LRUCache
+from eventsourcing.system import Follower, Leader, Runner, System
 
+from eventsourcing_django.library import Application, PromptReceiver
 from eventsourcing_django.own_connections import drop_dead_connection
 from eventsourcing_django.prompting import InsideTransactions
 
@@ -163,14 +166,19 @@ class Synchronizer:
                 leader.followers = followers
 
 
-class _PromptCollector(InsideTransactions, RecordingEventReceiver):  # type: ignore[type-arg]
+class _PromptCollector(InsideTransactions, PromptReceiver):  # type: ignore[type-arg]
     """Notes down which applications have recorded events."""
 
     def __init__(self, prompting: dict[str, None]) -> None:
         self._prompting = prompting
 
-    def receive_recording_event(self, new_recording_event: RecordingEvent[Any]) -> None:
+    def receive_recording_event(self, new_recording_event: Any) -> None:
+        """Take a prompt of eventsourcing 9."""
         self._prompting[new_recording_event.application_name] = None
+
+    def receive_prompt(self, context_name: str, notification_id: int) -> None:  # noqa: ARG002  # the library's names
+        """Take a prompt of eventsourcing 10."""
+        self._prompting[context_name] = None
 
 
 def _transaction_of(follower: Application[Any]) -> AbstractContextManager[object]:

@@ -67,7 +67,15 @@ class _NonInterleaving(shipped.NonInterleavingNotificationIDsBaseCase):
         return DjangoApplicationRecorder("app", StoredEventRecord, self.alias)
 
 
+class SpecialApplicationRecorder(DjangoApplicationRecorder):
+    pass
+
+
 class SpecialTrackingRecorder(DjangoTrackingRecorder):
+    pass
+
+
+class SpecialProcessRecorder(DjangoProcessRecorder):
     pass
 
 
@@ -92,8 +100,14 @@ class _Factory(shipped.InfrastructureFactoryTestCase):
     def expected_tracking_recorder_class(self):
         return DjangoTrackingRecorder
 
+    def application_recorder_subclass(self):
+        return SpecialApplicationRecorder
+
     def tracking_recorder_subclass(self):
         return SpecialTrackingRecorder
+
+    def process_recorder_subclass(self):
+        return SpecialProcessRecorder
 
     def expected_process_recorder_class(self):
         return DjangoProcessRecorder

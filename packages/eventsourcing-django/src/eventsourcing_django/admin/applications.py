@@ -1,17 +1,19 @@
 """The project's applications, which alone know how their events are decoded."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
 from django.db import models, router
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
-from eventsourcing.application import Application
 from eventsourcing.system import Runner
 
+from eventsourcing_django.library import Application, name_of
 from eventsourcing_django.runners import get_eventsourcing_runner
 
 __all__ = ["AnyApplication", "applications_by_name", "database_of", "databases", "followed_applications"]
@@ -19,7 +21,10 @@ __all__ = ["AnyApplication", "applications_by_name", "database_of", "databases",
 _SETTING = "EVENTSOURCING_ADMIN_APPLICATIONS"
 DATABASE = "database"  # the parameter of a page's address
 
-AnyApplication = Application[Any]
+if TYPE_CHECKING:
+    AnyApplication = Application[Any]
+else:
+    AnyApplication = Application
 
 
 def applications_by_name(alias: str | None = None) -> tuple[dict[str, AnyApplication], list[str]]:
@@ -38,7 +43,7 @@ def applications_by_name(alias: str | None = None) -> tuple[dict[str, AnyApplica
     problems: list[str] = []
     found: dict[str, AnyApplication] = {}
     for application in sorted(_applications(problems), key=lambda each: alias not in {None, _using(each)}):
-        found.setdefault(application.name, application)
+        found.setdefault(name_of(application), application)
     return found, problems
 
 
@@ -83,7 +88,7 @@ def _applications(problems: list[str]) -> Iterator[AnyApplication]:
         yield from _applications_of(runner)
 
 
-def _runners(problems: list[str]) -> Iterator["Runner[Any]"]:
+def _runners(problems: list[str]) -> Iterator[Runner[Any]]:
     for config in apps.get_app_configs():
         yield from (value for value in vars(config).values() if isinstance(value, Runner))
     path = getattr(settings, "EVENTSOURCING_RUNNER", None)
@@ -94,7 +99,7 @@ def _runners(problems: list[str]) -> Iterator["Runner[Any]"]:
 
 
 @cache
-def _configured_runner(_path: object) -> "Runner[Any]":
+def _configured_runner(_path: object) -> Runner[Any]:
     # Cached: a function that the setting names makes applications, and a page is no reason to make them again.
     return get_eventsourcing_runner()
 
@@ -113,7 +118,7 @@ def _noted(problems: list[str], what: str, function: Callable[[Any], Any], path:
         return None
 
 
-def _applications_of(runner: "Runner[Any]") -> Iterator[AnyApplication]:
+def _applications_of(runner: Runner[Any]) -> Iterator[AnyApplication]:
     for name in runner.system.nodes:
         try:
             yield runner.get(runner.system.get_app_cls(name))

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.timezone import is_naive, localtime
-from eventsourcing.persistence import StoredEvent
 
 from eventsourcing_django.admin.applications import AnyApplication
+from eventsourcing_django.library import made_stored_event, originator_id_of, said_by
 from pentad_config import redact
 
 __all__ = ["Decoded", "Field", "class_name", "decoded", "fields", "reason"]
@@ -49,7 +49,7 @@ class Decoded:
     @property
     def timestamp(self) -> datetime | None:
         """When it was recorded, by the clock of the process that did, if events of its class say so."""
-        timestamp = getattr(self.event, "timestamp", None)
+        timestamp = getattr(said_by(self.event), "timestamp", None) if self.event else None
         return timestamp if isinstance(timestamp, datetime) else None
 
     @property
@@ -63,7 +63,9 @@ class Decoded:
     @property
     def fields(self) -> list[Field]:
         """What the event says, without what every event has."""
-        return [field for field in fields(self.event) if field.name not in _SHOWN_ELSEWHERE] if self.event else []
+        if not self.event:
+            return []
+        return [field for field in fields(said_by(self.event)) if field.name not in _SHOWN_ELSEWHERE]
 
 
 def decoded(row: Any, applications: Mapping[str, AnyApplication]) -> Decoded:
@@ -71,11 +73,13 @@ def decoded(row: Any, applications: Mapping[str, AnyApplication]) -> Decoded:
     application = applications.get(row.application_name)
     if application is None:
         return Decoded(problem=_UNKNOWN.format(name=row.application_name))
-    stored = StoredEvent(
-        originator_id=row.originator_id,
-        originator_version=row.originator_version,
-        topic=row.topic,
-        state=bytes(row.state),
+    stored = made_stored_event(
+        originator_id_of(row.originator_id),
+        row.originator_version,
+        row.topic,
+        bytes(row.state),
+        row.event_id,
+        row.metadata,
     )
     try:
         return Decoded(application.mapper.to_domain_event(stored))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -70,17 +71,8 @@ class LockedRowWriter(Writer):
 
     def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
         model = self.events.model
-        versions = [(self.events.checked_id(event.originator_id), event.originator_version) for event in events]
-        records = [
-            model(
-                application_name=self.events.application_name,
-                originator_id=originator_id,
-                originator_version=version,
-                topic=event.topic,
-                state=event.state,
-            )
-            for (originator_id, version), event in zip(versions, events, strict=True)
-        ]
+        records: list[Any] = [self.events.record(event) for event in events]
+        versions = [(record.originator_id, record.originator_version) for record in records]
         rows = model._base_manager.using(connection.alias)  # noqa: SLF001  # Django's documented name
         rows.bulk_create(records)
         if connection.features.can_return_rows_from_bulk_insert:

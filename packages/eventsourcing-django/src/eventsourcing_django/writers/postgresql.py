@@ -13,6 +13,8 @@ from eventsourcing_django.writers.interface import Writer
 
 __all__ = ["PostgreSQLWriter"]
 
+_TYPES = ("bigint", "text", "bytea", "uuid", "jsonb")  # of `EventTable.columns` after the ID
+
 
 class PostgreSQLWriter(Writer):
     """Sends all events of a write in arrays, and takes the lock in the same statement.
@@ -83,14 +85,12 @@ class PostgreSQLWriter(Writer):
     def _insert(
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], after: str = ""
     ) -> tuple[str, list[Any]]:
-        id_type = "uuid" if self.events.holds_uuids else "text"
         statement = (
             f"INSERT INTO {quoted(connection, self.events.name)}"  # noqa: S608  # names of the model
             f" ({quoted(connection, 'application_name', *EventTable.columns)})"
-            " SELECT %s::varchar, event.originator_id, event.originator_version, event.topic, event.state"
-            f" FROM ({self._ordering}{self._source(after)}) ordering_lock,"
-            f" unnest(%s::{id_type}[], %s::bigint[], %s::text[], %s::bytea[]) WITH ORDINALITY"
-            " AS event (originator_id, originator_version, topic, state, place)"
+            f" SELECT %s::varchar, {', '.join(f'event.{column}' for column in EventTable.columns)}"
+            f" FROM ({self._ordering}{self._source(after)}) ordering_lock, unnest({self._arrays()}) WITH ORDINALITY"
+            f" AS event ({', '.join(EventTable.columns)}, place)"
             f" ORDER BY event.place RETURNING {quoted(connection, self.events.pk)}"
         )
         binary = connection.Database.Binary  # type: ignore[attr-defined]
@@ -101,7 +101,17 @@ class PostgreSQLWriter(Writer):
             [event.originator_version for event in events],
             [event.topic for event in events],
             [binary(event.state) for event in events],
+            *self._extra_arrays(connection, events),
         ]
+
+    def _arrays(self) -> str:
+        id_type = "uuid" if self.events.holds_uuids else "text"
+        types = [id_type, *_TYPES][: len(EventTable.columns)]
+        return ", ".join(f"%s::{each}[]" for each in types)
+
+    def _extra_arrays(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[list[Any]]:
+        extras = [self.events.extra_parameters(connection, event) for event in events]
+        return [list(column) for column in zip(*extras, strict=True)]
 
     def _source(self, after: str) -> str:
         usual = "(SELECT current_setting('lock_timeout') AS lock_timeout OFFSET 0) usual"

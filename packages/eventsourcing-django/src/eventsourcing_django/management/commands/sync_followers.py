@@ -14,8 +14,8 @@ from django.core.exceptions import (
     ObjectDoesNotExist,
 )
 from django.core.management.base import BaseCommand, CommandError
-from eventsourcing.domain import EventSourcingError
 
+from eventsourcing_django.library import EventSourcingError, name_of
 from eventsourcing_django.progress_bar import ProgressBar
 from eventsourcing_django.runners import get_eventsourcing_runner, selected_followers
 from eventsourcing_django.synchronisation import FollowerReport, Synchronizer, rolled_back
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             failed += self._print_report(later)
 
     def _progress_bar(self, synchronizer: Synchronizer) -> ProgressBar:
-        leaders = {leader.name: leader for leader in synchronizer.leaders_of(synchronizer.followers)}
+        leaders = {name_of(leader): leader for leader in synchronizer.leaders_of(synchronizer.followers)}
         return ProgressBar(
             lambda text: self._print(1, text, ending=""),
             lambda name: leaders[name].recorder.max_notification_id(),
