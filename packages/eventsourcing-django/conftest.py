@@ -11,7 +11,7 @@ pytest_collect_file = Sybil(
 ).pytest()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the examples out where they cannot run: they are written for eventsourcing 9."""
     items[:] = [item for item in items if not (IS_10 and item.path.name == "README.md")]
 
