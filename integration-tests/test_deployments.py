@@ -1,0 +1,122 @@
+"""Releases deployed under traffic: whatever is changed in the models, neither release has a request that fails.
+
+Old and new code are processes of their own; while each command migrates, a transaction that has read every table stays
+open. DEPLOYMENTS_FULL=1 runs with more rows, requests and processes, DEPLOYMENTS_READER is that transaction's time in
+seconds (3). `pytest -s` prints the table.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import command_server
+import pytest
+from deployments.deployment import HEADING, Deployments, Size
+from deployments.scenarios import SCENARIOS
+from deployments.watching import LockWatch
+
+LOCK_TIMEOUT = 1.0  # seconds
+TOLERANCE = 0.2  # seconds
+READER = float(os.environ.get("DEPLOYMENTS_READER", "3"))  # seconds
+FULL = bool(os.environ.get("DEPLOYMENTS_FULL"))
+SIZE = Size(rows=200_000, requests=300, processes=2, reader=READER) if FULL else Size(reader=READER)
+AT_ONCE = 2 if FULL else 8
+
+UNSERVED = {
+    "add_unique_uuid": "the index is made before the rows differ",
+    "add_uuid": "rows of old code all get the same value",
+    "remove_m2m": "the migration is the victim of a deadlock",
+    "remove_fk": "the migration is the victim of a deadlock",
+    "rename_field": "there is no such answer",
+    "rename_model": "there is no such answer",
+    "stacked": "the plan is refused",
+}
+UNBOUNDED = {
+    "add_null add_default add_null_default add_auto_now add_uuid add_unique_uuid add_json_default "
+    "add_db_default add_generated add_fk_null add_fk_default remove_m2m add_unique add_unique_constraint add_check "
+    "null_to_not_null not_null_to_null drop_db_default remove_not_null remove_default remove_null remove_text "
+    "remove_unique_uuid remove_fk widen_varchar": "statements wait for their locks without a limit",
+    "rename_field rename_model": "there is no such answer",
+    "stacked": "the plan is refused",
+}
+ACCEPTED = {"int_to_bigint int_to_varchar": "type changes are not refused"}
+
+
+@pytest.fixture(scope="session")
+def commands(process_guard, tmp_path_factory):
+    """The address of a server that runs management commands."""
+    address = tmp_path_factory.mktemp("commands") / "socket"
+    argv = [sys.executable, "-P", Path(command_server.__file__), address]
+    server = process_guard.spawn(argv, stdout=subprocess.PIPE)
+    assert server.stdout.readline() == b"ready\n"
+    yield str(address)
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def outcomes(request, commands, postgres_service, tmp_path_factory):
+    """Deploy, several at once, what the selected tests ask for."""
+    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = dict.fromkeys(params["scenario"] for params in calls if "scenario" in params)
+    with LockWatch(postgres_service.url) as watch, ThreadPoolExecutor(AT_ONCE) as pool:
+        deployments = Deployments(tmp_path_factory.mktemp("projects"), commands, postgres_service, watch, SIZE)
+        yield {scenario: pool.submit(deployments.run, scenario) for scenario in asked}
+    deployments.close()
+
+
+@pytest.fixture(scope="session")
+def table():
+    """The head of the table that tests print their rows of."""
+    print(f"\n{HEADING}")
+
+
+@pytest.fixture
+def outcome(scenario, outcomes, table):
+    """What deploying a scenario did to the site."""
+    return outcomes[scenario].result()
+
+
+def each(failing, *, refused=False):
+    """One test for each scenario; `failing` says of some, several in one text, why they fail as yet."""
+    reasons = {name: reason for names, reason in failing.items() for name in names.split()}
+    return pytest.mark.parametrize(
+        "scenario",
+        [
+            pytest.param(scenario, id=scenario.name, marks=_expected(reasons.get(scenario.name)))
+            for scenario in SCENARIOS
+            if bool(scenario.refused) == refused
+        ],
+    )
+
+
+def _expected(reason):
+    return [pytest.mark.xfail(reason=reason, raises=AssertionError)] if reason else []
+
+
+@each(UNSERVED)
+def test_every_request_is_served(outcome):
+    """Commands succeed, no request of either release fails, and each finds in the rows what the models promise."""
+    print(outcome.row())
+    assert outcome.made == [0] * len(outcome.made), outcome.output
+    assert outcome.exits == {"pre": 0, "post": 0}, outcome.output
+    assert not outcome.complaints, outcome.output
+
+
+@each(UNBOUNDED)
+def test_waits_are_bounded(outcome):
+    """No request waits longer for a lock than a statement of a migration may, whatever that statement waits for."""
+    wait = outcome.longest_wait
+    assert outcome.exits, outcome.output
+    assert wait.seconds <= LOCK_TIMEOUT + TOLERANCE + outcome.lag, wait
+
+
+@each(ACCEPTED, refused=True)
+def test_what_no_tool_can_do_is_refused(scenario, outcome):
+    """A change that cannot be made under traffic is refused before anything is written, and the message says why."""
+    print(outcome.row())
+    assert outcome.made[-1] != 0, outcome.output
+    assert scenario.refused in outcome.output
+    assert not outcome.exits
