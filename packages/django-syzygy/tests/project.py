@@ -9,13 +9,15 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 from command_server import Command
 
 SETTINGS = """
 import json, os
 from syzygy import Stage
 from syzygy.quorum import rendezvous
-rendezvous.POLL_INTERVAL = 0.1  # ten times as often as in earnest: the tests wait for what is polled for
+from syzygy import runner
+rendezvous.POLL_INTERVAL = runner.POLL_INTERVAL = 0.1  # ten times as often as in earnest: the tests wait for what is polled for
 SECRET_KEY = "project"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -39,6 +41,19 @@ def postgres_settings(url):
         "HOST": parts.hostname or "",
         "PORT": parts.port or "",
     }
+
+
+def connect(project):
+    """A connection to the PostgreSQL database that the project migrates."""
+    settings = project.database
+    return psycopg.connect(
+        host=settings["HOST"],
+        port=settings["PORT"],
+        user=settings["USER"],
+        password=settings["PASSWORD"],
+        dbname=settings["NAME"],
+        autocommit=True,
+    )
 
 
 class Running:

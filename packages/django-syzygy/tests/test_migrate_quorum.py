@@ -3,9 +3,8 @@
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from project import postgres_settings
+from project import connect, postgres_settings
 
 INITIAL = """migrations.CreateModel("Item", fields=[("id", models.BigAutoField(primary_key=True))])"""
 RECORDED = """migrations.RunSQL("INSERT INTO runs (id) VALUES (1)")"""
@@ -33,7 +32,7 @@ def quorum_project(request, make_project, postgres_database):
         backend = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "member_timeout": 2}
     made = make_project(postgres_settings(postgres_database), cache, MIGRATION_QUORUM_BACKEND=backend)
     made.migration("0001_initial", INITIAL)
-    with database(made) as connection:
+    with connect(made) as connection:
         connection.execute("CREATE TABLE runs (id integer)")
     return made
 
@@ -46,22 +45,9 @@ def gated(quorum_project):
     return quorum_project
 
 
-def database(project):
-    """A connection to what the project migrates."""
-    settings = project.database
-    return psycopg.connect(
-        host=settings["HOST"],
-        port=settings["PORT"],
-        user=settings["USER"],
-        password=settings["PASSWORD"],
-        dbname=settings["NAME"],
-        autocommit=True,
-    )
-
-
 def runs(project):
     """How often the migration ran."""
-    with database(project) as connection:
+    with connect(project) as connection:
         return connection.execute("SELECT count(*) FROM runs").fetchone()[0]
 
 

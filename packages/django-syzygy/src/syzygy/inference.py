@@ -14,7 +14,14 @@ from .constants import Stage
 from .exceptions import AmbiguousStage
 from .stages import parse_stage
 
-__all__ = ("MigrationStage", "get_migration_stage", "get_operation_stage", "partition_operations", "stage_of")
+__all__ = (
+    "MigrationStage",
+    "get_migration_stage",
+    "get_operation_stage",
+    "may_precede",
+    "partition_operations",
+    "stage_of",
+)
 
 
 class MigrationStage(NamedTuple):
@@ -83,7 +90,7 @@ def partition_operations(operations_: Iterable[Operation], app_label: str) -> tu
         if get_operation_stage(operation) is Stage.POST_DEPLOY:
             after.append(operation)
             continue
-        obstacle = next((o for o in after if not _may_precede(operation, o, app_label)), None)
+        obstacle = next((o for o in after if not may_precede(operation, o, app_label)), None)
         if obstacle is not None:
             raise AmbiguousStage(
                 f"Operation {operation.describe()!r} of app {app_label!r} is meant for before the deployment but "
@@ -93,7 +100,8 @@ def partition_operations(operations_: Iterable[Operation], app_label: str) -> tu
     return before, after
 
 
-def _may_precede(operation: Operation, obstacle: Operation, app_label: str) -> bool:
+def may_precede(operation: Operation, obstacle: Operation, app_label: str) -> bool:
+    """Tell whether an operation may be moved in front of one of `app_label` that comes before it."""
     if obstacle.reduce(operation, app_label) is True:
         return True
     # Django's optimizer takes every index operation for one that touches everything.

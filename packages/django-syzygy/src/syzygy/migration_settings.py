@@ -116,6 +116,19 @@ def _third_party_stage(declared: Any) -> Stage | None:
         raise ConfigError([Problem(_THIRD_PARTY, str(error))]) from None
 
 
+def _number(name: str, whole: bool, declared: Any) -> Any:
+    """Return a number that is not negative. Raises `ConfigError`."""
+    kinds = int if whole else (int, float)
+    if isinstance(declared, bool) or not isinstance(declared, kinds) or declared < 0:
+        wanted = "a whole number" if whole else "a number of seconds"
+        raise ConfigError([_problem(name, f"is {declared!r}; it must be {wanted}, not below 0.")])
+    return declared
+
+
+def _seconds(name: str, declared: Any) -> float:
+    return float(_number(name, False, 0 if declared is None else declared))
+
+
 def as_sentence(problem: Problem) -> str:
     """Return a problem as a sentence that begins with the setting's name."""
     return problem.message if problem.message.startswith(_PREFIX) else str(problem)
@@ -143,6 +156,22 @@ class MigrationSettings(Settings, prefix=_PREFIX):
         None,
         parse=QuorumDeclaration.parse,
         doc="Where the processes of `migrate --quorum` meet: an import path, or a dictionary with options.",
+    )
+
+    lock_timeout: float = setting(
+        0.8,
+        parse=partial(_seconds, f"{_PREFIX}LOCK_TIMEOUT"),
+        doc="PostgreSQL: seconds that a statement waits for a lock which blocks queries; None or 0 to wait for ever.",
+    )
+    lock_retries: int = setting(
+        30,
+        parse=partial(_number, f"{_PREFIX}LOCK_RETRIES", True),
+        doc="How often such a statement, or the atomic migration it is part of, is tried again.",
+    )
+    lock_pause: float = setting(
+        1.0,
+        parse=partial(_seconds, f"{_PREFIX}LOCK_PAUSE"),
+        doc="Seconds until it is tried again the first time; doubled each time up to sixteenfold, with jitter.",
     )
 
     @classmethod

@@ -19,6 +19,7 @@ __all__ = (
     "Plan",
     "get_migration_stage",
     "get_operation_stage",
+    "get_post_deploy_plan",
     "get_pre_deploy_plan",
     "hash_plan",
     "must_post_deploy_migration",
@@ -52,7 +53,7 @@ def get_pre_deploy_plan(plan: Plan) -> Plan:
     Raises `AmbiguousPlan` where that part would run a migration without one it needs: forwards one it depends on,
     backwards one that depends on it. A migration that does nothing waits with what it needs.
     """
-    needs = _requirements(plan)
+    needs = requirements(plan)
     postponed: dict[_Key, Migration] = {}
     kept: Plan = []
     for migration, backward in plan:
@@ -66,7 +67,24 @@ def get_pre_deploy_plan(plan: Plan) -> Plan:
         elif wait is None:
             postponed[key] = obstacle
         else:
-            raise AmbiguousPlan(_Conflict(migration, obstacle, backward).message())
+            raise AmbiguousPlan(Conflict(migration, obstacle, backward).message())
+    return kept
+
+
+def get_post_deploy_plan(plan: Plan) -> Plan:
+    """Return the part of a plan that runs after the deployment and needs nothing that is meant for before it.
+
+    What depends on a migration for before the deployment belongs to a release that is still to come.
+    """
+    needs = requirements(plan)
+    left: set[_Key] = set()
+    kept: Plan = []
+    for migration, backward in plan:
+        key = _key(migration)
+        if must_post_deploy_migration(migration, backward) is False or left & needs[key]:
+            left.add(key)
+        else:
+            kept.append((migration, backward))
     return kept
 
 
@@ -74,7 +92,7 @@ def _key(migration: Migration) -> _Key:
     return migration.app_label, migration.name
 
 
-def _requirements(plan: Plan) -> dict[_Key, set[_Key]]:
+def requirements(plan: Plan) -> dict[_Key, set[_Key]]:
     """For each entry of the plan, the other entries that have to run before it."""
     needs: dict[_Key, set[_Key]] = {_key(migration): set() for migration, _ in plan}
     for first, then, backward in _edges(plan):
@@ -115,7 +133,7 @@ def _aliases(plan: Plan) -> dict[_Key, _Key]:
     return names
 
 
-class _Conflict(NamedTuple):
+class Conflict(NamedTuple):
     migration: Migration
     obstacle: Migration
     backward: bool

@@ -4,8 +4,8 @@ What ended well is decided by the record of applied migrations in the database; 
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 
 from django.core.management.base import CommandError, OutputWrapper
 from django.core.management.color import Style
@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from syzygy.plan import Plan, hash_plan
+from syzygy.progress import MigrationKey, Progress
 
 from .backends.base import QuorumBase
 from .exceptions import QuorumDissolved, QuorumError
@@ -39,6 +40,8 @@ class Rendezvous:
     stdout: OutputWrapper
     stderr: OutputWrapper
     style: Style
+    # Those of the plan that are only recorded, their operations put off.
+    deferred: set[MigrationKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         identity = f"{self.database}:{hash_plan(self.plan)}"
@@ -196,7 +199,13 @@ class Rendezvous:
         connection = connections[self.database]
         connection.close_if_unusable_or_obsolete()
         applied = MigrationRecorder(connection).applied_migrations()
-        return all(((migration.app_label, migration.name) in applied) != backward for migration, backward in self.plan)
+        waiting = set(Progress(connection).deferred())
+        return all(self._done((m.app_label, m.name), backward, applied, waiting) for m, backward in self.plan)
+
+    def _done(
+        self, key: MigrationKey, backward: bool, applied: Container[MigrationKey], waiting: Container[MigrationKey]
+    ) -> bool:
+        return (key in applied) != backward and (key in self.deferred or key not in waiting)
 
     def _leave(self, namespace: str) -> None:
         try:

@@ -1,10 +1,13 @@
 """`migrate`, before or after the deployment, by one process or by many that meet first."""
 
 import io
+import json
+import sys
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.commands.migrate import Command as DjangoCommand
+from django.db import connections
 
 from syzygy import conf
 from syzygy.autodetector import MigrationAutodetector
@@ -13,6 +16,8 @@ from syzygy.executor import StagedRun, staged_run
 from syzygy.plan import Plan
 from syzygy.quorum import get_backend
 from syzygy.quorum.rendezvous import Rendezvous
+from syzygy.reports import PlanReport, postponed_heading
+from syzygy.runner import runner_lock
 from syzygy.stages import parse_stage
 
 __all__ = ("Command",)
@@ -23,16 +28,31 @@ class Command(DjangoCommand):
 
     # Django refuses a pair of commands that detect changes differently.
     autodetector = MigrationAutodetector
+    _told = False
 
     def add_arguments(self, parser: CommandParser) -> None:  # noqa: D102
         super().add_arguments(parser)
-        parser.add_argument(
+        stages = parser.add_mutually_exclusive_group()
+        stages.add_argument(
             "--pre-deploy",
             action="store_const",
             const=Stage.PRE_DEPLOY,
             default=Stage.POST_DEPLOY,
             dest="stage",
             help="Apply only the migrations meant for before the deployment.",
+        )
+        stages.add_argument(
+            "--post-deploy",
+            action="store_true",
+            dest="post_only",
+            help="Apply only the migrations meant for after the deployment. Without either, all are applied.",
+        )
+        parser.add_argument(
+            "--format",
+            choices=("text", "json"),
+            default="text",
+            dest="report_format",
+            help="How --plan and --check show what would be done. Defaults to text.",
         )
         parser.add_argument(
             "--quorum",
@@ -52,34 +72,76 @@ class Command(DjangoCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: D102
         conf.refuse_wrong_settings()
         stage = parse_stage(options.pop("stage", Stage.POST_DEPLOY), "The stage to migrate")
+        post_only, report_format = options.pop("post_only", False), options.pop("report_format", "text")
         quorum, timeout = options.pop("quorum", 1), options.pop("quorum_timeout", 1800)
-        if quorum < 1:
-            raise CommandError(f"--quorum is {quorum}; it must be the number of processes that take part.")
-        with staged_run(stage) as run:
-            plan = self._plan(run, args, options) if quorum > 1 and _applies(options) else []
+        _refuse_contradictions(stage, post_only, report_format, quorum, options)
+        with staged_run(stage, post_only) as run:
+            if options["verbosity"] >= 1:
+                run.say = self._say
+            if options["plan"] or options["check_unapplied"]:
+                self._show(run, report_format, args, options)
+                return
+            plan = self._plan(run, args, options) if quorum > 1 and not options["prune"] else []
             if plan:
-                self._meet(plan, quorum, timeout, options).run(lambda: self._migrate(*args, **options))
+                self._meet(run, quorum, timeout, options).run(lambda: self._migrate_alone(run, *args, **options))
             else:
-                self._migrate(*args, **options)
+                self._migrate_alone(run, *args, **options)
         self._report_postponed(run, options)
 
-    def _migrate(self, *args: Any, **options: Any) -> None:
-        super().handle(*args, **options)
+    def _say(self, text: str) -> None:
+        """A line below the migration that is under way, whose own line has not ended yet."""
+        self.stdout.write(f"{'' if self._told else chr(10)}    {text}")
+        self.stdout.flush()
+        self._told = True
+
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
+        """Print Django's lines; where others came between, the one that says OK is whole again."""
+        if action.endswith("_success") and migration is not None and self._told:
+            verb = "Applying" if action == "apply_success" else "Unapplying"
+            self.stdout.write(f"  {verb} {migration}...", ending="")
+            self._told = False
+        super().migration_progress_callback(action, migration, fake)
+
+    def _migrate_alone(self, run: StagedRun, *args: Any, **options: Any) -> None:
+        """Migrate once nobody else does; what is left to do is worked out only then."""
+        silent = options["verbosity"] < 1
+        with runner_lock(
+            connections[options["database"]], lambda text: None if silent else self.stdout.write(text)
+        ) as lock:
+            run.check_holder = lock.check
+            super().handle(*args, **options)
+
+    # Looking without doing
 
     def _plan(self, run: StagedRun, args: tuple[Any, ...], options: dict[str, Any]) -> Plan:
         """Let Django work out what it would do, without a word and without doing it."""
         stdout, self.stdout = self.stdout, OutputWrapper(io.StringIO())
         try:
-            super().handle(*args, **{**options, "plan": True})
+            super().handle(*args, **{**options, "plan": True, "check_unapplied": False, "prune": False})
         finally:
             self.stdout = stdout
         return run.plan
 
-    def _meet(self, plan: Plan, quorum: int, timeout: float, options: dict[str, Any]) -> Rendezvous:
+    def _show(self, run: StagedRun, report_format: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Print the plan; with --check exit with status 1 if there is one, and be silent if there is none."""
+        plan = self._plan(run, args, options)
+        if run.executor is not None and (plan or options["plan"] or report_format == "json"):
+            report = PlanReport(run, run.executor)
+            if report_format == "json":
+                self.stdout.write(json.dumps(report.as_dict(), indent=2))
+            elif options["verbosity"] >= 1:
+                report.write(self.stdout, self.style)
+        if plan and options["check_unapplied"]:
+            sys.exit(1)
+
+    # Several processes
+
+    def _meet(self, run: StagedRun, quorum: int, timeout: float, options: dict[str, Any]) -> Rendezvous:
         return Rendezvous(
             backend=get_backend(),
             database=options["database"],
-            plan=plan,
+            plan=run.plan,
+            deferred=set(run.deferred),
             quorum=quorum,
             timeout=timeout,
             verbosity=options["verbosity"],
@@ -89,14 +151,22 @@ class Command(DjangoCommand):
         )
 
     def _report_postponed(self, run: StagedRun, options: dict[str, Any]) -> None:
-        silent = options["check_unapplied"] and not options["plan"]
-        if not run.postponed or silent or options["verbosity"] < 1:
+        recorded = [migration for migration, _ in run.plan if (migration.app_label, migration.name) in run.deferred]
+        if options["verbosity"] < 1 or not (run.postponed or recorded):
             return
-        self.stdout.write(self.style.MIGRATE_HEADING("Postponed until after the deployment:"))
+        self.stdout.write(self.style.MIGRATE_HEADING(postponed_heading(run)))
+        for migration in recorded:
+            self.stdout.write(f"  {migration} (recorded; its operations wait)")
         for migration, backward in run.postponed:
             self.stdout.write(f"  {'Revert ' if backward else ''}{migration}")
 
 
-def _applies(options: dict[str, Any]) -> bool:
-    """Whether a run changes the schema: looking at the plan needs nobody else."""
-    return not (options["plan"] or options["check_unapplied"] or options["prune"])
+def _refuse_contradictions(
+    stage: Stage, post_only: bool, report_format: str, quorum: int, options: dict[str, Any]
+) -> None:
+    if quorum < 1:
+        raise CommandError(f"--quorum is {quorum}; it must be the number of processes that take part.")
+    if post_only and stage is Stage.PRE_DEPLOY:
+        raise CommandError("A run is either --pre-deploy or --post-deploy.")
+    if report_format == "json" and not (options["plan"] or options["check_unapplied"]):
+        raise CommandError("--format json shows what would be done; use it with --plan or --check.")

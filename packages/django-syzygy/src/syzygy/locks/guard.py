@@ -1,0 +1,305 @@
+"""Every statement of a migration passes here: strong locks are waited for briefly, and asked for again later.
+
+A statement that waits for a strong lock makes each query that comes after it wait as well. So it gives up after
+`lock_timeout`, lets the queue pass, and is tried again. What is repeated depends on what a rollback undoes: a
+statement of its own is repeated alone, one inside a transaction makes the caller roll back and repeat the whole.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.core.management import CommandError
+from django.db import Error, OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+
+from .catalog import holders, resolve
+from .modes import LockMode
+from .opaque import noticing_code
+from .retries import RetryPolicy, is_lock_failure
+from .statements import is_strong, locks_of, runs_alone
+from .unfinished import drop_invalid_index
+
+__all__ = ("LockGuard", "StatementJournal")
+
+Execute: TypeAlias = Callable[[str, Any, bool, dict[str, Any]], Any]
+Statement: TypeAlias = Callable[[str | None], Any]
+
+# Once the time is up for a transaction that holds strong locks already, its next statement gets this long, in seconds.
+_SHORTEST = 0.05
+# The timeout is set anew only when it has to shrink by more than this part of the whole: each time is a round trip.
+_TOLERANCE = 0.1
+_NO_TRANSACTION_ALLOWED = "25001"
+_READS = re.compile(
+    r"\s*(?:SELECT|SHOW|EXPLAIN|PRAGMA|SET|RESET|SAVEPOINT|RELEASE|ROLLBACK|VALUES|FETCH)\b", re.IGNORECASE
+)
+_ROWS = re.compile(rf"{_READS.pattern}|\s*(?:INSERT|UPDATE|DELETE|MERGE|WITH|COPY)\b", re.IGNORECASE)
+_CONTROLS = re.compile(r"(?:^|;)\s*(?:BEGIN|START TRANSACTION|COMMIT|END)\b", re.IGNORECASE)
+
+
+@dataclass
+class StatementJournal:
+    """Where the finished statements of one operation outside a transaction are noted, so that none runs twice.
+
+    Statements that read or write rows are noted only with `rows`: an operation of its own may look at their results.
+    """
+
+    is_done: Callable[[str], bool]
+    begin: Callable[[str], None]
+    finish: Callable[[str], None]
+    rows: bool
+
+
+class LockGuard:
+    """A wrapper of `connection.execute_wrapper` for the statements of migrations.
+
+    `say` prints a line to whoever watches. On other databases than PostgreSQL it only keeps journals.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, policy: RetryPolicy, say: Callable[[str], None]) -> None:
+        self.connection = connection
+        self.policy = policy
+        self.say = say
+        self.journal: StatementJournal | None = None
+        self.code_has_run = False
+        self._own_statements = False
+        self._statement = ""
+        self._limits = connection.vendor == "postgresql" and policy.timeout is not None
+        self._timeout = policy.timeout or 0.0
+        self._forget_transaction(None)
+
+    # What the executor calls
+
+    @contextmanager
+    def watching(self, migration: Migration) -> Iterator[None]:
+        """Look after one attempt at a migration, or at one of its operations."""
+        self.code_has_run = False
+        self._forget_transaction(None)
+        with noticing_code(migration, self._note_code), self.connection.execute_wrapper(self):
+            yield
+
+    def repeat(self, attempt: Callable[[], Any], subject: str) -> Any:
+        """Call `attempt` until no lock stands in its way.
+
+        Raises `CommandError` when the retries are used up, or when `attempt` has run code that must not run twice.
+        """
+        number = 1
+        self._timeout = self.policy.timeout or 0.0
+        while True:
+            try:
+                return attempt()
+            except OperationalError as error:
+                if not (self._limits and is_lock_failure(error)):
+                    raise
+                if self.code_has_run:
+                    raise CommandError(self._refusal(subject)) from error
+                self._pause(number, subject, error)
+                number += 1
+
+    # One statement
+
+    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        """Run one statement."""
+        if self._own_statements:
+            return execute(sql, params, many, context)
+        self._statement = text = self._text(sql)
+
+        def run(limit: str | None = None) -> Any:
+            if limit is not None:
+                execute(limit, None, False, context)
+            return execute(sql, params, many, context)
+
+        if self.connection.in_atomic_block or not self.connection.get_autocommit():
+            return self._in_transaction(text, run)
+        return self._outside(text, run)
+
+    def _text(self, sql: Any) -> str:
+        if isinstance(sql, bytes):
+            return sql.decode()
+        if hasattr(sql, "as_string"):
+            return str(sql.as_string(self.connection.connection))
+        return str(sql)
+
+    def _note_code(self) -> None:
+        self.code_has_run = True
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        """Let statements of our own pass: they look, or keep the journal."""
+        before, self._own_statements = self._own_statements, True
+        try:
+            yield
+        finally:
+            self._own_statements = before
+
+    # Inside a transaction
+
+    def _forget_transaction(self, outermost: Any) -> None:
+        self._outermost = outermost
+        self._strong_since: float | None = None
+        self._limit_set: float | None = None
+        self._wrote = False
+
+    def _in_transaction(self, text: str, run: Statement) -> Any:
+        outermost = next(iter(self.connection.atomic_blocks), None)
+        if outermost is not self._outermost:
+            self._forget_transaction(outermost)
+        if not (self._limits and is_strong(text)):
+            if text.startswith("ROLLBACK"):
+                self._limit_set = None  # PostgreSQL takes settings back with what the savepoint protected.
+            self._wrote = self._wrote or not _READS.match(text)
+            return run(None)
+        if self.code_has_run and not self._wrote and self._strong_since is None:
+            return self._behind_savepoint(text, run)
+        return self._limited(run)
+
+    def _limited(self, run: Statement) -> Any:
+        result = run(self._next_limit())
+        self._wrote = True
+        return result
+
+    def _next_limit(self) -> str | None:
+        """All waits of a transaction together are to stay below the timeout: what it has locked, it keeps locked."""
+        now = time.monotonic()
+        if self._strong_since is None:
+            self._strong_since = now
+        left = max(self._timeout - (now - self._strong_since), _SHORTEST)
+        if self._limit_set is not None and left >= self._limit_set - _TOLERANCE * self._timeout:
+            return None
+        self._limit_set = left
+        return f"SET LOCAL lock_timeout = {round(left * 1000)}"
+
+    def _behind_savepoint(self, text: str, run: Statement) -> Any:
+        """Code has begun that must not run twice, but this transaction stands in nobody's way yet."""
+
+        def attempt() -> Any:
+            self._strong_since = self._limit_set = None
+            with transaction.atomic(self.connection.alias):
+                return self._limited(run)
+
+        return self._repeat_statement(attempt, text)
+
+    # Outside a transaction
+
+    def _outside(self, text: str, run: Statement) -> Any:
+        journal = self.journal
+        if journal is not None and (journal.rows or not _ROWS.match(text)):
+            with self._unwatched():
+                if journal.is_done(text):
+                    return None
+            return self._once(text, run, journal)
+        if not (self._limits and is_strong(text)):
+            return run(None)
+        return self._once(text, run, None)
+
+    def _once(self, text: str, run: Statement, journal: StatementJournal | None) -> Any:
+        if self.connection.vendor == "postgresql" and runs_alone(text):
+            return self._alone(text, run, journal)
+        if _CONTROLS.search(text):
+            return self._with_session_timeout(self._timeout, run)
+        try:
+            return self._repeat_statement(lambda: self._in_own_transaction(run, journal, text), text)
+        except Error as error:
+            if getattr(error.__cause__, "sqlstate", None) != _NO_TRANSACTION_ALLOWED:
+                raise
+        return self._alone(text, run, journal)
+
+    def _in_own_transaction(self, run: Statement, journal: StatementJournal | None, text: str) -> Any:
+        with transaction.atomic(self.connection.alias):
+            limited = self._limits and is_strong(text)
+            result = run(f"SET LOCAL lock_timeout = {round(self._timeout * 1000)}" if limited else None)
+            self._finish(journal, text)
+        return result
+
+    def _finish(self, journal: StatementJournal | None, text: str) -> None:
+        if journal is not None:
+            with self._unwatched():
+                journal.finish(text)
+
+    def _alone(self, text: str, run: Statement, journal: StatementJournal | None) -> Any:
+        """A statement that is many transactions: what it left unfinished is removed before it is tried again.
+
+        It keeps no query from its work, so it may wait for as long as it takes.
+        """
+        if journal is not None:
+            with self._unwatched():
+                journal.begin(text)
+
+        def attempt() -> Any:
+            with self._unwatched():
+                drop_invalid_index(self.connection, text)
+                return self._with_session_timeout(0, run)
+
+        result = self._repeat_statement(attempt, text)
+        self._finish(journal, text)
+        return result
+
+    def _with_session_timeout(self, timeout: float, run: Statement) -> Any:
+        if not self._limits:
+            return run(None)
+        try:
+            return run(f"SET lock_timeout = {round(timeout * 1000)}")
+        finally:
+            # Suppressed, as the statement's own error tells more.
+            with suppress(Error), self._unwatched(), self.connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")
+
+    # Trying again
+
+    def _repeat_statement(self, attempt: Callable[[], Any], text: str) -> Any:
+        number = 1
+        self._timeout = self.policy.timeout or 0.0
+        while True:
+            self._statement = text
+            try:
+                return attempt()
+            except OperationalError as error:
+                if not (self._limits and is_lock_failure(error)):
+                    raise
+                self._pause(number, "it", error)
+                number += 1
+
+    def _pause(self, attempt: int, subject: str, error: OperationalError) -> None:
+        """Say what happens and let the queue pass. Raises `CommandError` after the last attempt."""
+        held = self._held_by()
+        what = f"{_shortened(self._statement)} did not get its lock within {self._timeout:g} s{held}"
+        if attempt > self.policy.retries:
+            raise CommandError(
+                f"{what}, nor in any of {self.policy.retries} further attempts; what they had done was rolled back. "
+                "End the transaction that holds the lock or wait for it, then run migrate again. "
+                "MIGRATION_LOCK_RETRIES and MIGRATION_LOCK_TIMEOUT set the limits."
+            ) from error
+        seconds = self.policy.pause_after(attempt)
+        self.say(f"{what}; trying {subject} again in {seconds:.1f} s ({attempt} of {self.policy.retries})")
+        time.sleep(seconds)
+
+    def _held_by(self) -> str:
+        """Name who is in the way, and give autovacuum the time after which PostgreSQL makes it give way."""
+        with self._unwatched():
+            tables = [lock.table for lock in resolve(self.connection, locks_of(self._statement)) if lock.table]
+            found = holders(self.connection, tables) if tables else []
+        if any(holder.mode == LockMode.SHARE_UPDATE_EXCLUSIVE.pg_locks_mode for holder in found):
+            self._timeout = max(self._timeout, self._deadlock_timeout() + 0.2)
+        return f", held by {found[0]}" if found else ""
+
+    def _deadlock_timeout(self) -> float:
+        with self._unwatched(), self.connection.cursor() as cursor:
+            cursor.execute("SELECT setting::float / 1000 FROM pg_settings WHERE name = 'deadlock_timeout'")
+            return float(cursor.fetchone()[0])
+
+    def _refusal(self, subject: str) -> str:
+        return (
+            f"{_shortened(self._statement)} did not get its lock within {self._timeout:g} s{self._held_by()}. "
+            f"The migration {subject} was rolled back and is not tried again by itself, as it had run Python "
+            "code that may have done things outside the database. Run migrate again. To have it repeated, set "
+            "`repeatable = True` on the migration class, or move the code into a migration of its own."
+        )
+
+
+def _shortened(statement: str) -> str:
+    text = " ".join(statement.split())
+    return (f"{text[:77]}..." if len(text) > 80 else text) or "A statement"

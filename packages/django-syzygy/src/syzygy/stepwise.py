@@ -1,0 +1,192 @@
+"""Migrations that are not one transaction, run step by step so that they can go on where they stopped.
+
+A step is an operation. Where Django's own operation may run in a transaction it does, together with the note that it
+is done; where it may not, such as a concurrent index, each of its statements is noted. A run that was killed leaves
+out what is noted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from hashlib import sha1
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import Migration, RunPython, RunSQL
+from django.db.migrations.exceptions import IrreversibleError
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from .locks.guard import LockGuard, StatementJournal
+from .locks.unfinished import is_already_done
+from .progress import MigrationKey, Progress
+
+__all__ = ("Stepwise", "current_step")
+
+_TRANSACTIONAL = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
+
+
+class _Step(NamedTuple):
+    name: str
+    operation: Operation
+    run: Callable[[BaseDatabaseSchemaEditor], None]
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the SQL comes from one of Django's operations that fit in a transaction."""
+        return type(self.operation).database_forwards.__module__ in _TRANSACTIONAL
+
+
+class Checkpoint(NamedTuple):
+    """Where an operation that runs now may keep a state of its own until its migration is finished."""
+
+    load: Callable[[], str | None]
+    save: Callable[[str], None]
+    say: Callable[[str], None]
+
+
+_current: list[Checkpoint] = []
+
+
+def current_step() -> Checkpoint | None:
+    """Return the checkpoint of the operation that runs, `None` in a migration that is one transaction."""
+    return _current[-1] if _current else None
+
+
+class Stepwise:
+    """Runs the operations of one migration outside a common transaction."""
+
+    def __init__(self, migration: Migration, guard: LockGuard, progress: Progress) -> None:
+        self.migration = migration
+        self.guard = guard
+        self.progress = progress
+        self.key: MigrationKey = (migration.app_label, migration.name)
+
+    @property
+    def connection(self) -> BaseDatabaseWrapper:
+        """The connection that is migrated."""
+        return self.guard.connection
+
+    def forwards(self, state: ProjectState) -> ProjectState:
+        """Apply what is not applied yet, and return the state after it."""
+        app_label = self.migration.app_label
+
+        def steps() -> Iterator[_Step]:
+            for index, operation in enumerate(self.migration.operations):
+                before = state.clone()
+                operation.state_forwards(app_label, state)
+
+                def run(
+                    editor: BaseDatabaseSchemaEditor, operation: Any = operation, before: ProjectState = before
+                ) -> None:
+                    operation.database_forwards(app_label, editor, before, state)
+
+                yield _Step(_name("forwards", index, operation), operation, run)
+
+        self._run(steps())
+        return state
+
+    def backwards(self, state: ProjectState) -> ProjectState:
+        """Revert what is not reverted yet; `state` is the one before the migration."""
+        app_label = self.migration.app_label
+        steps: list[_Step] = []
+        after = state
+        for index, operation in enumerate(self.migration.operations):
+            if not operation.reversible:
+                raise IrreversibleError(f"Operation {operation} in {self.migration} is not reversible")
+            before, after = after.clone(), after.clone()
+            operation.state_forwards(app_label, after)
+
+            def run(
+                editor: BaseDatabaseSchemaEditor,
+                operation: Any = operation,
+                before: ProjectState = before,
+                after: ProjectState = after,
+            ) -> None:
+                operation.database_backwards(app_label, editor, after, before)
+
+            steps.insert(0, _Step(_name("backwards", index, operation), operation, run))
+        self._run(iter(steps))
+        return state
+
+    def _run(self, steps: Iterator[_Step]) -> None:
+        self.progress.ensure()
+        done = self.progress.steps(self.key)
+        with self.connection.schema_editor(atomic=False) as editor:
+            for step in steps:
+                if done.get(step.name) != "done":
+                    self.guard.repeat(partial(self._attempt, step, editor, done), str(self.migration))
+
+    def _attempt(self, step: _Step, editor: BaseDatabaseSchemaEditor, done: dict[str, str]) -> None:
+        editor.deferred_sql.clear()  # of an attempt that was rolled back
+        with self.guard.watching(self.migration):
+            if step.is_transactional or step.operation.atomic:
+                with transaction.atomic(self.connection.alias):
+                    self._execute(step, editor)
+                    self.progress.note(self.key, step.name)
+                return
+            with self._journaled(step, done), self._checkpoint(step):
+                self._execute(step, editor)
+        self.progress.note(self.key, step.name)
+
+    def _execute(self, step: _Step, editor: BaseDatabaseSchemaEditor) -> None:
+        step.run(editor)
+        while editor.deferred_sql:
+            editor.execute(editor.deferred_sql.pop(0), None)
+
+    @contextmanager
+    def _journaled(self, step: _Step, done: dict[str, str]) -> Iterator[None]:
+        """Note the statements of Django's operations one by one.
+
+        Ours can be run again as they are, and foreign code may look first and then not run the same statements again.
+        """
+        if type(step.operation).__module__.startswith("django.") and not isinstance(step.operation, RunPython):
+            self.guard.journal = self._journal(step, done)
+        try:
+            yield
+        finally:
+            self.guard.journal = None
+
+    def _journal(self, step: _Step, done: dict[str, str]) -> StatementJournal:
+        seen: Counter[str] = Counter()
+        names: dict[str, str] = {}
+
+        def is_done(statement: str) -> bool:
+            digest = sha1(statement.encode(), usedforsecurity=False).hexdigest()
+            name = names[statement] = f"{step.name[:180]}:{digest}:{seen[digest]}"
+            seen[digest] += 1
+            state = done.get(name)
+            return state == "done" or (state == "begun" and is_already_done(self.connection, statement))
+
+        def note(statement: str, state: str) -> None:
+            done[names[statement]] = state
+            self.progress.note(self.key, names[statement], state)
+
+        return StatementJournal(
+            is_done=is_done,
+            begin=lambda statement: note(statement, "begun"),
+            finish=lambda statement: note(statement, "done"),
+            rows=isinstance(step.operation, RunSQL),
+        )
+
+    @contextmanager
+    def _checkpoint(self, step: _Step) -> Iterator[None]:
+        name = f"{step.name}:state"
+        _current.append(
+            Checkpoint(
+                load=lambda: self.progress.steps(self.key).get(name),
+                save=lambda state: self.progress.note(self.key, name, state),
+                say=self.guard.say,
+            )
+        )
+        try:
+            yield
+        finally:
+            _current.pop()
+
+
+def _name(direction: str, index: int, operation: Operation) -> str:
+    return f"{direction}:{index}:{type(operation).__name__}:{operation.describe()}"[:190]

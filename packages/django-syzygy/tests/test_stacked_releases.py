@@ -1,0 +1,157 @@
+"""Changes stacked on one another deploy together: what destroys waits, what was built on top of it does not."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from project import connect, postgres_settings
+
+CREATE = (
+    'migrations.CreateModel("Item", fields=[("id", models.BigAutoField(auto_created=True, primary_key=True, '
+    'serialize=False, verbose_name="ID")), '
+    '("a", models.IntegerField(null=True)), ("c", models.IntegerField(default=1))])'
+)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def stacked(request, make_project):
+    """A column goes, and in the same deployment another one comes on top of it."""
+    database = postgres_settings(request.getfixturevalue("postgres_database")) if request.param == "postgres" else None
+    project = make_project(database)
+    project.migration("0001_initial", CREATE)
+    project.run("migrate", "-v0")
+    project.migration("0002_remove", 'migrations.RemoveField("Item", "a")', ["0001_initial"])
+    project.migration("0003_add", 'migrations.AddField("Item", "b", models.IntegerField(null=True))', ["0002_remove"])
+    project.migration("0004_gone", 'migrations.RemoveField("Item", "c")', ["0003_add"])
+    return project
+
+
+def inspect(project):
+    """The columns of the table, the tables of ours, and the migrations on record."""
+    if project.database["ENGINE"].endswith("sqlite3"):
+        connection, tables = sqlite3.connect(project.database["NAME"]), "SELECT name FROM sqlite_master"
+        columns = "SELECT name FROM pragma_table_info('shop_item')"
+    else:
+        connection = connect(project)
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'shop_item'"
+    with closing(connection):
+        found = [
+            sorted(name for (name,) in connection.execute(query).fetchall())
+            for query in (columns, tables, "SELECT name FROM django_migrations WHERE app = 'shop'")
+        ]
+    return [found[0], [table for table in found[1] if table.startswith("syzygy")], found[2]]
+
+
+def test_both_halves(stacked):
+    """Before the deployment the new column comes and the old one stays; after it the old one goes, and no trace stays."""
+    output = stacked.run("migrate", "--pre-deploy")
+    assert "shop.0002_remove (recorded; its operations wait)" in output
+    assert inspect(stacked) == [
+        ["a", "b", "c", "id"],
+        ["syzygy_progress"],
+        ["0001_initial", "0002_remove", "0003_add"],
+    ]
+    output = stacked.run("migrate")
+    assert output.index("Applying shop.0002_remove... OK") < output.index("Applying shop.0004_gone... OK")
+    assert inspect(stacked) == [["b", "id"], [], ["0001_initial", "0002_remove", "0003_add", "0004_gone"]]
+    assert "No migrations to apply" in stacked.run("migrate")
+
+
+def test_pre_deployment_twice(stacked):
+    """A second run before the deployment has nothing to do, and does not take what waits for a forgotten change."""
+    stacked.models("class Item(models.Model):\n    b = models.IntegerField(null=True)\n")
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    output = stacked.run("migrate", "--pre-deploy")
+    assert "No migrations to apply" in output
+    assert "not yet reflected" not in output
+    assert "No changes detected" in stacked.run("makemigrations", "--check")
+
+
+def test_plan_of_both_halves(stacked):
+    """--plan says what is only recorded and what waits; afterwards the operations that wait are part of the plan."""
+    plan = json.loads(stacked.run("migrate", "--pre-deploy", "--plan", "--format", "json"))
+    assert [(m["name"], m["when"]) for m in plan["migrations"]] == [
+        ("0002_remove", "recorded"),
+        ("0003_add", "now"),
+        ("0004_gone", "postponed"),
+    ]
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    plan = json.loads(stacked.run("migrate", "--check", "--format", "json", status=1))
+    assert [m["name"] for m in plan["migrations"]] == ["0002_remove", "0004_gone"]
+    assert [o["description"] for o in plan["migrations"][0]["operations"]] == ["Remove field a from Item"]
+
+
+def test_next_release_before_the_second_half(stacked):
+    """The next release's first half may run while an earlier release's second half still waits."""
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    stacked.migration("0005_more", 'migrations.AddField("Item", "d", models.IntegerField(null=True))', ["0004_gone"])
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    assert inspect(stacked)[0] == ["a", "b", "c", "d", "id"]
+    stacked.migration("0006_back", 'migrations.AddField("Item", "a", models.TextField(null=True))', ["0005_more"])
+    assert "shop.0006_back is inferred to be applied before" in stacked.run("migrate", "--pre-deploy", status=1)
+    stacked.run("migrate", "-v0")
+    assert inspect(stacked)[:2] == [["a", "b", "d", "id"], []]
+
+
+def test_reverting_what_never_ran(stacked):
+    """A migration whose operations still wait is reverted by forgetting it; its column was there all the time."""
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    stacked.run("migrate", "shop", "0001")
+    assert inspect(stacked) == [["a", "c", "id"], [], ["0001_initial"]]
+    stacked.run("migrate")
+    assert inspect(stacked)[0] == ["b", "id"]
+
+
+def test_faking_what_waits(stacked):
+    """--fake forgets operations that wait without running them."""
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    stacked.run("migrate", "--fake", "-v0")
+    assert inspect(stacked)[:2] == [["a", "b", "c", "id"], []]
+
+
+def test_file_that_is_gone(stacked):
+    """While operations wait their file is needed, and the error says so."""
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    (stacked.folder / "shop/migrations/0003_add.py").unlink()
+    (stacked.folder / "shop/migrations/0004_gone.py").unlink()
+    (stacked.folder / "shop/migrations/0002_remove.py").unlink()
+    output = stacked.run("migrate", status=1)
+    assert output.startswith("CommandError: shop.0002_remove is recorded as applied, but its operations were put off")
+
+
+def test_post_deployment_only(stacked):
+    """--post-deploy leaves what belongs before a deployment, and what is built on it, and says so."""
+    output = stacked.run("migrate", "--post-deploy")
+    assert "Applying shop.0002_remove" in output
+    assert output.endswith("Left alone, for before a deployment:\n  shop.0003_add\n  shop.0004_gone\n")
+    assert inspect(stacked)[0] == ["c", "id"]
+    assert "either --pre-deploy or" in stacked.run(
+        "shell",
+        "-v0",
+        "-c",
+        "from django.core.management import call_command as c; c('migrate', stage='pre_deploy', post_only=True)",
+        status=1,
+    )
+
+
+def test_code_on_top_of_a_removal(stacked):
+    """Code that was written for a schema without the column runs while the column is still there."""
+    stacked.migration(
+        "0005_code",
+        "migrations.RunPython(fill, migrations.RunPython.noop)",
+        ["0004_gone"],
+        prelude="def fill(apps, schema_editor):\n    apps.get_model('shop', 'Item').objects.create(b=1)\n",
+    )
+    stacked.run("migrate", "--pre-deploy", "-v0")
+    stacked.run("migrate", "-v0")
+    assert inspect(stacked)[:2] == [["b", "id"], []]
+
+
+def test_code_that_waits(stacked):
+    """Of code that waits nobody knows what depends on it: it is not overtaken."""
+    body = "stage = Stage.POST_DEPLOY"
+    stacked.migration("0005_clean", 'migrations.RunSQL("SELECT 1", "SELECT 1")', ["0004_gone"], body=body)
+    stacked.migration("0006_add", 'migrations.AddField("Item", "d", models.IntegerField(null=True))', ["0005_clean"])
+    assert "depends on shop.0005_clean and is defined to wait" in stacked.run("migrate", "--pre-deploy", status=1)
