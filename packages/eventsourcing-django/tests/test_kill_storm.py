@@ -10,6 +10,7 @@ from eventsourcing.persistence import OperationalError
 from eventsourcing.system import SingleThreadedRunner, System
 from school.applications import Dog, TrainingSchool
 from school.receipts import Receipts
+from waiting import wait_until
 
 from eventsourcing_django.election import election_in
 from eventsourcing_django.follower_daemon import DaemonOptions, FollowerDaemon
@@ -120,9 +121,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice():
     school, receipts = TrainingSchool(env=ENV), Receipts(env=ENV)
     receipts.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60 + 4 * SECONDS)
     stored = school.recorder.select_notifications(None, 1_000_000)
-    deadline = time.monotonic() + 30
-    while len(tail.seen) < len(stored) and tail.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(tail.seen) >= len(stored) or not tail.is_alive())
     for thread, stop in ((tail, tail.subscription.stop), (daemon, daemon.follower_daemon.stop)):
         stop()
         thread.join(60)

@@ -19,6 +19,7 @@ from django.db import connections
 from eventsourcing.system import MultiThreadedRunner, SingleThreadedRunner
 from school.applications import Celebrations, Counters, Dog, TrainingSchool, make_system
 from school.running import RUNNER
+from waiting import wait_until
 
 from eventsourcing_django.election import NoElection, UnsupportedElectionError, election_in
 from eventsourcing_django.follower_daemon import DaemonOptions, FollowerDaemon, FollowerGivenUpError
@@ -85,16 +86,9 @@ class Running(threading.Thread):
 def processed(runner):
     """Wait until both followers have processed everything; return what they have counted."""
     school, counters, celebrations = (runner.get(each) for each in (TrainingSchool, Counters, Celebrations))
-    counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=30)
-    celebrations.recorder.wait("Counters", counters.recorder.max_notification_id(), timeout=30)
+    counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60)
+    celebrations.recorder.wait("Counters", counters.recorder.max_notification_id(), timeout=60)
     return counters.count, celebrations.count
-
-
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @each_database
@@ -375,7 +369,7 @@ def start(guard, shared, log, *arguments):
     """Start a daemon and wait until it runs."""
     command = [sys.executable, TESTS / "manage.py", "run_followers", "--poll-interval", "0.1", *arguments]
     process = guard.spawn(command, env=shared.environment, log=log)
-    wait_until(lambda: "Running" in log.read_text() if log.exists() else False, 60)
+    wait_until(lambda: "Running" in log.read_text() if log.exists() else False)
     return process
 
 

@@ -9,6 +9,7 @@ import pytest
 from databases import ALIASES, on_database
 from django.db import connections, transaction
 from eventsourcing.persistence import OperationalError, StoredEvent
+from waiting import wait_until
 
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder
@@ -69,13 +70,6 @@ def listeners():
             " WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND datname = current_database()"
         )
         return cursor.fetchone()[0]
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @shared_by_threads
