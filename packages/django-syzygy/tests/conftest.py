@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from project import Project, postgres_settings
+from warehouse import Warehouse
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,15 @@ def project(make_project):
 def postgres_project(make_project, postgres_database):
     backend = "syzygy.quorum.backends.postgres.PostgresQuorum"
     return make_project(postgres_settings(postgres_database), MIGRATION_QUORUM_BACKEND=backend)
+
+
+@pytest.fixture
+def warehouse(postgres_database, django_db_blocker):
+    """The app `warehouse` on a fresh PostgreSQL database."""
+    with django_db_blocker.unblock():
+        connection = connections["postgres"]
+        connection.close()
+        connection.settings_dict.update(postgres_settings(postgres_database))
+        made = Warehouse(connection, postgres_database)
+        yield made
+        made.close()

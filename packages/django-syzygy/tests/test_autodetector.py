@@ -82,7 +82,6 @@ ADDED_WITH_DEFAULT = [
     (models.IntegerField(default=7), 7),
     (models.IntegerField(null=True, default=7), 7),
     (models.IntegerField(default=answer), 42),
-    (models.IntegerField(unique=True, default=answer), 42),
     (models.CharField(max_length=9, blank=True), ""),
     (models.BinaryField(blank=True), b""),
     (models.JSONField(default=dict), {}),
@@ -114,10 +113,24 @@ def test_addition_with_a_default(field, database_default):
     assert alteration.field.deconstruct()[1:] == field.deconstruct()[1:]
 
 
-def test_frozen_callable():
-    """A callable default that is not a clock is called once, when the migration is made."""
-    before, _ = written([model()], [model(key=models.UUIDField(default=uuid.uuid4))])
-    assert isinstance(before[2][0].field.db_default, uuid.UUID)
+@pytest.mark.parametrize(
+    "field",
+    [models.UUIDField(default=uuid.uuid4), models.IntegerField(unique=True, default=answer)],
+    ids=["anew each time", "unique"],
+)
+def test_values_of_their_own(field):
+    """Where each row needs a value of its own the column is NULL at first, and the rows are filled on both sides."""
+    result = written([model()], [model(key=field)])
+    assert names(result) == [
+        (PRE, "item_key"),
+        (PRE, "fill_item_key"),
+        (POST, "fill_item_key"),
+        (POST, "alter_item_key"),
+    ]
+    addition, *_, (alteration,) = (operations_ for *_, operations_ in result)
+    assert addition[0].field.null
+    assert not addition[0].field.has_default()
+    assert alteration.field.deconstruct()[1:] == field.deconstruct()[1:]
 
 
 def test_addition_after_its_twin():

@@ -1,30 +1,44 @@
 """An autodetector whose changes are divided by the deployment."""
 
-from typing import Any, NamedTuple
+import copy
+from collections.abc import Iterator
+from typing import Any
 
 from django.core.management.color import Style
 from django.db import models
-from django.db.migrations import Migration, operations
-from django.db.migrations.autodetector import MigrationAutodetector as DjangoMigrationAutodetector
+from django.db.migrations import operations
 from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.questioner import MigrationQuestioner
 from django.db.migrations.state import ModelState, ProjectState
+from django.db.migrations.utils import resolve_relation
 
 from .compat import OperationDependency
 from .constants import Stage
+from .division import STAGE_SPLIT, DividedMigrations, OperationStage, StageDependency, StagedOperationDependency
+from .eligibility import field_rename_obstacle, model_rename_obstacle, type_change_obstacle
 from .exceptions import AmbiguousStage
+from .online_changes import online_twin
 from .operations import (
     AlterField,
+    ContractRenameField,
+    ContractRenameModel,
+    DropForeignKeys,
+    ExpandRenameField,
+    ExpandRenameModel,
+    FillField,
     RenameField,
     RenameModel,
     get_post_add_field_operation,
     get_pre_add_field_operation,
     get_pre_remove_field_operation,
 )
-from .operations.field_defaults import AnyField, get_database_default
-from .plan import get_operation_stage, partition_operations
+from .operations.field_defaults import AnyField, get_database_default, is_constrained_reference, varies
+from .plan import partition_operations
 from .questions import StageQuestions
+from .rewriting import renamed_options
+from .standalone import stand_alone
+from .targets import vendors
 
 __all__ = (
     "STAGE_SPLIT",
@@ -34,42 +48,18 @@ __all__ = (
     "StagedOperationDependency",
 )
 
-STAGE_SPLIT = "__stage__"
 
-
-class OperationStage(Operation):
-    """Stands between the operations of the two stages of an app while migrations are built; never written."""
-
-    _auto_deps: list[Any]
-
-
-class StageDependency(NamedTuple):
-    """What comes after the deployment needs the placeholder first."""
-
-    app_label: str
-    operation: OperationStage
-
-
-class StagedOperationDependency(NamedTuple):
-    """The placeholder needs the last operation before the deployment first."""
-
-    app_label: str
-    model_name: str
-    operation: Operation
-
-
-class MigrationAutodetector(DjangoMigrationAutodetector):
+class MigrationAutodetector(DividedMigrations):
     """Django's autodetector, writing what an overlap of old and new code needs into separate migrations.
 
-    Each app's operations are divided by `partition_operations`. Between the two halves stands a placeholder in an
-    app of its own (`__stage__` and the label) that needs the first half and is needed by the second; Django's own
-    builder then has to start a new migration there, and the placeholders are dropped.
+    Each app's operations are divided by `partition_operations`; those that cannot be part of a transaction get
+    migrations of their own.
     """
 
-    generated_operations: dict[str, list[Any]]
-    migrations: dict[str, list[Any]]
     renamed_fields: dict[tuple[str, str, str], str]
     renamed_models: dict[tuple[str, str], str]
+    old_model_keys: set[tuple[str, str]]
+    new_model_keys: set[tuple[str, str]]
 
     def __init__(
         self,
@@ -77,10 +67,12 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
         to_state: ProjectState,
         questioner: MigrationQuestioner | None = None,
         style: Style | None = None,
+        allow_type_changes: bool = False,
     ) -> None:
         super().__init__(from_state, to_state, questioner)
-        self.questions = StageQuestions(self.questioner, style)
+        self.questions = StageQuestions(self.questioner, style, allow_type_changes)
         self._post_operations: dict[str, list[Operation]] = {}
+        self._rename_stages: dict[tuple[str, str, str], Stage | None] = {}
 
     # What is generated for one change
 
@@ -96,37 +88,87 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
             operation = self._staged_field_rename(app_label, operation)
         elif type(operation) is operations.RenameModel:
             operation = self._staged_model_rename(app_label, operation)
-        elif type(operation) is operations.AlterField and self._tightens(app_label, operation):
-            operation = AlterField.for_stage(operation, Stage.POST_DEPLOY)
+        elif type(operation) is operations.AlterField:
+            operation = self._staged_alteration(app_label, operation)
         super().add_operation(app_label, operation, dependencies, beginning)
 
+    def _after(self, app_label: str, *post_operations: Operation) -> None:
+        self._post_operations.setdefault(app_label, []).extend(post_operations)
+
+    def create_renamed_fields(self) -> None:
+        """Ask at once how the fields are renamed: their indexes and constraints may come along."""
+        super().create_renamed_fields()
+        for (app_label, model_name, new_name), old_name in self.renamed_fields.items():
+            old_model = self._old_model(app_label, model_name)
+            new_field = self.to_state.models[app_label, model_name].get_field(new_name)
+            if _keeps_column(old_model.get_field(old_name), old_name, new_field, new_name):
+                continue
+            obstacle = field_rename_obstacle(self.from_state, old_model, old_name)
+            stage = self.questions.rename_field_stage(model_name, old_name, new_name, obstacle)
+            self._rename_stages[app_label, model_name, new_name] = stage
+            if stage is None:
+                self._rename_in_options(old_model, old_name, new_name)
+
+    def _rename_in_options(self, model_state: ModelState, old_name: str, new_name: str) -> None:
+        """What `ExpandRenameField` does to the state, so that Django sees no difference left."""
+        model_state = model_state.clone()
+        model_state.options = renamed_options(model_state.options, old_name, new_name)
+        self.from_state = copy.copy(self.from_state)  # the caller's stays as it is
+        key = (model_state.app_label, model_state.name_lower)
+        self.from_state.models = {**self.from_state.models, key: model_state}
+
+    def _get_altered_foo_together_operations(self, option_name: str) -> Iterator[Any]:
+        """Leave out what a renaming does to unique fields: Django would drop and add their constraint around it."""
+        for change in super()._get_altered_foo_together_operations(option_name):  # type: ignore[misc]
+            _, new_value, app_label, model_name, *_ = change
+            renamed = {
+                old_name: new_name
+                for (label, model, new_name), old_name in self.renamed_fields.items()
+                if (label, model) == (app_label, model_name) and self._is_expanded(label, model, new_name)
+            }
+            before = self._old_model(app_label, model_name).options.get(option_name) or ()
+            if not renamed or {tuple(renamed.get(n, n) for n in names) for names in before} != new_value:
+                yield change
+
+    def _is_expanded(self, app_label: str, model_name: str, new_name: str) -> bool:
+        return self._rename_stages.get((app_label, model_name, new_name), Stage.PRE_DEPLOY) is None
+
     def _staged_field_rename(self, app_label: str, operation: operations.RenameField) -> Operation:
-        model_name = operation.model_name_lower
-        old_field = self._old_model(app_label, model_name).get_field(operation.old_name)
-        new_field = self.to_state.models[app_label, model_name].get_field(operation.new_name)
-        old_column = _column(old_field, operation.old_name)
-        if old_column is not None and old_column == _column(new_field, operation.new_name):
+        key = (app_label, operation.model_name_lower, operation.new_name)
+        if key not in self._rename_stages:
             return operation
-        stage = self.questions.rename_field_stage(model_name, operation.old_name, operation.new_name)
-        return RenameField.for_stage(operation, stage)
+        stage = self._rename_stages[key]
+        if stage is not None:
+            return RenameField.for_stage(operation, stage)
+        names = (operation.model_name, operation.old_name, operation.new_name)
+        self._after(app_label, ContractRenameField(*names))
+        return ExpandRenameField(*names)
 
     def _staged_model_rename(self, app_label: str, operation: operations.RenameModel) -> Operation:
-        old_table = _table(self.from_state.models[app_label, operation.old_name_lower])
-        if old_table == _table(self.to_state.models[app_label, operation.new_name_lower]):
+        old_model = self.from_state.models[app_label, operation.old_name_lower]
+        new_model = self.to_state.models[app_label, operation.new_name_lower]
+        if _table(old_model) == _table(new_model):
             return operation
-        stage = self.questions.rename_model_stage(app_label, operation.new_name, old_table)
-        return RenameModel.for_stage(operation, stage)
+        obstacle = model_rename_obstacle(self.from_state, old_model, new_model)
+        stage = self.questions.rename_model_stage(app_label, operation.new_name, _table(old_model), obstacle)
+        if stage is not None:
+            return RenameModel.for_stage(operation, stage)
+        self._after(app_label, ContractRenameModel(operation.old_name, operation.new_name))
+        return ExpandRenameModel(operation.old_name, operation.new_name)
 
-    def _tightens(self, app_label: str, operation: operations.AlterField) -> bool:
-        """Whether old code, which may leave the column out or write NULL, fails after the alteration."""
-        model_name = operation.model_name_lower
-        old_name = self.renamed_fields.get((app_label, model_name, operation.name), operation.name)
-        old_field = self._old_model(app_label, model_name).fields.get(old_name)
-        new_field = operation.field
-        if old_field is None or old_field.many_to_many or new_field.many_to_many or new_field.generated:
-            return False
-        loses_default = old_field.has_db_default() and not new_field.has_db_default()
-        return (old_field.null and not new_field.null) or loses_default
+    def _staged_alteration(self, app_label: str, operation: operations.AlterField) -> Operation:
+        old_field = self._old_field(app_label, operation.model_name_lower, operation.name)
+        if old_field is None:
+            return operation
+        stage = Stage.POST_DEPLOY if _tightens(old_field, operation.field) else Stage.PRE_DEPLOY
+        if reason := type_change_obstacle(app_label, old_field, operation.field):
+            chosen = self.questions.type_change_stage(operation.model_name, operation.name, reason)
+            stage = Stage.POST_DEPLOY if Stage.POST_DEPLOY in {stage, chosen} else Stage.PRE_DEPLOY
+        return AlterField.for_stage(operation, stage) if stage is Stage.POST_DEPLOY else operation
+
+    def _old_field(self, app_label: str, model_name: str, name: str) -> Any:
+        old_name = self.renamed_fields.get((app_label, model_name, name), name)
+        return self._old_model(app_label, model_name).fields.get(old_name)
 
     def _old_model(self, app_label: str, model_name: str) -> ModelState:
         old_name = self.renamed_models.get((app_label, model_name), model_name)
@@ -136,13 +178,31 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
     def _generate_added_field(self, app_label: str, model_name: str, field_name: str) -> None:
         super()._generate_added_field(app_label, model_name, field_name)  # type: ignore[misc]
         addition = self.generated_operations[app_label][-1]
-        if get_database_default(addition.field) is None:
-            return
-        arguments = (model_name, field_name, addition.field, addition.preserve_default)
-        before = get_pre_add_field_operation(*arguments)
-        before._auto_deps = addition._auto_deps  # type: ignore[attr-defined] # noqa: SLF001
-        self.generated_operations[app_label][-1] = before
-        self._post_operations.setdefault(app_label, []).append(get_post_add_field_operation(*arguments))
+        if varies(addition.field):
+            self._add_row_by_row(app_label, addition)
+        elif get_database_default(addition.field) is not None:
+            arguments = (model_name, field_name, addition.field, addition.preserve_default)
+            self._replace_last(app_label, get_pre_add_field_operation(*arguments))
+            self._after(app_label, get_post_add_field_operation(*arguments))
+
+    def _replace_last(self, app_label: str, operation: Any) -> None:
+        generated = self.generated_operations[app_label]
+        operation._auto_deps = generated[-1]._auto_deps  # noqa: SLF001
+        generated[-1] = operation
+
+    def _add_row_by_row(self, app_label: str, addition: Any) -> None:
+        """Let the column be NULL until each row has a value of its own, those that old code still writes included."""
+        names = (addition.model_name, addition.name)
+        empty = addition.field.clone()
+        empty.null, empty.default = True, models.NOT_PROVIDED
+        self._replace_last(app_label, operations.AddField(*names, empty))
+        created: Any = OperationDependency(app_label, *names, OperationDependency.Type.CREATE)
+        fill = FillField(*names, addition.field.default, Stage.PRE_DEPLOY)
+        super().add_operation(app_label, fill, [created])
+        final: Operation = AlterField(*names, addition.field, Stage.POST_DEPLOY)
+        if "postgresql" in vendors(app_label):
+            final = online_twin(final, empty)
+        self._after(app_label, FillField(*names, addition.field.default, Stage.POST_DEPLOY), final)
 
     def _generate_removed_field(self, app_label: str, model_name: str, field_name: str) -> None:
         field = self._old_model(app_label, model_name).get_field(field_name)
@@ -155,12 +215,16 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
 
     def _ease_removal(self, app_label: str, model_name: str, field_name: str, field: AnyField) -> bool:
         """Let rows be inserted without a field that is about to go; False if they can be already."""
-        if field.many_to_many or field.generated or field.has_db_default() or field.primary_key:
+        if field.many_to_many:
+            self._release(app_label, model_name, field_name, field)
             return False
-        if get_database_default(field) is None:
-            if field.null:
+        if field.generated or field.primary_key or (field.has_db_default() and not is_constrained_reference(field)):
+            return False
+        if get_database_default(field) is None and not field.has_db_default():
+            if field.null and not is_constrained_reference(field):
                 return False
-            field = self._with_chosen_default(model_name, field_name, field)
+            if not field.null:
+                field = self._with_chosen_default(model_name, field_name, field)
         operation = get_pre_remove_field_operation(model_name, field_name, field)
         super().add_operation(app_label, operation)
         return True
@@ -172,12 +236,28 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
             field.default = default
         return field
 
+    def generate_deleted_models(self) -> None:
+        """Let new code delete rows that the rows of a model refer to which it does not know any more."""
+        deleted = self.old_model_keys - self.new_model_keys
+        for app_label, model_name in sorted(deleted):
+            for name, field in self.from_state.models[app_label, model_name].fields.items():
+                if (
+                    field.remote_field
+                    and resolve_relation(field.remote_field.model, app_label, model_name) not in deleted
+                ):
+                    self._release(app_label, model_name, name, field)
+        super().generate_deleted_models()
+
+    def _release(self, app_label: str, model_name: str, name: str, field: AnyField) -> None:
+        if not vendors(app_label) <= {"sqlite"} and _has_constraint(field):
+            super().add_operation(app_label, DropForeignKeys(model_name, name))
+
     # How the generated operations are divided
 
     def _detect_changes(
         self, convert_apps: set[str] | None = None, graph: MigrationGraph | None = None
     ) -> dict[str, list[Any]]:
-        self._post_operations = {}
+        self._post_operations, self._rename_stages = {}, {}
         changes: dict[str, list[Any]] = super()._detect_changes(convert_apps, graph)  # type: ignore[misc]
         return changes
 
@@ -191,6 +271,27 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
         self._drop_placeholders()
         self._bring_dependencies_forward(graph)
 
+    def _optimize_migrations(self) -> None:
+        super()._optimize_migrations()  # type: ignore[misc]
+        renamed: dict[tuple[str, str], tuple[str, str]] = {}
+        for app_label, app_migrations in self.migrations.items():
+            if "postgresql" in vendors(app_label):
+                for migration in app_migrations:
+                    migration.operations = [self._online(app_label, o) for o in migration.operations]
+            self.migrations[app_label], last_names = stand_alone(app_migrations)
+            renamed |= {(app_label, name): (app_label, last) for name, last in last_names.items()}
+        for migration in self._all_migrations():
+            migration.dependencies = [renamed.get(d, d) for d in migration.dependencies]
+
+    def _online(self, app_label: str, operation: Any) -> Operation:
+        """On a table that exists already and may be large, take the operation's online twin."""
+        model_name = str(getattr(operation, "model_name", None) or getattr(operation, "name", ""))
+        if (app_label, model_name.lower()) not in self.old_model_keys:
+            return operation  # type: ignore[no-any-return]
+        altered = isinstance(operation, operations.AlterField)
+        old_field = self._old_field(app_label, model_name.lower(), operation.name) if altered else None
+        return online_twin(operation, old_field)
+
     def _divide(self, app_label: str) -> None:
         generated = self.generated_operations[app_label]
         try:
@@ -202,62 +303,25 @@ class MigrationAutodetector(DjangoMigrationAutodetector):
         if before and after:
             self._separate(app_label, before[-1], after[0])
 
-    def _separate(self, app_label: str, last_before: Any, first_after: Any) -> None:
-        split = OperationStage()
-        model_name = getattr(last_before, "model_name", "") or getattr(last_before, "name", "")
-        split._auto_deps = [StagedOperationDependency(app_label, model_name, last_before)]  # noqa: SLF001
-        split_label = STAGE_SPLIT + app_label
-        self.generated_operations[split_label] = [split]
-        first_after._auto_deps = [*first_after._auto_deps, StageDependency(split_label, split)]  # noqa: SLF001
 
-    def _drop_placeholders(self) -> None:
-        for label in [label for label in self.migrations if label.startswith(STAGE_SPLIT)]:
-            del self.migrations[label]
-        for migration in (migration for app in self.migrations.values() for migration in app):
-            migration.dependencies = [d for d in migration.dependencies if not d[0].startswith(STAGE_SPLIT)]
-
-    def _bring_dependencies_forward(self, graph: MigrationGraph | None) -> None:
-        """Let nothing before the deployment depend on what comes after it, unless it really does.
-
-        Django's builder makes a migration depend on the last one of another app, whichever it needs.
-        """
-        for migration in (migration for app in self.migrations.values() for migration in app):
-            if _is_after(migration):
-                continue
-            migration.dependencies = [
-                self._earliest(migration, dependency, graph) for dependency in migration.dependencies
-            ]
-
-    def _earliest(self, migration: Migration, dependency: Any, graph: MigrationGraph | None) -> Any:
-        candidates = {other.name: other for other in self.migrations.get(dependency[0], ())}
-        target = candidates.get(dependency[1])
-        if dependency[0] == migration.app_label or target is None or not _is_after(target):
-            return dependency
-        wanted = [
-            resolved
-            for operation in migration.operations
-            for resolved in (self._resolve_dependency(d)[0] for d in operation._auto_deps)  # type: ignore[attr-defined] # noqa: SLF001
-            if resolved.app_label == dependency[0]
-        ]
-        for other in reversed(candidates.values()):
-            if any(self.check_dependency(operation, d) for operation in other.operations for d in wanted):
-                return dependency[0], other.name
-        applied = graph.leaf_nodes(dependency[0]) if graph is not None else []
-        return applied[0] if applied else dependency
-
-    def check_dependency(self, operation: Operation, dependency: Any) -> bool:
-        """Tell whether `operation` is what `dependency` asks for."""
-        if isinstance(dependency, (StageDependency, StagedOperationDependency)):
-            return dependency.operation is operation
-        if isinstance(operation, OperationStage):
-            return False
-        satisfied: bool = super().check_dependency(operation, dependency)
-        return satisfied
+def _tightens(old_field: AnyField, new_field: AnyField) -> bool:
+    """Whether old code, which may leave the column out or write NULL, fails after the alteration."""
+    if old_field.many_to_many or new_field.many_to_many or new_field.generated:
+        return False
+    loses_default = old_field.has_db_default() and not new_field.has_db_default()
+    return (old_field.null and not new_field.null) or loses_default
 
 
-def _is_after(migration: Migration) -> bool:
-    """Whether everything in a migration waits for the deployment."""
-    return all(get_operation_stage(operation) is Stage.POST_DEPLOY for operation in migration.operations)
+def _has_constraint(field: AnyField) -> bool:
+    """Whether rows of the field keep those from being deleted that they refer to."""
+    if field.many_to_many:
+        return field.remote_field.through is None and field.remote_field.db_constraint  # type: ignore[union-attr]
+    return is_constrained_reference(field)
+
+
+def _keeps_column(old_field: AnyField, old_name: str, new_field: AnyField, new_name: str) -> bool:
+    old_column = _column(old_field, old_name)
+    return old_column is not None and old_column == _column(new_field, new_name)
 
 
 def _column(field: AnyField, name: str) -> str | None:

@@ -9,13 +9,39 @@ from .field_defaults import (
     get_pre_add_field_operation,
     get_pre_remove_field_operation,
 )
+from .foreign_keys import DropForeignKeys
+from .model_renames import ContractRenameModel, ExpandRenameModel
+from .online import (
+    AddConstraintOnline,
+    AddFieldOnline,
+    AddIndexOnline,
+    AlterFieldOnline,
+    AlterUniqueTogetherOnline,
+    OnlineOperation,
+    RemoveIndexOnline,
+)
+from .per_row import FillField
+from .renames import ContractRenameField, ExpandRenameField
 from .staged import AlterField, RenameField, RenameModel, StagedOperation
 
 __all__ = (
+    "AddConstraintOnline",
     "AddField",
+    "AddFieldOnline",
+    "AddIndexOnline",
     "AlterField",
+    "AlterFieldOnline",
+    "AlterUniqueTogetherOnline",
+    "ContractRenameField",
+    "ContractRenameModel",
+    "DropForeignKeys",
+    "ExpandRenameField",
+    "ExpandRenameModel",
+    "FillField",
+    "OnlineOperation",
     "PostAddField",
     "PreRemoveField",
+    "RemoveIndexOnline",
     "RenameField",
     "RenameModel",
     "StagedOperation",

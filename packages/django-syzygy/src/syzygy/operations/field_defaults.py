@@ -23,6 +23,8 @@ __all__ = (
     "get_post_add_field_operation",
     "get_pre_add_field_operation",
     "get_pre_remove_field_operation",
+    "is_constrained_reference",
+    "varies",
 )
 
 AnyField: TypeAlias = "models.Field[Any, Any]"
@@ -47,6 +49,20 @@ def get_database_default(field: AnyField) -> Any:
     return _current_time(field) or _literal_default(field)
 
 
+def varies(field: AnyField) -> bool:
+    """Tell whether a field needs its default called for each row: one that is unique, or comes out anew each time."""
+    if field.is_relation or field.generated or field.primary_key or field.has_db_default():
+        return False
+    if not (field.has_default() and callable(field.default)) or _current_time(field) is not None:
+        return False
+    return field.unique or bool(field.default() != field.default())
+
+
+def is_constrained_reference(field: AnyField) -> bool:
+    """Tell whether the database keeps rows from being deleted that the field refers to."""
+    return isinstance(field, models.ForeignKey) and bool(vars(field)["db_constraint"])
+
+
 def _current_time(field: AnyField) -> Expression | None:
     """What a clock shows when the row is written, not when the migration was made."""
     if not isinstance(field, (models.DateField, models.TimeField)):
@@ -66,7 +82,7 @@ def _column_type(field: AnyField) -> AnyField:
 
 def _literal_default(field: AnyField) -> Any:
     if not isinstance(field, models.ForeignKey):
-        value = BaseDatabaseSchemaEditor._effective_default(field)  # type: ignore[attr-defined] # noqa: SLF001
+        value = BaseDatabaseSchemaEditor._effective_default(field)  # type: ignore[attr-defined]
         return str(value) if isinstance(value, Promise) else value
     # ForeignKey.get_default() resolves the relation, which a field of a project state may not have.
     value = models.Field.get_default(field) if field.has_default() else None
@@ -112,21 +128,36 @@ def get_post_add_field_operation(
 def get_pre_remove_field_operation(model_name: str, name: str, field: AnyField) -> AlterField:
     """Return the operation that lets new code insert rows without the field while the column is still there.
 
-    A unique column cannot have the same default in every row and becomes nullable instead.
+    A unique column cannot have the same default in every row and becomes nullable instead. A foreign key loses its
+    constraint: new code does not know of rows that keep it from deleting the row they refer to.
     """
-    _refuse_database_default(field, "no pre-deployment operation")
+    if not is_constrained_reference(field):
+        _refuse_database_default(field, "no pre-deployment operation")
     database_default = None if field.unique else get_database_default(field)
+    action = _removal_action(field, database_default)
     field = field.clone()
-    if database_default is None:
+    if action == "set_nullable":
         field.null = True
-    else:
-        field.db_default = database_default
+    elif action == "set_db_default":
+        field.db_default = database_default  # type: ignore[assignment]
+    if is_constrained_reference(field):
+        field.db_constraint = False  # type: ignore[attr-defined]
     operation = AlterField(model_name, name, field, stage=Stage.PRE_DEPLOY)
-    action = "set_nullable" if database_default is None else "set_db_default"
     operation.migration_name_fragment = f"{action}_{model_name.lower()}_{name.lower()}"
-    operation.description = (
-        f"Set field {name} of {model_name} NULLable"
-        if database_default is None
-        else f"Set database DEFAULT of field {name} on {model_name}"
-    )
+    operation.description = _REMOVAL_DESCRIPTIONS[action].format(name=name, model_name=model_name)
     return operation
+
+
+_REMOVAL_DESCRIPTIONS = {
+    "set_nullable": "Set field {name} of {model_name} NULLable",
+    "set_db_default": "Set database DEFAULT of field {name} on {model_name}",
+    "release": "Drop the foreign key constraint of field {name} on {model_name}",
+}
+
+
+def _removal_action(field: AnyField, database_default: Any) -> str:
+    if database_default is not None:
+        return "set_db_default"
+    if field.has_db_default() or (field.null and is_constrained_reference(field)):
+        return "release"
+    return "set_nullable"

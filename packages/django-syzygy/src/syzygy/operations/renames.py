@@ -1,0 +1,170 @@
+"""Renaming a column while code that knows either name reads and writes it."""
+
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import operations
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.fields import FieldOperation
+from django.db.migrations.state import ProjectState
+
+from syzygy.constants import Stage
+from syzygy.postgresql.twins import Twin
+from syzygy.postgresql.views import RenamedTable
+from syzygy.rewriting import rename_field
+
+from .online import working, works_online
+
+__all__ = ("ContractRenameField", "ExpandRenameField")
+
+
+class ExpandRenameField(operations.RenameField):
+    """Before the deployment: add the column under its new name and keep it equal to the old one by a trigger.
+
+    For migrations that follow, the field has its new name from here on. A many-to-many field's table is renamed and
+    gets a view under the old name. Where that is not possible (see `works_online`) the column is renamed at once.
+    """
+
+    __module__ = "syzygy.operations"
+
+    stage = Stage.PRE_DEPLOY
+    standalone = True
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:  # noqa: D102
+        rename_field(state, app_label, self.model_name_lower, self.old_name, self.new_name)
+
+    def database_forwards(  # noqa: D102
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        with working(schema_editor) as editor:
+            if not works_online(schema_editor):
+                super().database_forwards(app_label, editor, from_state, to_state)
+                return
+            model = to_state.apps.get_model(app_label, self.model_name)
+            if self.allow_migrate_model(editor.connection.alias, model):
+                old = from_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.old_name)
+                expand_field(editor, old, model._meta.get_field(self.new_name))
+
+    def database_backwards(  # noqa: D102
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        with working(schema_editor) as editor:
+            model = to_state.apps.get_model(app_label, self.model_name)
+            if works_online(schema_editor) and self.allow_migrate_model(editor.connection.alias, model):
+                new = from_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.new_name)
+                if undo_expand_field(editor, model._meta.get_field(self.old_name), new):
+                    return
+            super().database_backwards(app_label, editor, from_state, to_state)
+
+    def reduce(self, operation: Operation, app_label: str) -> bool | list[Operation]:
+        """Both halves together are a plain renaming."""
+        if isinstance(operation, ContractRenameField) and operation.completes(self):
+            return [operations.RenameField(self.model_name, self.old_name, self.new_name)]
+        return operation.elidable and [self]
+
+    def describe(self) -> str:  # noqa: D102
+        return f"Add {self.new_name} to {self.model_name}, kept in step with {self.old_name}"
+
+
+class ContractRenameField(FieldOperation):
+    """After the deployment: drop the column that has the old name, and the trigger; or the view of a table."""
+
+    __module__ = "syzygy.operations"
+
+    stage = Stage.POST_DEPLOY
+    standalone = True
+
+    def __init__(self, model_name: str, old_name: str, new_name: str) -> None:
+        self.old_name, self.new_name = old_name, new_name
+        super().__init__(model_name, new_name)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:  # noqa: D102
+        kwargs = {"model_name": self.model_name, "old_name": self.old_name, "new_name": self.new_name}
+        return type(self).__name__, [], kwargs
+
+    def completes(self, expansion: ExpandRenameField) -> bool:
+        """Whether the other operation is the first half of this one."""
+        names = (expansion.model_name_lower, expansion.old_name, expansion.new_name)
+        return names == (self.model_name_lower, self.old_name, self.new_name)
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Nothing: the field has had its new name since the first half."""
+
+    def database_forwards(  # noqa: D102
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if not works_online(schema_editor):
+            return
+        new = to_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.new_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, new.model):
+            with working(schema_editor) as editor:
+                contract_field(editor, self._old_field(app_label, to_state), new)
+
+    def database_backwards(  # noqa: D102
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if not works_online(schema_editor):
+            return
+        new = to_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.new_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, new.model):
+            with working(schema_editor) as editor:
+                undo_contract_field(editor, self._old_field(app_label, to_state), new)
+
+    def _old_field(self, app_label: str, state: ProjectState) -> Any:
+        """The field as it was before the renaming, in a model that has all the rest as it is now."""
+        earlier = state.clone()
+        rename_field(earlier, app_label, self.model_name_lower, self.new_name, self.old_name)
+        return earlier.apps.get_model(app_label, self.model_name)._meta.get_field(self.old_name)
+
+    def describe(self) -> str:  # noqa: D102
+        return f"Drop {self.old_name} of {self.model_name}, which is {self.new_name} now"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        """The operation's part in the name of a generated file."""
+        return f"drop_{self.model_name_lower}_{self.old_name.lower()}"
+
+
+# The four steps for a pair of fields, `old` and `new`, which are bound to their models before and after.
+
+
+def expand_field(editor: Any, old: Any, new: Any) -> None:
+    """Let both names be read and written."""
+    if new.many_to_many:
+        renamed_relation(editor, old, new).rename()
+    else:
+        Twin.of(editor, new.model, old.column, new).expand()
+
+
+def undo_expand_field(editor: Any, old: Any, new: Any) -> bool:
+    """Leave the old name alone; False if there never were two."""
+    if new.many_to_many:
+        renamed_relation(editor, old, new).rename_back()
+        return True
+    twin = Twin.of(editor, old.model, new.column, old)
+    if twin.exists():
+        twin.contract()
+        return True
+    return False
+
+
+def contract_field(editor: Any, old: Any, new: Any) -> None:
+    """Leave the new name alone."""
+    if new.many_to_many:
+        renamed_relation(editor, old, new).drop_view()
+    else:
+        Twin.of(editor, new.model, old.column, new).contract()
+
+
+def undo_contract_field(editor: Any, old: Any, new: Any) -> None:
+    """Let both names be read and written again; the new one holds the values."""
+    if new.many_to_many:
+        renamed_relation(editor, old, new).restore_view()
+    else:
+        Twin.of(editor, old.model, new.column, old).expand()
+
+
+def renamed_relation(editor: Any, old: Any, new: Any) -> RenamedTable:
+    """The table of a many-to-many relation."""
+    columns = {old.m2m_column_name(): new.m2m_column_name(), old.m2m_reverse_name(): new.m2m_reverse_name()}
+    return RenamedTable(editor, old.m2m_db_table(), new.m2m_db_table(), columns)

@@ -1,0 +1,1 @@
+"""Schema changes that PostgreSQL can make while it is being written to."""
