@@ -1,11 +1,15 @@
-"""Fixtures: an application with a session, a client for it, every store."""
+"""Fixtures: an application with a session, a client for it, every store, Redis servers of a test's own."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pentad_services.guard import GuardedProcess, ProcessGuard
 from starsessions import CookieStore, InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware, SessionStore
 from starsessions.stores.redis import RedisStore
 
@@ -143,3 +148,53 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self._offset += seconds
+
+
+class RedisServers:
+    """Starts Redis servers of a test's own, with the program that runs the Redis of the other tests."""
+
+    def __init__(self, program: Path, folder: Path, guard: ProcessGuard) -> None:
+        self.program, self._folder, self._guard = program, folder, guard
+
+    def start(self, *lines: str, mode: str = "", program: Path | None = None, **settings: object) -> GuardedProcess:
+        """Start a server on 127.0.0.1. Underscores in the names of settings stand for hyphens."""
+        folder = self._folder / str(settings.get("port") or settings["tls_port"])
+        folder.mkdir()
+        settings = {"bind": "127.0.0.1", "dir": folder, "save": '""', **settings}
+        lines = (*(f"{name.replace('_', '-')} {value}" for name, value in settings.items()), *lines)
+        (folder / "redis.conf").write_text("\n".join(lines) + "\n")
+        arguments = [program or self.program, folder / "redis.conf", *([mode] if mode else [])]
+        return self._guard.spawn(arguments, cwd=folder, log=folder / "redis.log")
+
+    @staticmethod
+    def free_ports(count: int) -> list[int]:
+        """Return ports of this machine that nobody listens on."""
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+        ports = [one.getsockname()[1] for one in sockets]
+        for one in sockets:
+            one.close()
+        return ports
+
+    @staticmethod
+    async def until(call: Callable[[], Awaitable[Any]], *errors: type[Exception], seconds: float = 60) -> Any:
+        """Call until there is an answer that is not false and no such error; return it."""
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    if answer := await call():
+                        return answer
+                except errors:
+                    pass
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def redis_servers(redis_service: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServers]:
+    with BlockingRedis.from_url(redis_service.url) as client:
+        program = Path(client.info("server")["executable"])
+    if not program.exists():
+        pytest.skip(
+            f"the Redis of these tests does not run on this machine ({program}); these need servers of their own"
+        )
+    with ProcessGuard() as guard:
+        yield RedisServers(program, tmp_path_factory.mktemp("redis"), guard)

@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-import socket
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -11,7 +9,6 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from pentad_services.guard import ProcessGuard
 from starsessions import generate_session_id
 from starsessions.stores.base import digest_of
 from starsessions.stores.redis import RedisStore
@@ -21,59 +18,21 @@ from starsessions.users import list_sessions, revoke_all_sessions
 pytestmark = pytest.mark.anyio
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
-def cluster_node(redis_service, tmp_path_factory):
-    """A cluster of one node, run by the program of the Redis that the other tests use; yields port and password."""
-    folder = tmp_path_factory.mktemp("cluster")
-    port, bus = free_ports(2)
+def cluster_node(redis_servers):
+    """A cluster of one node; yields port and password."""
+    port, bus = redis_servers.free_ports(2)
     password = secrets.token_hex(16)
-
-    async def program():
-        async with Redis.from_url(redis_service.url) as client:
-            return (await client.info("server"))["executable"]
-
-    path = Path(asyncio.run(program()))
-    if not path.exists():
-        pytest.skip(f"the Redis of these tests does not run on this machine ({path}), and a cluster needs its own")
-    settings = {
-        "bind": "127.0.0.1",
-        "port": port,
-        "cluster-enabled": "yes",
-        "cluster-port": bus,
-        "dir": folder,
-        "save": '""',
-        "requirepass": password,
-    }
-    (folder / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
 
     async def begin():
         async with Redis(port=port, password=password) as client:
-            await until_it_works(client.ping, RedisConnectionError)
+            await redis_servers.until(client.ping, RedisConnectionError)
             await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-            await until_it_works(lambda: client.set("{ready}", 1), ResponseError)  # CLUSTERDOWN until it is
+            await redis_servers.until(lambda: client.set("{ready}", 1), ResponseError)  # CLUSTERDOWN until it is
 
-    with ProcessGuard() as guard:
-        guard.spawn([path, folder / "redis.conf"], cwd=folder, log=folder / "redis.log")
-        asyncio.run(begin())
-        yield port, password
-
-
-async def until_it_works(call, error):
-    """Ask the server until it answers something else than `error`, for ten seconds."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await call()
-            except error:
-                await asyncio.sleep(0.05)
+    redis_servers.start(port=port, cluster_enabled="yes", cluster_port=bus, requirepass=password)
+    asyncio.run(begin())
+    return port, password
 
 
 @pytest.fixture
