@@ -57,6 +57,14 @@ _OTHER_TABLES = {
         SELECT CASE WHEN conrelid = to_regclass(%(name)s) THEN confrelid ELSE conrelid END::regclass::text
         FROM pg_constraint WHERE contype = 'f' AND to_regclass(%(name)s) IN (conrelid, confrelid)
     """,
+    Related.REFERRING: """
+        WITH RECURSIVE referring AS (
+            SELECT to_regclass(%(name)s)::oid AS relation
+            UNION
+            SELECT conrelid FROM pg_constraint JOIN referring ON contype = 'f' AND confrelid = relation
+        )
+        SELECT relation::regclass::text FROM referring WHERE relation IS NOT NULL
+    """,
 }
 _SIZES = """
     SELECT name, pg_total_relation_size(c.oid), greatest(c.reltuples, 0)::bigint

@@ -23,6 +23,7 @@ class Related(Enum):
     CONSTRAINT = "the other table of the foreign key"
     COLUMN = "the other tables of the column's foreign keys"
     TABLE = "the other tables of the table's foreign keys"
+    REFERRING = "all tables that refer to it, and those that refer to these"
 
 
 class StatementLock(NamedTuple):
@@ -131,6 +132,12 @@ def _dropped_table(match: "re.Match[str]") -> Iterator[StatementLock]:
         yield StatementLock(LockMode.ACCESS_EXCLUSIVE, table, Related.TABLE)
 
 
+def _truncated(match: "re.Match[str]") -> Iterator[StatementLock]:
+    cascades = re.search(r"\bCASCADE\b", match[2], re.IGNORECASE)
+    for table in clauses(match[1]):
+        yield StatementLock(LockMode.ACCESS_EXCLUSIVE, table, Related.REFERRING if cascades else Related.NONE)
+
+
 def _locked(match: "re.Match[str]") -> Iterator[StatementLock]:
     name = (match[2] or "ACCESS EXCLUSIVE").upper().replace(" ", "_")
     for table in clauses(match[1]):
@@ -202,7 +209,7 @@ _RULES: list[_Rule] = [
     _rule(rf"DROP (?:TRIGGER|RULE|POLICY) {_IF}{_NAME} ON {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
     _rule(rf"DROP (?:MATERIALIZED )?(?:VIEW|SEQUENCE) {_IF}{_LIST}", _plain(LockMode.ACCESS_EXCLUSIVE)),
     _rule(r"DROP (?:FUNCTION|PROCEDURE|AGGREGATE|ROLE|STATISTICS) (?!.*\bCASCADE$)", _nothing),
-    _rule(rf"TRUNCATE (?:TABLE )?(?:ONLY )?{_LIST}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    _rule(rf"TRUNCATE (?:TABLE )?(?:ONLY )?{_LIST}(.*)", _truncated),
     _rule(rf"LOCK (?:TABLE )?(?:ONLY )?{_LIST}(?: IN ([A-Z ]+) MODE)?", _locked),
     _rule(rf"REINDEX .*?TABLE CONCURRENTLY {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
     _rule(rf"REINDEX .*?TABLE {_RELATION}", _plain(LockMode.SHARE)),
