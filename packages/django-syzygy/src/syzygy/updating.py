@@ -7,6 +7,7 @@ from django.core.management import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import CreateModel
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.optimizer import MigrationOptimizer
 
@@ -65,7 +66,7 @@ class LatestMigration(NamedTuple):
         label = self.migration.app_label
         together = [*self.migration.operations, *(o for migration in new_migrations for o in migration.operations)]
         try:
-            stages = partition_operations(together, label)
+            stages = ([], together) if self._creates_all(together) else partition_operations(together, label)
         except AmbiguousStage as error:
             raise CommandError(f"{self.migration} cannot be updated: {error} Leave out --update.") from error
         optimized = [MigrationOptimizer().optimize(operations, label) for operations in stages]
@@ -76,6 +77,12 @@ class LatestMigration(NamedTuple):
             half = halves[-1] if _is_after(migration.operations) else halves[0]
             half.dependencies += [d for d in migration.dependencies if d[0] != label and d not in half.dependencies]
         return halves
+
+    def _creates_all(self, operations: Sequence[Any]) -> bool:
+        """Whether no code uses any of the tables yet, so that nothing has to wait."""
+        created = {operation.name_lower for operation in operations if isinstance(operation, CreateModel)}
+        names = (getattr(operation, "model_name", None) or getattr(operation, "name", "") for operation in operations)
+        return all(name.lower() in created for name in names)
 
     def _half(self, operations: list[Operation]) -> Any:
         half: Any = Migration(self.migration.name, self.migration.app_label)

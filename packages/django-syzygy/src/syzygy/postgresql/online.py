@@ -162,6 +162,9 @@ _REPLACEMENTS: list[tuple[re.Pattern[str], _Replacement]] = [
 @contextmanager
 def online_editor(editor: BaseDatabaseSchemaEditor) -> Iterator[BaseDatabaseSchemaEditor]:
     """Yield an editor on the same connection, of the same kind, that works online."""
+    if isinstance(editor, OnlineStatements):
+        yield editor  # Django reverts some operations by applying them to exchanged states
+        return
     kind = type("OnlineSchemaEditor", (OnlineStatements, type(editor)), {})
     with kind(editor.connection, collect_sql=editor.collect_sql, atomic=False) as online:
         yield online
