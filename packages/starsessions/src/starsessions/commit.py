@@ -21,9 +21,11 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
     """Store what has to be stored at the start of a response; return what the browser has to be told."""
     if not handler.is_loaded:  # regenerating is enough to make the session matter
         await handler.load()
-    is_renewed = bool(handler.records.lifetime.rolling)
+    records = handler.records
+    is_renewed = records.lifetime.rolling
     try:
-        handler.prepare()
+        if handler.callbacks:
+            handler.prepare()
         session = dict(handler.session)
         if handler.detached:
             handler.cookie_due |= handler.is_wiped
@@ -31,10 +33,10 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
             await handler.save()
             session = dict(handler.session)  # with what others have stored meanwhile
         elif (document := handler.document) is not None:
-            may_be_overtaken = is_renewed or handler.cookie_due or handler.records.endings.count != document.endings
+            may_be_overtaken = is_renewed or handler.cookie_due or records.endings.count != document.endings
             if may_be_overtaken and await is_overtaken(handler, document):
                 handler.cookie_due = is_renewed = False
-            elif handler.records.is_due(document, renewed=handler.renewed):
+            elif records.is_due(document, handler.renewed):
                 await _refresh(handler)
                 session = dict(handler.session)
         handler.committed = session

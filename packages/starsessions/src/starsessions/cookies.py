@@ -7,7 +7,6 @@ import re
 import typing
 from urllib.parse import quote
 
-from starsessions import events
 from starsessions.exceptions import InvalidCookieSettings, SessionError, SessionTooLarge
 
 if typing.TYPE_CHECKING:
@@ -92,22 +91,16 @@ class Cookie:
         if self.partitioned and not self.https_only:
             raise InvalidCookieSettings("cookie_partitioned=True needs cookie_https_only=True, or browsers refuse it.")
 
-    def read_id(self, scope: Scope, accepts: Callable[[str], bool]) -> str | None:
-        """Return the session id that a request brought, if the store `accepts` its form."""
-        value = self.read(scope)
-        if value is None or accepts(value):
-            return value
-        events.cookie_rejected("it does not have the form of a session id")
-        return None
-
     def read(self, scope: Scope) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
         found: list[bytes] = []
         for field, header in scope["headers"]:
             if field == b"cookie":
                 found += self._values(header)
-        value = found[-1].strip().decode("latin-1") if found else None
-        if value and value[0] == value[-1] == '"' and len(value) > 1:
+        if not found:
+            return None
+        value = found[-1].strip().decode("latin-1")
+        if value[:1] == '"' and value[-1] == '"' and len(value) > 1:
             value = value[1:-1]
         return value or None
 

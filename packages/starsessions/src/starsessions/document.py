@@ -12,7 +12,7 @@ from starsessions.types import SessionMetadata
 if typing.TYPE_CHECKING:
     from starsessions.serializers import Serializer
 
-__all__ = ["METADATA_KEY", "Document", "DocumentError", "render"]
+__all__ = ["METADATA_KEY", "Document", "DocumentError", "parse", "render"]
 
 METADATA_KEY = "__metadata__"
 _ABSENT = object()
@@ -34,7 +34,8 @@ class Document:
     or written. `owner` is the user whose session it is, if someone is signed in.
     """
 
-    __slots__ = ("_snapshot", "data", "endings", "metadata", "owner", "raw", "record", "renewed")
+    renewed = False
+    endings = 0
 
     def __init__(
         self,
@@ -49,27 +50,7 @@ class Document:
         self.data = data
         self.metadata = metadata
         self.owner = None if metadata is None else metadata.get("user")
-        self.renewed = False
-        self.endings = 0
         self._snapshot = snapshot
-
-    @classmethod
-    def parse(cls, record: bytes, raw: bytes, serializer: Serializer, *, is_json: bool = False) -> Document:
-        """Return the document in `raw`. Raises DocumentError, whatever the serializer raised.
-
-        `is_json`: the serializer gives only what JSON has.
-        """
-        try:
-            data = serializer.deserialize(raw)
-        except Exception as error:  # a serializer of the application's may raise anything
-            raise DocumentError(f"{type(serializer).__name__} raised {type(error).__name__}") from error
-        if not isinstance(data, dict):
-            raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
-        found = data.pop(METADATA_KEY, None)
-        snapshot = None
-        if is_json:  # other types may be alike for marshal: bytes, a bytearray and an array of these bytes
-            snapshot = _snapshot(data)
-        return cls(record, raw, data, None if found is None else _metadata(found), snapshot)
 
     def untouched(self, serializer: Serializer) -> dict[str, typing.Any]:
         """Return the data as it was stored, apart from what the application has made of it."""
@@ -96,6 +77,24 @@ def _snapshot(data: dict[str, typing.Any]) -> bytes | None:
         return marshal.dumps(data, 2)
     except ValueError:  # a type that it does not know, or nested too deeply
         return None
+
+
+def parse(record: bytes, raw: bytes, serializer: Serializer, is_json: bool = False) -> Document:
+    """Return the document in `raw`. Raises DocumentError, whatever the serializer raised.
+
+    `is_json`: the serializer gives only what JSON has. Other types may be alike for marshal: bytes, a bytearray and
+    an array of these bytes.
+    """
+    try:
+        data = serializer.deserialize(raw)
+    except Exception as error:  # a serializer of the application's may raise anything
+        raise DocumentError(f"{type(serializer).__name__} raised {type(error).__name__}") from error
+    if not isinstance(data, dict):
+        raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
+    metadata = data.pop(METADATA_KEY, None)
+    if metadata is not None and not _is_known(metadata):
+        metadata = _checked(metadata)
+    return Document(record, raw, data, metadata, _snapshot(data) if is_json else None)
 
 
 def _has_other_entries(session: dict[str, typing.Any], before: dict[str, typing.Any]) -> bool:
@@ -132,15 +131,13 @@ def _explained(session: dict[str, typing.Any], serializer: Serializer, error: Ex
     return f"{type(serializer).__name__} cannot store the session ({error})."
 
 
-def _metadata(found: typing.Any) -> typing.Any:
-    # What we write ourselves is known at a glance, as every request reads it. A sum is finite only if its terms are.
-    if (
+def _is_known(found: typing.Any) -> bool:
+    """Tell at a glance, as every request does it, that metadata are as we write them ourselves."""
+    return (
         type(found) is dict
         and _KNOWN.get(tuple(found)) == tuple(map(type, found.values()))
-        and math.isfinite(found["created"] + found["last_access"])
-    ):
-        return found
-    return _checked(found)
+        and math.isfinite(found["created"] + found["last_access"])  # a sum is finite only if its terms are
+    )
 
 
 def _checked(found: typing.Any) -> typing.Any:

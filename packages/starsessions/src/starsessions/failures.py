@@ -82,7 +82,7 @@ class StoreCalls:
         self.policy = policy
         self.timeout = None if in_process else timeout  # a store in this process does not wait
         self.breaker = CircuitBreaker()
-        self._is_direct = in_process and policy == "raise"
+        self.is_direct = in_process and policy == "raise"
 
     def __call__(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> Awaitable[T]:
         """Call a method of the store."""
@@ -90,7 +90,7 @@ class StoreCalls:
 
     def limited(self, method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         """Return a method of the store with the limits, which are none for a store in this process."""
-        return method if self._is_direct else functools.partial(self._limited, method)
+        return method if self.is_direct else functools.partial(self._limited, method)
 
     async def _limited(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> T:
         self.breaker.enter()

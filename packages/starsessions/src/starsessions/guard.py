@@ -12,12 +12,12 @@ from starsessions.exceptions import SessionNotLoaded
 if typing.TYPE_CHECKING:
     from starsessions.handler import SessionHandler
 
-__all__ = ["LoadGuard", "Session", "lock"]
+__all__ = ["UNLOADED", "LoadGuard", "Session"]
 
 # An entry that keeps the C encoder of json, which asks for the size without calling __len__, from taking an
 # unloaded session for an empty one.
-_UNLOADED: typing.Any = object()
-_set = dict.__setitem__
+UNLOADED: typing.Any = object()
+_clear, _update = dict.clear, dict.update
 
 
 class Session(dict[str, typing.Any]):
@@ -44,11 +44,6 @@ def _refuse(*_args: typing.Any, **_kwargs: typing.Any) -> typing.NoReturn:
     raise SessionNotLoaded("The session is not loaded. " + SessionNotLoaded.solution)
 
 
-def lock(guard: Session) -> None:
-    """Put into a guard what tells it from an empty session."""
-    _set(guard, _UNLOADED, None)
-
-
 class LoadGuard(Session):
     """The session before it is loaded: every use raises SessionNotLoaded.
 
@@ -57,12 +52,12 @@ class LoadGuard(Session):
     """
 
     def __init__(self) -> None:
-        lock(self)
+        dict.__setitem__(self, UNLOADED, None)
 
     def become(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
         """Turn into a loaded session that holds `data` and is stored by `handler`."""
-        dict.clear(self)
-        dict.update(self, data)
+        _clear(self)
+        _update(self, data)
         self._handler = handler
         self.__class__ = Session  # type: ignore[assignment]
 

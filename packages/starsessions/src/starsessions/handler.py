@@ -50,11 +50,11 @@ class SessionHandler(SessionSlot):
     document: Document | None = None  # what the store holds
     committed: dict[str, typing.Any] | None = None  # what the session was when the response started
     cookie_due = False  # the browser must be told something
-    detached = False  # nothing of this request is stored any more
     renewed = False  # reading has begun the record's time to live anew
+    detached = False  # nothing of this request is stored any more
     _new_id: str | None = None
     _saving: asyncio.Lock | None = None
-    _callbacks: tuple[Callable[[], None], ...] = ()
+    callbacks: tuple[Callable[[], None], ...] = ()
 
     def __init__(
         self,
@@ -150,7 +150,8 @@ class SessionHandler(SessionSlot):
         document = self.document
         if document is None or (not session and self.is_empty):
             return (document is None) is not self.is_empty
-        if self._new_id is not None or document.owner != self.user_id:
+        metadata: typing.Any = self.metadata  # the session is loaded
+        if self._new_id is not None or document.owner != metadata.get("user"):
             return True
         return document.differs_from(session, self.records.serializer)
 
@@ -199,6 +200,8 @@ class SessionHandler(SessionSlot):
         """
         if not self.is_loaded:
             await self.load()
+        if self.records.is_immediate:  # nothing waits, so no other task of this request can come in between
+            return await self._save(remaining_time)
         async with self.saving():
             return await self._save(remaining_time)
 
@@ -241,11 +244,11 @@ class SessionHandler(SessionSlot):
 
     def before_save(self, callback: Callable[[], None]) -> None:
         """Call `callback` each time before the session is compared with what is stored; it may change the session."""
-        self._callbacks = (*self._callbacks, callback)
+        self.callbacks = (*self.callbacks, callback)
 
     def prepare(self) -> None:
         """Let those who hold parts of the session in another form bring it up to date."""
-        for callback in self._callbacks:
+        for callback in self.callbacks:
             callback()
 
     def go_on_without(self, error: SessionStoreUnavailable) -> None:
@@ -263,19 +266,20 @@ class SessionHandler(SessionSlot):
 
     def _begin(self, found: Document | Missing) -> None:
         now = time.time()
-        lifetime = self.records.lifetime.seconds
-        metadata: SessionMetadata = {"lifetime": lifetime, "created": now, "last_access": now}
+        seconds = self.records.lifetime.seconds
+        metadata: SessionMetadata = {"lifetime": seconds, "created": now, "last_access": now}
         self.metadata = metadata
         if isinstance(found, Missing):
             self._begin_anew(found)
             data: dict[str, typing.Any] = {}
         else:
-            if (stored := found.metadata) is not None:
-                if stored["created"] < now:
-                    metadata["created"] = stored["created"]
+            self.document = found
+            self.renewed = found.renewed
+            data = found.data
+            if found.metadata is not None:
+                metadata["created"] = min(found.metadata["created"], now)
                 if found.owner is not None:
                     metadata["user"] = found.owner
-            self.document, self.renewed, data = found, found.renewed, found.data
         self.initially_empty = not data
         self._show(data, self)
         self.is_loaded = self.is_used = True

@@ -68,7 +68,7 @@ class Lifetime:
         """Return the cookie's max-age in seconds: at least one, or None for a cookie that ends with the browser."""
         return max(1, self.remaining(metadata, now)) if self.seconds else None
 
-    def expired(self, metadata: SessionMetadata, now: float, *, store_expires: bool) -> bool:
+    def expired(self, metadata: SessionMetadata, now: float, store_expires: bool) -> bool:
         """Tell whether a stored session is past its end.
 
         `store_expires` says that the store itself drops records that were not renewed in time; only such a

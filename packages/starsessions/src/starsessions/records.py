@@ -11,7 +11,7 @@ import time
 import typing
 
 from starsessions import events
-from starsessions.document import Document, DocumentError, render
+from starsessions.document import Document, DocumentError, parse, render
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionConflict, SessionError, SessionGone
 from starsessions.failures import StoreCalls
@@ -22,6 +22,8 @@ from starsessions.stores.base import digest_of
 from starsessions.user_link import UserLink
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starsessions.drafts import Draft
     from starsessions.encryptors import Encryptor
     from starsessions.lifetime import Lifetime
@@ -55,6 +57,8 @@ class Records:
     calls: StoreCalls = dataclasses.field(default_factory=StoreCalls)
     endings: Endings = dataclasses.field(default_factory=Endings)
     link: UserLink = dataclasses.field(init=False)
+    is_immediate: bool = dataclasses.field(init=False)
+    """Whether reading and writing never wait for anything."""
     _is_plain: bool = dataclasses.field(init=False)
     _is_json: bool = dataclasses.field(init=False)
     _renewable: bool = dataclasses.field(init=False)
@@ -63,30 +67,31 @@ class Records:
         self.link = UserLink(self.store.users, self.calls)
         self._is_json = getattr(self.serializer, "gives_json_types", False)  # others need only be alike
         self._is_plain = type(self.encryptor) is NoopEncryptor
+        self.is_immediate = self._is_plain and self.store.traits.in_process
         # Sessions without a fixed end live for some time after their last use, as rolling ones do.
         self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)
 
     async def read(self, session_id: str) -> Document | Missing:
         """Return the session stored under `session_id` as far as it can be used; raise the store's errors."""
-        store, lifetime = self.store, self.lifetime
+        store, lifetime, endings = self.store, self.lifetime, self.endings.count
         renews = self._renewable and not self._may_be_foreign(session_id)
-        method = self.calls.limited(store.renew if renews else store.read)
-        endings = self.endings.count
+        method: Callable[..., Awaitable[bytes]] = store.renew if renews else store.read
+        if not self.calls.is_direct:
+            method = self.calls.limited(method)
         record = await method(session_id=session_id, lifetime=lifetime.seconds)
+        if not record:
+            return Missing.UNKNOWN
         try:
             if type(record) is not bytes:
                 record = _as_bytes(record)
-            if not record:
-                return Missing.UNKNOWN
             raw = record if self._is_plain else await self._unsealed(session_id, record)
-            document = Document.parse(record, raw, self.serializer, is_json=self._is_json)
-            metadata = document.metadata
-            if metadata is None and store.traits.shares_namespace:
+            document = parse(record, raw, self.serializer, self._is_json)
+            if document.metadata is None and store.traits.shares_namespace:
                 raise DocumentError("it has no metadata and may belong to another program")  # noqa: TRY301
         except DocumentError as error:
             events.session_discarded(session_id, store, str(error))
             return Missing.UNUSABLE
-        if metadata and lifetime.expired(metadata, time.time(), store_expires=store.traits.expires):
+        if document.metadata and lifetime.expired(document.metadata, time.time(), store.traits.expires):
             return await self._expired(session_id, document)
         document.renewed, document.endings = renews, endings
         return document
@@ -127,7 +132,7 @@ class Records:
         self.endings.note(session_id)
         await self.link.leave(document.owner if document else None, session_id)
 
-    def is_due(self, document: Document, *, renewed: bool) -> bool:
+    def is_due(self, document: Document, renewed: bool) -> bool:
         """Tell whether an unchanged record must be written again: for its user's list or, if not `renewed`, to live."""
         if document.owner is not None and self.link.is_due(document):
             return True
@@ -170,7 +175,7 @@ class Records:
         """Make the draft a change of the record that is there now."""
         try:
             raw = present if self._is_plain else await self._unsealed(old_id, present)
-            theirs = Document.parse(present, raw, self.serializer)
+            theirs = parse(present, raw, self.serializer)
         except DocumentError as error:
             events.session_discarded(old_id, self.store, str(error))
             raise SessionGone("The session was overwritten with something unreadable and was not stored.") from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import typing
 
+from starsessions import events
 from starsessions.commit import commit
 from starsessions.cookies import add_headers
-from starsessions.guard import LoadGuard, lock
+from starsessions.guard import UNLOADED, LoadGuard
 from starsessions.handler import SessionHandler
 
 if typing.TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["ScopeHandler", "new_handler"]
 # The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _SERVER_ERROR = 500
-_new_guard = dict.__new__
+_new_guard, _set = dict.__new__, dict.__setitem__
 
 
 class _IdFromCookie:
@@ -31,8 +32,9 @@ class _IdFromCookie:
     def __get__(self, handler: ScopeHandler | None, owner: type[ScopeHandler]) -> typing.Any:
         if handler is None:
             return self
+        found = handler.read_id()
         # It takes the place of this descriptor. functools.cached_property does so too, with a lock on Python 3.11.
-        handler._stored_id = found = handler.read_id()  # noqa: SLF001
+        handler._stored_id = found  # noqa: SLF001
         return found
 
 
@@ -52,12 +54,16 @@ class ScopeHandler(SessionHandler):
         self._root_path = scope.get("root_path", "")
         self._passes_on = False
         self._session = scope["session"] = guard = _new_guard(LoadGuard)
-        lock(guard)
+        _set(guard, UNLOADED, None)
         scope["session_handler"] = self
 
     def read_id(self) -> str | None:
         """Return the id in the request's cookie, if there is one that the store can look up."""
-        return self._middleware.cookie.read_id(self._scope, self.records.store.accepts_id)
+        value = self._middleware.cookie.read(self._scope)
+        if value is None or self.records.store.accepts_id(value):
+            return value
+        events.cookie_rejected("it does not have the form of a session id")
+        return None
 
     # No coroutine of its own: most messages are only passed on, and for every request.
     def send(self, message: Message) -> Awaitable[None]:

@@ -6,6 +6,9 @@ import abc
 import json
 import typing
 
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["JsonSerializer", "Serializer"]
 
 
@@ -52,7 +55,7 @@ class JsonSerializer(Serializer):
         is_own = type(self).deserialize is JsonSerializer.deserialize
         self.gives_json_types = is_own and json_decoder is json.JSONDecoder
         decoder = json_decoder()
-        self._decode = decoder.decode
+        self._decode: Callable[[str], typing.Any] = decoder.decode
         # What JSONDecoder.decode does besides is to look for blanks around the document.
         self._decode_first = decoder.raw_decode if json_decoder.decode is json.JSONDecoder.decode else None
 
@@ -66,7 +69,8 @@ class JsonSerializer(Serializer):
             return {}
         text = str(data, "utf-8")
         if self._decode_first is not None and text[0] == "{":
-            decoded, end = self._decode_first(text)
+            document: dict[str, typing.Any]
+            document, end = self._decode_first(text)
             if end == len(text):
-                return typing.cast("dict[str, typing.Any]", decoded)
-        return typing.cast("dict[str, typing.Any]", self._decode(text))
+                return document
+        return self._decode(text)  # type: ignore[no-any-return]  # the caller looks what it is

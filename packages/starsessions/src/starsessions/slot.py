@@ -51,7 +51,9 @@ class SessionSlot:
         return session is not self._session or (isinstance(session, Session) and session.is_wiped)
 
     def _show(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
-        guard = self._scope.get("session") if self._session is None else self._session
+        guard = self._session
+        if guard is None:
+            guard = self._scope.get("session")
         if not isinstance(guard, LoadGuard):
             guard = self._scope["session"] = LoadGuard()
         guard.become(data, handler)

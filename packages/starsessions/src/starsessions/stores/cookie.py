@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import hmac
 import typing
 import warnings
 
@@ -13,6 +14,9 @@ from starsessions.cookies import is_cookie_value
 from starsessions.exceptions import SessionTooLarge
 from starsessions.keys import KeyLike, Keys
 from starsessions.stores.base import SessionStore, StoreTraits
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["CookieStore"]
 
@@ -93,12 +97,26 @@ def _signer(keys: list[str | bytes]) -> itsdangerous.TimestampSigner:
     return _Signer(oldest_first)  # it signs with the last one
 
 
+class _BegunHMAC(itsdangerous.signer.SigningAlgorithm):
+    """HMAC with SHA-1, as itsdangerous signs by default, begun once for each of the keys that signing uses."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        self._begun = {key: hmac.new(key, digestmod="sha1") for key in keys}
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        """Return the signature of `value`."""
+        mac = self._begun[key].copy()
+        mac.update(value)
+        return mac.digest()
+
+
 class _Signer(itsdangerous.TimestampSigner):
     """Derives what it signs with from each key once, not for every cookie anew."""
 
     def __init__(self, keys: list[bytes]) -> None:
         super().__init__(keys)
         self._derived = {key: super(_Signer, self).derive_key(key) for key in keys}
+        self.algorithm = _BegunHMAC(self._derived.values())
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
         """Return what the given key, else the one that signs, has become."""

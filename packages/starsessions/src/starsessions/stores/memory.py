@@ -90,8 +90,13 @@ class InMemoryStore(SessionStore):
         return int((time.time() + (seconds if lifetime else min(seconds, self.gc_ttl))) * _NANOSECONDS)
 
     def _value(self, session_id: str) -> bytes:
-        record = self._live(session_id)
-        return record.value if isinstance(record, Record) else record or b""
+        record = self.data.get(session_id)
+        if not isinstance(record, Record):
+            return record or b""
+        if record.expires > time.time() * _NANOSECONDS:
+            return record.value
+        self._forget(session_id)
+        return b""
 
     def _live(self, session_id: str) -> Record | bytes | None:
         record = self.data.get(session_id)
