@@ -87,9 +87,9 @@ def commutes(operation: Operation, waiting: Operation, app_label: str) -> bool:
     """
     if isinstance(operation, _WITHOUT_SCHEMA):
         return True
-    if is_opaque(waiting) or isinstance(waiting, operations.RunSQL):
+    if is_opaque(waiting) or isinstance(waiting, operations.RunSQL) or not waiting.reduces_to_sql:
         return False
-    if is_opaque(operation) or isinstance(operation, operations.RunSQL):
+    if is_opaque(operation) or isinstance(operation, operations.RunSQL) or not operation.reduces_to_sql:
         return _only_restricts(waiting)
     if isinstance(operation, IndexOperation) and _only_restricts(waiting) and not _adds(operation):
         return True

@@ -4,6 +4,7 @@ The classes are written into migration files as `syzygy.operations.<name>`. `Add
 `PreRemoveField` are functions: files generated on Django 4.2 call them by these names and still load.
 """
 
+from .backfill import Backfill
 from .field_defaults import (
     get_post_add_field_operation,
     get_pre_add_field_operation,
@@ -32,6 +33,7 @@ __all__ = (
     "AlterField",
     "AlterFieldOnline",
     "AlterUniqueTogetherOnline",
+    "Backfill",
     "ContractRenameField",
     "ContractRenameModel",
     "DropForeignKeys",

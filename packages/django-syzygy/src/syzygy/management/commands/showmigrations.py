@@ -38,7 +38,8 @@ class Command(DjangoCommand):
         if report_format == "json":
             self._write_json(options["app_label"])
             return
-        stdout, self.stdout = self.stdout, _Annotated(self.stdout, self)
+        stdout, annotated = self.stdout, _Annotated(self.stdout, self)
+        self.stdout = annotated  # type: ignore[assignment]
         try:
             super().handle(*args, **options)
         finally:
@@ -75,22 +76,21 @@ class Command(DjangoCommand):
         return f" ({stage_in_words(get_migration_stage(self._loader.graph.nodes[key]))})"
 
 
-class _Annotated(OutputWrapper):
+class _Annotated:
     """Adds to Django's lines, which have no other place for it, what it knows about the migrations they name."""
 
     def __init__(self, inner: OutputWrapper, command: Command) -> None:
-        super().__init__(inner)
         self._inner = inner
         self._command = command
         self._app_label = ""
 
-    def write(self, msg: str = "", style_func: Any = None, ending: str | None = None) -> None:
+    def write(self, line: str, style_func: Any = None) -> None:
         """Write one line of Django's command."""
-        mark, _, rest = msg.strip().partition("] ")
+        mark, _, rest = line.strip().partition("] ")
         if mark not in {"[X", "[-", "[ "}:
-            self._app_label = msg
-            self._inner.write(msg, style_func, ending)
+            self._app_label = line
+            self._inner.write(line, style_func)
             return
         name = rest.split()[0]
-        app_label, _, name = name.rpartition(".") if msg.startswith("[") else (self._app_label, "", name)
-        self._inner.write(f"{msg}{self._command.note((app_label, name))}", style_func, ending)
+        app_label, _, name = name.rpartition(".") if line.startswith("[") else (self._app_label, "", name)
+        self._inner.write(f"{line}{self._command.note((app_label, name))}", style_func)
