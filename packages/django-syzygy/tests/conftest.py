@@ -1,7 +1,11 @@
 """Projects on SQLite and on PostgreSQL."""
 
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,31 @@ def command_server(process_guard, tmp_path_factory):
     yield str(address)
     server.terminate()
     server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def memcached(process_guard, tmp_path_factory):
+    """A memcached on a free port, from `PENTAD_TEST_MEMCACHED` or PATH."""
+    program = os.environ.get("PENTAD_TEST_MEMCACHED") or shutil.which("memcached")
+    if program is None:
+        missing = (
+            "memcached: not found on PATH; install it (Debian: apt install memcached) or set PENTAD_TEST_MEMCACHED"
+        )
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    argv = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "16", "-u", "nobody"]
+    process = process_guard.spawn(argv, log=tmp_path_factory.mktemp("memcached") / "log")
+    for _ in range(600):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        threading.Event().wait(0.05)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
 
 
 @pytest.fixture

@@ -1,9 +1,17 @@
-"""`migrate --quorum` by real processes, on PostgreSQL and on the caches people use for it."""
+"""`migrate --quorum` by real processes, on PostgreSQL and on the caches people use for it.
 
+`SYZYGY_QUORUM_REPEATS=20` repeats each test twenty times, for two to eight processes.
+"""
+
+import os
 import subprocess
+import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.cache import caches
+from django.test import override_settings
 from project import connect, postgres_settings
 
 INITIAL = """migrations.CreateModel("Item", fields=[("id", models.BigAutoField(primary_key=True))])"""
@@ -21,15 +29,30 @@ def gate(apps, schema_editor):
 """
 
 
-@pytest.fixture(params=["postgres", "redis"])
+MEMBER_TIMEOUT = 2  # seconds
+# The full size is twenty repeats for each number of processes from two to eight.
+REPEATS = int(os.environ.get("SYZYGY_QUORUM_REPEATS", "1"))
+SIZES = range(2, 9) if REPEATS > 1 else (2, 8)
+repeated = pytest.mark.parametrize("repeat", range(REPEATS))
+sizes = pytest.mark.parametrize("count", SIZES)
+
+
+@pytest.fixture(params=["postgres", "redis", "memcached"])
 def quorum_project(request, make_project, postgres_database):
     cache, backend = None, "syzygy.quorum.backends.postgres.PostgresQuorum"
-    if request.param == "redis":
+    if request.param != "postgres":
         cache = {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": request.getfixturevalue("redis_url"),
-        }
-        backend = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "member_timeout": 2}
+            "redis": lambda: {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": request.getfixturevalue("redis_url"),
+            },
+            "memcached": lambda: {
+                "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+                "LOCATION": request.getfixturevalue("memcached"),
+                "KEY_PREFIX": uuid.uuid4().hex,
+            },
+        }[request.param]()
+        backend = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "member_timeout": MEMBER_TIMEOUT}
     made = make_project(postgres_settings(postgres_database), cache, MIGRATION_QUORUM_BACKEND=backend)
     made.migration("0001_initial", INITIAL)
     with connect(made) as connection:
@@ -69,8 +92,9 @@ def start_followers(project, count, quorum, *options):
     return followers
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_applied_once(quorum_project, count):
+@repeated
+@sizes
+def test_applied_once(quorum_project, count, repeat):
     """Of N processes one applies the migrations, and all end well."""
     quorum_project.migration("0002_recorded", RECORDED, ["0001_initial"])
     processes = start(quorum_project, count, count)
@@ -90,10 +114,12 @@ def test_before_and_after_a_deployment(quorum_project):
     assert quorum_project.run("migrate", "--quorum", "2").count("No migrations to apply") == 1
 
 
-def test_failing_leader(gated):
+@repeated
+@pytest.mark.parametrize("count", [2, 4])
+def test_failing_leader(gated, count, repeat):
     """A migration that fails makes the followers fail at once, and a later attempt starts clean."""
-    followers = start_followers(gated, 2, 3)
-    (leader,) = start(gated, 1, 3)
+    followers = start_followers(gated, count - 1, count)
+    (leader,) = start(gated, 1, count)
     leader.expect("The gate is reached")
     answer(leader, "fail")
     assert leader.finish() == 1
@@ -102,14 +128,50 @@ def test_failing_leader(gated):
         assert follower.finish() == 1
         assert "Error encountered by remote party" in follower.output or "ended before it was done" in follower.output
         assert "Traceback" not in follower.output
-    again = start(gated, 3, 3)
+    run_again(gated, count)
+
+
+def run_again(project, count):
+    """Start all of them once more; the migration is applied once, and all end well."""
+    again = start(project, count, count)
     for process in again:
         answer(process, "go")
-    assert [process.finish() for process in again] == [0, 0, 0], [p.output for p in again]
+    assert [process.finish() for process in again] == [0] * count, [p.output for p in again]
+    assert runs(project) == 1
+
+
+@repeated
+def test_failing_leader_with_a_dead_follower(gated, repeat):
+    """The same while one of the followers is dead: nobody waits for it, then or when all run again."""
+    dead, follower = start_followers(gated, 2, 3)
+    (leader,) = start(gated, 1, 3)
+    leader.expect("The gate is reached")
+    for process in (dead, follower):
+        process.expect("Waiting for migrations to be applied")
+    dead.kill()
+    answer(leader, "fail")
+    assert [process.finish() for process in (leader, follower)] == [1, 1]
+    run_again(gated, 3)
+
+
+@repeated
+def test_longer_than_the_cache_remembers(gated, repeat):
+    """A migration may last longer than the quorum's cache keeps what nobody renews."""
+    backend = gated.settings["MIGRATION_QUORUM_BACKEND"]
+    if isinstance(backend, dict):
+        backend["timeout"] = MEMBER_TIMEOUT
+    (follower,) = start_followers(gated, 1, 2)
+    (leader,) = start(gated, 1, 2)
+    leader.expect("The gate is reached")
+    follower.expect("Waiting for migrations to be applied")
+    wait_until_forgotten(gated)
+    answer(leader, "go")
+    assert [process.finish() for process in (follower, leader)] == [0, 0], [follower.output, leader.output]
     assert runs(gated) == 1
 
 
-def test_killed_leader(gated):
+@repeated
+def test_killed_leader(gated, repeat):
     """When the leader is killed the followers say so, and all can simply run again."""
     followers = start_followers(gated, 1, 2)
     (leader,) = start(gated, 1, 2)
@@ -118,20 +180,16 @@ def test_killed_leader(gated):
     leader.kill()
     assert followers[0].finish() == 1
     assert "ended before it was done" in followers[0].output
-    again = start(gated, 2, 2)
-    for process in again:
-        answer(process, "go")
-    assert [process.finish() for process in again] == [0, 0], [p.output for p in again]
-    assert runs(gated) == 1
+    run_again(gated, 2)
 
 
-def test_killed_waiter(gated):
+@repeated
+def test_killed_waiter(gated, repeat):
     """A process that is killed while it waits does not count: its successor takes its place."""
     (killed,) = start_followers(gated, 1, 3)
     killed.kill()
     # On a cache the sign of life takes its time to fade; the quorum of the rest must not count it afterwards.
-    if gated.cache["BACKEND"].endswith("RedisCache"):
-        wait_for_silence(gated)
+    wait_until_forgotten(gated)
     followers = start_followers(gated, 2, 3)
     (leader,) = start(gated, 1, 3)
     leader.expect("The gate is reached")
@@ -142,13 +200,16 @@ def test_killed_waiter(gated):
     assert runs(gated) == 1
 
 
-def wait_for_silence(project):
-    """Return once the keys that are signs of life have expired, as Redis itself tells it."""
-    import redis
-
-    client = redis.Redis.from_url(project.cache["LOCATION"])
-    while keys := list(client.scan_iter("*alive*")):
-        client.execute_command("WAIT", 1, max(10, client.pttl(keys[0])))
+def wait_until_forgotten(project):
+    """Return once the cache has let go of everything that was written until now and lives as long as a member does."""
+    if project.cache["BACKEND"].endswith("LocMemCache"):
+        return
+    with override_settings(CACHES={"default": project.cache}):
+        cache = caches["default"]
+        cache.set("probe", 1, timeout=MEMBER_TIMEOUT + 1)
+        while cache.get("probe"):
+            threading.Event().wait(0.05)
+        cache.close()
 
 
 def first_news(processes):
@@ -159,7 +220,8 @@ def first_news(processes):
         )
 
 
-def test_more_processes_than_needed(gated):
+@repeated
+def test_more_processes_than_needed(gated, repeat):
     """Processes beyond the quorum neither apply anything nor wait for nothing."""
     followers = start_followers(gated, 1, 2)
     (leader,) = start(gated, 1, 2)
@@ -174,7 +236,8 @@ def test_more_processes_than_needed(gated):
     assert runs(gated) == 1
 
 
-def test_follower_killed_during_the_migration(gated):
+@repeated
+def test_follower_killed_during_the_migration(gated, repeat):
     """The leader and the other followers end well without a follower that was killed."""
     followers = start_followers(gated, 2, 3)
     (leader,) = start(gated, 1, 3)
@@ -187,7 +250,8 @@ def test_follower_killed_during_the_migration(gated):
     assert runs(gated) == 1
 
 
-def test_lone_process_times_out(quorum_project):
+@repeated
+def test_lone_process_times_out(quorum_project, repeat):
     """Alone a process gives up with an error that says what to do, and leaves nothing behind."""
     quorum_project.migration("0002_recorded", RECORDED, ["0001_initial"])
     for _ in range(2):
@@ -197,7 +261,8 @@ def test_lone_process_times_out(quorum_project):
     assert runs(quorum_project) == 0
 
 
-def test_long_migration(gated):
+@repeated
+def test_long_migration(gated, repeat):
     """While the leader works its followers wait, however short the quorum's timeout."""
     timeout = 3
     options = ["migrate", "--quorum", "2", "--quorum-timeout", str(timeout)]
