@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import django.db
 import pytest
 from databases import on_database
 from django.db import connections
@@ -14,7 +15,7 @@ from eventsourcing import persistence
 from eventsourcing.application import Application
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from eventsourcing_django.errors import translated_errors
+from eventsourcing_django.errors import translated
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder, DjangoTrackingRecorder
 
@@ -85,22 +86,26 @@ def test_an_id_that_spells_a_uuid_is_taken(alias):
     ],
 )
 def test_errors_of_django_become_errors_of_eventsourcing(name):
-    """The class of the same name, with the original as its cause."""
-    import django.db
-
+    """The class of the same name, with what the original says."""
     original = getattr(django.db, name)("what happened")
-    with pytest.raises(persistence.PersistenceError, match="what happened") as caught, translated_errors("default"):
-        raise original
-    assert type(caught.value) is getattr(persistence, name)
-    assert caught.value.__cause__ is original
+    error = translated(original, "default")
+    assert type(error) is getattr(persistence, name)
+    assert str(error) == "what happened"
 
 
 def test_djangos_error_of_errors_becomes_a_persistence_error():
     """The parent of Django's database errors has no namesake in eventsourcing."""
-    import django.db
+    assert type(translated(django.db.Error(), "default")) is persistence.PersistenceError
 
-    with pytest.raises(persistence.PersistenceError), translated_errors("default"):
-        raise django.db.Error
+
+def test_djangos_error_is_the_cause(alias):
+    """It has what the driver says about it."""
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, alias)
+    event = StoredEvent(uuid4(), 1, "topic", b"")
+    recorder.insert_events([event])
+    with pytest.raises(persistence.IntegrityError) as caught:
+        recorder.insert_events([event])
+    assert isinstance(caught.value.__cause__, django.db.IntegrityError)
 
 
 _UNMIGRATED = """

@@ -11,7 +11,7 @@ from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django import library
-from eventsourcing_django.errors import UnknownDatabaseError, translated_errors
+from eventsourcing_django.errors import UnknownDatabaseError, translated
 from eventsourcing_django.own_connections import (
     close_when_thread_ends,
     drop_dead_connection,
@@ -76,16 +76,19 @@ class RecorderDatabase:
         Raises:
             eventsourcing.persistence.PersistenceError: in place of Django's errors.
         """
-        with translated_errors(self.alias), self.lock:
+        with self.lock:
             connection = self.connection
-            drop_dead_connection(connection)
-            opened = connection.connection is None
-            prepare_journal(connection)
             try:
-                yield connection
-            finally:
-                if opened:
-                    self._leave(connection)
+                drop_dead_connection(connection)
+                opened = connection.connection is None
+                prepare_journal(connection)
+                try:
+                    yield connection
+                finally:
+                    if opened:
+                        self._leave(connection)
+            except django.db.Error as error:
+                raise translated(error, self.alias) from error
 
     @staticmethod
     def _leave(connection: BaseDatabaseWrapper) -> None:

@@ -1,14 +1,11 @@
 """Database errors as the eventsourcing library knows them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import django.db
 from django.utils.connection import ConnectionDoesNotExist
 
 from eventsourcing_django import library
 
-__all__ = ["TablesNotFoundError", "UnknownDatabaseError", "translated_errors"]
+__all__ = ["TablesNotFoundError", "UnknownDatabaseError", "translated"]
 
 
 class UnknownDatabaseError(ConnectionDoesNotExist, library.InterfaceError):
@@ -39,27 +36,19 @@ _UNDEFINED_TABLE_OR_COLUMN = frozenset({"42P01", "42703"})  # PostgreSQL's SQLST
 _NO_SUCH_TABLE_OR_COLUMN = frozenset({1146, 1054})  # MySQL's error numbers
 
 
-@contextmanager
-def translated_errors(alias: str) -> Iterator[None]:
-    """Raise eventsourcing's exceptions in place of Django's.
+def translated(error: django.db.Error, alias: str) -> library.PersistenceError:
+    """Give eventsourcing's exception for one of Django's: its subclass of the same name.
 
     Args:
+        error: what was raised; it is to be the cause of what is given.
         alias: the database in use, named in the advice that an unmigrated one needs.
-
-    Raises:
-        eventsourcing.persistence.PersistenceError: its subclass of the same name as the Django error, which stays
-            chained as the cause.
     """
-    try:
-        yield
-    except django.db.Error as error:
-        if _means_missing_tables(error):
-            raise TablesNotFoundError(
-                f"{str(error).strip()} (database {alias!r} has not been migrated:"
-                f" run 'manage.py migrate eventsourcing_django --database={alias}')"
-            ) from error
-        translation = next(ours for theirs, ours in _TRANSLATIONS if isinstance(error, theirs))
-        raise translation(str(error)) from error
+    if _means_missing_tables(error):
+        return TablesNotFoundError(
+            f"{str(error).strip()} (database {alias!r} has not been migrated:"
+            f" run 'manage.py migrate eventsourcing_django --database={alias}')"
+        )
+    return next(ours for theirs, ours in _TRANSLATIONS if isinstance(error, theirs))(str(error))
 
 
 def _means_missing_tables(error: django.db.Error) -> bool:

@@ -1,7 +1,7 @@
 """The table of an application's events or snapshots: its rows as the eventsourcing library's values."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from eventsourcing_django.library import (
     made_stored_event,
     originator_id_of,
 )
+from eventsourcing_django.statements import execute
 
 __all__ = ["EventTable", "quoted"]
 
@@ -77,18 +78,26 @@ class EventTable:
     Args:
         application_name: whose rows.
         model: `StoredEventRecord`, `SnapshotRecord` or a model with their fields.
+        connection: to the database with the table, open or not.
 
     Attributes:
         holds_uuids: the IDs of aggregates are UUIDs, and strings otherwise.
+        name: of the table.
+        sql_name: of the table, as the database wants it in a statement.
+        sql_pk: the primary key's column, likewise.
+        sql_columns: those of `columns`, likewise, with commas between.
     """
 
     columns = ("originator_id", "originator_version", "topic", "state", *(("event_id", "metadata") if IS_10 else ()))
 
-    def __init__(self, application_name: str, model: type[models.Model]) -> None:
+    def __init__(self, application_name: str, model: type[models.Model], connection: BaseDatabaseWrapper) -> None:
         self.application_name = application_name
         self.model = model
         self.name: str = model._meta.db_table  # noqa: SLF001  # Django's documented name
-        self.pk: str = str(model._meta.pk.column)  # noqa: SLF001
+        self.sql_name = quoted(connection, self.name)
+        self.sql_pk = quoted(connection, str(model._meta.pk.column))  # noqa: SLF001
+        self.sql_columns = quoted(connection, *self.columns)
+        self._sql_content = quoted(connection, *self.columns[1:])
         self._id_field: Any = model._meta.get_field("originator_id")  # noqa: SLF001
         self.holds_uuids = isinstance(self._id_field, models.UUIDField)
         self._extra_fields: list[Any] = [model._meta.get_field(name) for name in self.columns[4:]]  # noqa: SLF001
@@ -110,7 +119,7 @@ class EventTable:
             self.id_parameter(connection, event.originator_id),
             event.originator_version,
             event.topic,
-            connection.Database.Binary(event.state),  # type: ignore[attr-defined]
+            event.state,
             *self.extra_parameters(connection, event),
         )
 
@@ -133,9 +142,12 @@ class EventTable:
             **dict(extras),
         )
 
-    def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> Any:
+    def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> UUID | str:
         """Give an aggregate's ID in the form that the column has here: a UUID, 32 digits, or text."""
-        return self._id_field.get_db_prep_value(self.checked_id(originator_id), connection)
+        checked = self.checked_id(originator_id)
+        if isinstance(checked, str) or connection.features.has_native_uuid_field:
+            return checked
+        return checked.hex
 
     def select_events(
         self,
@@ -149,22 +161,21 @@ class EventTable:
     ) -> list[StoredEvent]:
         """Read events of one aggregate in the order of their versions."""
         conditions = ["application_name = %s", "originator_id = %s"]
-        parameters = [self.application_name, self.id_parameter(connection, originator_id)]
+        parameters: list[Any] = [self.application_name, self.id_parameter(connection, originator_id)]
         for condition, bound in (("originator_version > %s", gt), ("originator_version <= %s", lte)):
             if bound is not None:
                 conditions.append(condition)
                 parameters.append(bound)
         order = "originator_version DESC" if desc else "originator_version"
-        rows = self._select(connection, self.columns, conditions, parameters, order, limit)
+        # Rows of one aggregate need not say whose they are.
+        rows = self._select(connection, self._sql_content, conditions, parameters, order, limit)
+        whose = originator_id_of(self.checked_id(originator_id))
         if self._extra_fields:
             return [
-                made_stored_event(self._loaded_id(value), version, topic, bytes(state), *_loaded_extras(*extras))
-                for value, version, topic, state, *extras in rows
+                made_stored_event(whose, version, topic, bytes(state), *_loaded_extras(*extras))
+                for version, topic, state, *extras in rows
             ]
-        return [
-            made_stored_event(self._loaded_id(value), version, topic, bytes(state))
-            for value, version, topic, state in rows
-        ]
+        return [made_stored_event(whose, version, topic, bytes(state)) for version, topic, state in rows]
 
     def select_notifications(
         self,
@@ -177,7 +188,7 @@ class EventTable:
         limit: int,
     ) -> list[Notification]:
         """Read events of the application in the order in which they were recorded."""
-        key = quoted(connection, self.pk)
+        key = self.sql_pk
         conditions = ["application_name = %s"]
         parameters: list[Any] = [self.application_name]
         for condition, bound in (
@@ -190,7 +201,7 @@ class EventTable:
         if topics:
             conditions.append(f"topic IN ({', '.join(['%s'] * len(topics))})")
             parameters.extend(topics)
-        rows = self._select(connection, (self.pk, *self.columns), conditions, parameters, key, limit)
+        rows = self._select(connection, f"{key}, {self.sql_columns}", conditions, parameters, key, limit)
         if self._extra_fields:
             return [
                 made_notification(
@@ -205,13 +216,8 @@ class EventTable:
 
     def max_id(self, connection: BaseDatabaseWrapper) -> int | None:
         """Give the position of the application's last event, or None if it has none."""
-        statement = (
-            f"SELECT MAX({quoted(connection, self.pk)}) FROM {quoted(connection, self.name)}"  # noqa: S608
-            " WHERE application_name = %s"
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [self.application_name])
-            (position,) = cursor.fetchone()
+        statement = f"SELECT MAX({self.sql_pk}) FROM {self.sql_name} WHERE application_name = %s"  # noqa: S608
+        (position,) = execute(connection, statement, [self.application_name]).fetchone()
         return position  # type: ignore[no-any-return]
 
     def positions_of(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int] | None:
@@ -222,8 +228,9 @@ class EventTable:
             conditions = ["application_name = %s", "originator_id = %s", "originator_version BETWEEN %s AND %s"]
             id_parameter = self.id_parameter(connection, originator_id)
             parameters = [self.application_name, id_parameter, min(versions), max(versions)]
-            columns = (self.pk, "originator_version", "topic", "state")
-            for position, version, topic, state in self._select(connection, columns, conditions, parameters, self.pk):
+            columns = f"{self.sql_pk}, originator_version, topic, state"
+            rows = self._select(connection, columns, conditions, parameters, self.sql_pk)
+            for position, version, topic, state in rows:
                 found[originator_id, version] = (position, topic, bytes(state))
         positions = []
         for event in events:
@@ -236,20 +243,15 @@ class EventTable:
     def _select(
         self,
         connection: BaseDatabaseWrapper,
-        columns: Iterable[str],
-        conditions: Iterable[str],
+        columns: str,
+        conditions: Sequence[str],
         parameters: Sequence[Any],
         order: str,
         limit: int | None = None,
     ) -> list[tuple[Any, ...]]:
         # Only names of the model and this module's own text are put into the statement.
-        statement = (
-            f"SELECT {quoted(connection, *columns)} FROM {quoted(connection, self.name)}"  # noqa: S608
-            f" WHERE {' AND '.join(conditions)} ORDER BY {order}"
-        )
+        statement = f"SELECT {columns} FROM {self.sql_name} WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608
         if limit is not None:
             statement += " " + connection.ops.limit_offset_sql(0, limit)
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        rows: list[tuple[Any, ...]] = execute(connection, statement, parameters).fetchall()
         return rows

@@ -93,7 +93,7 @@ class DjangoAggregateRecorder(AggregateRecorder):
         self._database = RecorderDatabase(model, using)
         self.using = self._database.alias
         self.lock = self._database.lock
-        self._table = EventTable(self.application_name, model)
+        self._table = EventTable(self.application_name, model, self._database.connection)
         self._writer = self._make_writer()
 
     def _make_writer(self) -> Writer:

@@ -2,9 +2,9 @@
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from eventsourcing_django.event_table import quoted
 from eventsourcing_django.library import Tracking, upstream_of
 from eventsourcing_django.models import NotificationTrackingRecord
+from eventsourcing_django.statements import execute
 
 __all__ = ["TrackingTable"]
 
@@ -24,12 +24,10 @@ class TrackingTable:
     def max_id(self, connection: BaseDatabaseWrapper, upstream: str) -> int | None:
         """Give the largest position that was recorded for an application, or None."""
         statement = (
-            f"SELECT MAX(notification_id) FROM {quoted(connection, _NAME)}"  # noqa: S608
+            f"SELECT MAX(notification_id) FROM {_NAME}"  # noqa: S608  # a constant
             " WHERE application_name = %s AND upstream_application_name = %s"
         )
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [self.application_name, upstream])
-            (position,) = cursor.fetchone()
+        (position,) = execute(connection, statement, [self.application_name, upstream]).fetchone()
         return position  # type: ignore[no-any-return]
 
     def advance_statement(self) -> str:

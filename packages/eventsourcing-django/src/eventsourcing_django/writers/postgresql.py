@@ -6,8 +6,9 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.channels import Channel, advisory_key
-from eventsourcing_django.event_table import EventTable, quoted
+from eventsourcing_django.event_table import EventTable
 from eventsourcing_django.library import StoredEvent, Tracking
+from eventsourcing_django.statements import execute
 from eventsourcing_django.tracking_table import TrackingTable
 from eventsourcing_django.writers.interface import Writer
 
@@ -61,10 +62,7 @@ class PostgreSQLWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> list[int]:
         """Insert events and advance the tracking in one statement."""
-        statement, parameters = self._statement(connection, events, tracking)
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            rows = cursor.fetchall()
+        rows = execute(connection, *self._statement(connection, events, tracking)).fetchall()
         if tracking is not None and not rows:
             raise self.refuse(tracking)
         return [position for (position,) in rows] if events else []
@@ -85,22 +83,20 @@ class PostgreSQLWriter(Writer):
     def _insert(
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], after: str = ""
     ) -> tuple[str, list[Any]]:
+        table = self.events
         statement = (
-            f"INSERT INTO {quoted(connection, self.events.name)}"  # noqa: S608  # names of the model
-            f" ({quoted(connection, 'application_name', *EventTable.columns)})"
-            f" SELECT %s::varchar, {', '.join(f'event.{column}' for column in EventTable.columns)}"
+            f"INSERT INTO {table.sql_name} (application_name, {table.sql_columns})"  # noqa: S608  # names of the model
+            f" SELECT %s::varchar, {table.sql_columns}"
             f" FROM ({self._ordering}{self._source(after)}) ordering_lock, unnest({self._arrays()}) WITH ORDINALITY"
-            f" AS event ({', '.join(EventTable.columns)}, place)"
-            f" ORDER BY event.place RETURNING {quoted(connection, self.events.pk)}"
+            f" AS event ({table.sql_columns}, place) ORDER BY event.place RETURNING {table.sql_pk}"
         )
-        binary = connection.Database.Binary  # type: ignore[attr-defined]
         return statement, [
-            self.events.application_name,
+            table.application_name,
             *self._ordering_parameters,
-            [self.events.checked_id(event.originator_id) for event in events],
+            [table.checked_id(event.originator_id) for event in events],
             [event.originator_version for event in events],
             [event.topic for event in events],
-            [binary(event.state) for event in events],
+            [event.state for event in events],
             *self._extra_arrays(connection, events),
         ]
 

@@ -5,14 +5,16 @@ from contextlib import contextmanager
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from eventsourcing_django.event_table import EventTable, quoted
+from eventsourcing_django.event_table import EventTable
 from eventsourcing_django.library import StoredEvent, Tracking
+from eventsourcing_django.statements import execute
 from eventsourcing_django.writers.interface import Writer
 
 __all__ = ["SQLiteWriter"]
 
 _PARAMETERS_PER_STATEMENT = 999  # the lowest limit of the SQLite versions that Django supports
-_ROWS_PER_STATEMENT = _PARAMETERS_PER_STATEMENT // (1 + len(EventTable.columns))
+_ROW = f"({', '.join(['%s'] * (1 + len(EventTable.columns)))})"
+_ROWS_PER_STATEMENT = _PARAMETERS_PER_STATEMENT // _ROW.count("%s")
 
 
 class SQLiteWriter(Writer):
@@ -26,18 +28,18 @@ class SQLiteWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> list[int]:
         """Advance the tracking, then insert the events."""
-        with self._patience(connection):
+        if self._lock_timeout is None:
+            return self._write(connection, events, tracking)
+        with self._patience(connection, self._lock_timeout):
             return self._write(connection, events, tracking)
 
+    @staticmethod
     @contextmanager
-    def _patience(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
-        if self._lock_timeout is None:
-            yield
-            return
+    def _patience(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout")
             (usual,) = cursor.fetchone()
-            cursor.execute(f"PRAGMA busy_timeout = {round(self._lock_timeout * 1000)}")
+            cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
             try:
                 yield
             finally:
@@ -54,25 +56,17 @@ class SQLiteWriter(Writer):
         return positions
 
     def _advance(self, connection: BaseDatabaseWrapper, tracking: Tracking) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(self.tracking.advance_statement(), self.tracking.advance_parameters(tracking))
-            if cursor.rowcount != 1:
-                raise self.refuse(tracking)
+        cursor = execute(connection, self.tracking.advance_statement(), self.tracking.advance_parameters(tracking))
+        if cursor.rowcount != 1:
+            raise self.refuse(tracking)
 
     def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
-        row = f"({', '.join(['%s'] * (1 + len(EventTable.columns)))})"
-        statement = (
-            f"INSERT INTO {quoted(connection, self.events.name)}"  # noqa: S608  # names of the model
-            f" ({quoted(connection, 'application_name', *EventTable.columns)})"
-            f" VALUES {', '.join([row] * len(events))}"
-        )
+        table = self.events
         parameters = [
-            value
-            for event in events
-            for value in (self.events.application_name, *self.events.parameters(connection, event))
+            value for event in events for value in (table.application_name, *table.parameters(connection, event))
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            last = cursor.lastrowid
+        rows = ", ".join([_ROW] * len(events))
+        statement = f"INSERT INTO {table.sql_name} (application_name, {table.sql_columns}) VALUES {rows}"  # noqa: S608  # names of the model
+        last = execute(connection, statement, parameters).lastrowid
         # One statement of the only writer numbers its rows without a gap.
         return list(range(last - len(events) + 1, last + 1))
