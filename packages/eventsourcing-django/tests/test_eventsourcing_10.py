@@ -134,6 +134,8 @@ def test_threads_are_prompted_on_commit_only():
     with MultiThreadedRunner(make_system(), env=env_of("file")) as runner:
         school, counters = runner.get(TrainingSchool), runner.get(Counters)
         school.register("Fido")
+        # A transaction of SQLite that has begun with a read cannot write once another connection has written.
+        counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60)
         with pytest.raises(RuntimeError), transaction.atomic(using="file"):
             school.add_trick("Fido", "sit")
             raise RuntimeError
