@@ -53,6 +53,7 @@ class SessionHandler(SessionSlot):
     renewed = False  # reading has begun the record's time to live anew
     detached = False  # nothing of this request is stored any more
     _new_id: str | None = None
+    _is_id_chosen = False
     _saving: asyncio.Lock | None = None
     callbacks: tuple[Callable[[], None], ...] = ()
 
@@ -73,8 +74,8 @@ class SessionHandler(SessionSlot):
         seconds = parse_lifetime(lifetime or 0)
         self._connection = connection
         self._scope = connection.scope
-        self.records = Records(store, serializer, encryptor or _NO_ENCRYPTION, Lifetime(seconds, rolling))
-        self._strict_ids = strict_ids
+        rules = Lifetime(seconds, rolling)
+        self.records = Records(store, serializer, encryptor or _NO_ENCRYPTION, rules, strict_ids=strict_ids)
         self._stored_id = session_id
 
     # What other code asks
@@ -112,7 +113,7 @@ class SessionHandler(SessionSlot):
     def session_id(self, value: str | None) -> None:
         if value is not None and not is_cookie_value(value):
             raise ValueError("A session id has letters, digits and '-', '_', '.', '~', '+', '/', '=' only.")
-        self._strict_ids = False  # the application has chosen, not the visitor
+        self._is_id_chosen = True  # by the application, not by the visitor
         if self.is_loaded and value is not None:
             self._new_id = value
         else:
@@ -288,7 +289,7 @@ class SessionHandler(SessionSlot):
         unknown = missing is Missing.UNKNOWN
         if missing is Missing.EXPIRED or (unknown and self._stored_id and self.store.traits.cookie_limit is not None):
             self.cookie_due = True  # the cookie is worth nothing, and no other request can have replaced it
-        if self._strict_ids or not unknown:
+        if not unknown or (self.records.strict_ids and not self._is_id_chosen):
             self._stored_id = None
 
     # Writing

@@ -32,8 +32,6 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["LoadGuard", "SessionAutoloadMiddleware", "SessionMiddleware"]
 
-_KINDS = frozenset({"http", "websocket"})
-
 
 class SessionMiddleware:
     """Give every request and WebSocket a session.
@@ -97,12 +95,12 @@ class SessionMiddleware:
         rules = Lifetime(self.lifetime, rolling, parse_absolute_lifetime(absolute_lifetime))
         in_process = self.store.traits.in_process
         calls = StoreCalls(in_process=in_process, timeout=store_timeout, policy=on_store_failure)
-        self.records = Records(self.store, self.serializer, self.encryptor, rules, calls)
+        self.records = Records(self.store, self.serializer, self.encryptor, rules, calls, strict_ids=strict_ids)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP and WebSockets passes through."""
         kind = scope["type"]
-        if kind not in _KINDS:
+        if kind not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
         handler = new_handler()

@@ -55,6 +55,7 @@ class Records:
     encryptor: Encryptor
     lifetime: Lifetime
     calls: StoreCalls = dataclasses.field(default_factory=StoreCalls)
+    strict_ids: bool = True
     endings: Endings = dataclasses.field(default_factory=Endings)
     link: UserLink = dataclasses.field(init=False)
     is_immediate: bool = dataclasses.field(init=False)

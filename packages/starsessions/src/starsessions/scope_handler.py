@@ -46,7 +46,6 @@ class ScopeHandler(SessionHandler):
     def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> None:
         """Put the handler and an unloaded session into a scope."""
         self.records = middleware.records
-        self._strict_ids = middleware.strict_ids
         self._middleware = middleware
         self._scope = scope
         self._send = send
