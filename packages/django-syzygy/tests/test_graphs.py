@@ -1,14 +1,22 @@
 """Random graphs of staged migrations: whatever is asked for, the history stays consistent."""
 
-from django.db import migrations
+from django.db import migrations, models
 from django.db.migrations.graph import MigrationGraph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syzygy import AmbiguousPlan, Stage
-from syzygy.plan import get_pre_deploy_plan
+from syzygy.deferral import divide_plan
+from syzygy.plan import get_post_deploy_plan, get_pre_deploy_plan
 
 APPS = ("a", "b", "c")
+
+
+def operations(number, stage):
+    """Something that nobody can see through, or a change of a field that nothing else is about."""
+    change = migrations.RemoveField if stage is Stage.POST_DEPLOY else migrations.AddField
+    field = [] if stage is Stage.POST_DEPLOY else [models.IntegerField()]
+    return st.sampled_from([migrations.RunSQL("SELECT 1"), change("Item", f"field_{number}", *field)])
 
 
 @st.composite
@@ -22,7 +30,7 @@ def graphs(draw):
         stage = draw(st.sampled_from([Stage.PRE_DEPLOY, Stage.POST_DEPLOY, None]))
         if stage is not None:
             migration.stage = stage
-            migration.operations = [migrations.RunSQL("SELECT 1")]
+            migration.operations = [draw(operations(number, stage))]
         migration.dependencies = draw(st.lists(st.sampled_from(made), max_size=3, unique=True)) if made else []
         previous = next((key for key in reversed(made) if key[0] == app_label), None)
         if previous is not None and previous not in migration.dependencies:
@@ -86,3 +94,63 @@ def test_both_halves_are_the_whole(graph):
         assert [entry for entry in plan if entry in before] == before
         stages = {getattr(migration, "stage", None) for migration, _ in plan if (migration, False) not in before}
         assert Stage.PRE_DEPLOY not in stages
+
+
+def run(graph, how, target, applied, waiting, executed):
+    """What `migrate` does with the records and the list of what waits."""
+    backward = target in applied and how != "catch up"
+    plan = (plan_backwards if backward else plan_forwards)(graph, target, applied)
+    deferred = set()
+    if how == "pre-deploy":
+        plan, deferred, _ = divide_plan(plan, [graph.nodes[key] for key in waiting])
+    elif how == "post-deploy":
+        plan = get_post_deploy_plan(plan)
+    if not backward and how != "pre-deploy":
+        due = [key for key in waiting if key in graph.forwards_plan(target)]
+        executed.extend(due)
+        waiting[:] = [key for key in waiting if key not in due]
+    follow(graph, plan, applied)
+    for migration, _ in plan:
+        key = (migration.app_label, migration.name)
+        if key in deferred:
+            waiting.append(key)
+        elif key in waiting:
+            waiting.remove(key)
+        elif backward:
+            executed.remove(key)
+        else:
+            executed.append(key)
+
+
+@settings(max_examples=150, deadline=None)
+@given(graphs(), st.data())
+def test_stacked_deployments(graph, data):
+    """Over random deployments, forwards and backwards, no step is out of turn, and in the end all has run, once."""
+    applied, waiting, executed = set(), [], []
+    for _ in range(data.draw(st.integers(1, 6))):
+        target = data.draw(st.sampled_from(sorted(graph.nodes)))
+        how = data.draw(st.sampled_from(["pre-deploy", "post-deploy", "all"]))
+        try:
+            run(graph, how, target, applied, waiting, executed)
+        except AmbiguousPlan:
+            continue
+        assert set(executed) | set(waiting) == applied
+    for leaf in graph.leaf_nodes():
+        run(graph, "catch up", leaf, applied, waiting, executed)
+    assert sorted(executed) == sorted(graph.nodes)
+    assert waiting == []
+
+
+@settings(max_examples=80, deadline=None)
+@given(graphs())
+def test_nothing_transparent_is_refused(graph):
+    """Where nothing is hidden from view and each change is about a field of its own, no deployment is refused."""
+    for migration in graph.nodes.values():
+        if any(isinstance(operation, migrations.RunSQL) for operation in migration.operations):
+            migration.operations = []
+    for target in sorted(graph.nodes):
+        plan = plan_forwards(graph, target, set())
+        now, deferred, postponed = divide_plan(plan)
+        assert [entry for entry in plan if entry in now] == now
+        assert {(m.app_label, m.name) for m, _ in now} >= deferred
+        assert all(getattr(migration, "stage", None) is not Stage.PRE_DEPLOY for migration, _ in postponed)
