@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from uuid import uuid4
 
 import pytest
@@ -70,6 +70,22 @@ def listeners():
             " WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND datname = current_database()"
         )
         return cursor.fetchone()[0]
+
+
+@on_database("postgres")
+@pytest.mark.parametrize("is_entered", [False, True], ids=["stopped", "left"])
+def test_whoever_stops_looking_listens_no_longer(is_entered):
+    """A loop that is left, and then stopped in its thread, ends the session: no writer notifies it any more."""
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, "postgres")
+    recorder.insert_events([event(), event()])
+    subscription = recorder.subscribe()
+    with subscription if is_entered else nullcontext():
+        next(subscription)
+        assert listeners() == 1
+        if not is_entered:
+            subscription.stop()
+    wait_until(lambda: listeners() == 0)
+    assert list(subscription) == []
 
 
 @shared_by_threads

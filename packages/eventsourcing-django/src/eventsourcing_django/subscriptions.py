@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from threading import Event
+from threading import Event, get_ident
 from typing import TYPE_CHECKING
 
 import django.db
@@ -70,13 +70,28 @@ class PollingSubscription(_Base):
         self._stopped = Event()
         self._opened_connection = False
         self._away_since: float | None = None
+        self._reader: int | None = None
+        self._is_reading = False
 
     def stop(self) -> None:
         """End the iteration, from any thread; a waiting iterator returns at once."""
         super().stop()
         self._stopped.set()
+        # Connections belong to the thread that iterates. Another thread, or a signal that has come while it waits,
+        # leaves them to the iterator, which is about to return.
+        if self._reader == get_ident() and not self._is_reading:
+            self._close()
 
     def __next__(self) -> Notification:
+        if self._page and not self._stopped.is_set():
+            return self._page.popleft()
+        self._reader, self._is_reading = get_ident(), True
+        try:
+            return self._awaited()
+        finally:
+            self._is_reading = False
+
+    def _awaited(self) -> Notification:
         wait = self.shortest_wait
         while not self._stopped.is_set():
             if not self._page:
