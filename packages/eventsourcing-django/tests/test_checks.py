@@ -34,3 +34,17 @@ def test_databases_that_hold_no_events_are_not_warned_about(options, settings):
     """The project's routers say which ones the tables are in."""
     settings.DATABASE_ROUTERS = ["school.routers.EventsInDefault"]
     assert check_recorder_databases(databases=["file"]) == []
+
+
+def test_a_pooler_in_transaction_mode_is_warned_about(monkeypatch):
+    """Django's own setting for such a pooler tells of it; no connection is made for that."""
+    database = {"ENGINE": "django.db.backends.postgresql", "NAME": "nowhere", "DISABLE_SERVER_SIDE_CURSORS": True}
+    monkeypatch.setitem(
+        connections.settings, "pooled", connections.configure_settings({"default": {}, "p": database})["p"]
+    )
+    (warning,) = check_recorder_databases(databases=["pooled"])
+    assert warning.id == "eventsourcing_django.W004"
+    assert "run_followers" in warning.hint
+    connections.settings["pooled"]["DISABLE_SERVER_SIDE_CURSORS"] = False
+    assert check_recorder_databases(databases=["pooled"]) == []
+    del connections["pooled"]

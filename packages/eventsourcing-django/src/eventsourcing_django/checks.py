@@ -26,6 +26,8 @@ def check_recorder_databases(
             continue
         if connection.vendor == "sqlite":
             messages += _check_sqlite(alias, connection.settings_dict)
+        elif connection.vendor == "postgresql":
+            messages += _check_postgresql(alias, connection.settings_dict)
         elif connection.vendor not in _SUPPORTED_VENDORS:
             messages.append(
                 CheckWarning(
@@ -35,6 +37,21 @@ def check_recorder_databases(
                 )
             )
     return messages
+
+
+def _check_postgresql(alias: str, settings: dict[str, Any]) -> list[CheckMessage]:
+    # Django asks for this setting where a pooler gives each transaction another session; nothing else tells of one.
+    if not settings.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return []
+    return [
+        CheckWarning(
+            f"PostgreSQL database {alias!r} seems to be reached through a pooler in transaction mode, where nobody can"
+            " listen for events or hold the lock of a follower.",
+            hint="Run run_followers, projections and subscriptions with settings that connect to PostgreSQL directly;"
+            " applications that only read and save may go through the pooler.",
+            id="eventsourcing_django.W004",
+        )
+    ]
 
 
 def _check_sqlite(alias: str, settings: dict[str, Any]) -> list[CheckMessage]:
