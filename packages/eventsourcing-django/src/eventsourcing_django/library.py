@@ -103,8 +103,9 @@ def made_stored_event(
     originator_id: Any, version: int, topic: str, state: bytes, uuid: UUID | None = None, metadata: Any = None
 ) -> StoredEvent:
     """Make a stored event from the columns of a row; 10 asks for the last two."""
-    extras = {"uuid": uuid or _NO_UUID, "metadata": metadata or {}} if IS_10 else {}
-    return StoredEvent(originator_id=originator_id, originator_version=version, topic=topic, state=state, **extras)
+    event = object.__new__(StoredEvent)
+    _fill(event, originator_id, version, topic, state, uuid, metadata)
+    return event
 
 
 def made_notification(
@@ -117,10 +118,24 @@ def made_notification(
     metadata: Any = None,
 ) -> Notification:
     """Make a notification from the columns of a row; 10 asks for the last two."""
-    extras = {"uuid": uuid or _NO_UUID, "metadata": metadata or {}} if IS_10 else {}
-    return Notification(
-        id=position, originator_id=originator_id, originator_version=version, topic=topic, state=state, **extras
-    )
+    notification = object.__new__(Notification)
+    _fill(notification, originator_id, version, topic, state, uuid, metadata)
+    vars(notification)["id"] = position
+    return notification
+
+
+def _fill(
+    event: StoredEvent, originator_id: Any, version: int, topic: str, state: bytes, uuid: UUID | None, metadata: Any
+) -> None:
+    # The classes are frozen, so that their own `__init__` takes a detour for each field: most of the time of a read.
+    fields = vars(event)
+    fields["originator_id"] = originator_id
+    fields["originator_version"] = version
+    fields["topic"] = topic
+    fields["state"] = state
+    if IS_10:
+        fields["uuid"] = uuid or _NO_UUID
+        fields["metadata"] = metadata or {}
 
 
 def extras_of(event: Any) -> tuple[UUID | None, dict[str, str] | None]:
