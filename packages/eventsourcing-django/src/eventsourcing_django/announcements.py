@@ -35,7 +35,7 @@ class Announcements:
         for application in applications:
             recorder = application.recorder
             if isinstance(recorder, DjangoApplicationRecorder) and connections[recorder.using].vendor == "postgresql":
-                table = recorder.model._meta.db_table  # noqa: SLF001  # Django's documented name
+                table = recorder.model._meta.db_table  # Django's documented name
                 self._channels[recorder.using].append(Channel(table, recorder.application_name))
 
     def prepare(self) -> None:

@@ -93,14 +93,14 @@ class EventTable:
     def __init__(self, application_name: str, model: type[models.Model], connection: BaseDatabaseWrapper) -> None:
         self.application_name = application_name
         self.model = model
-        self.name: str = model._meta.db_table  # noqa: SLF001  # Django's documented name
+        self.name: str = model._meta.db_table  # Django's documented name
         self.sql_name = quoted(connection, self.name)
-        self.sql_pk = quoted(connection, str(model._meta.pk.column))  # noqa: SLF001
+        self.sql_pk = quoted(connection, str(model._meta.pk.column))
         self.sql_columns = quoted(connection, *self.columns)
         self._sql_content = quoted(connection, *self.columns[1:])
-        self._id_field: Any = model._meta.get_field("originator_id")  # noqa: SLF001
+        self._id_field: Any = model._meta.get_field("originator_id")
         self.holds_uuids = isinstance(self._id_field, models.UUIDField)
-        self._extra_fields: list[Any] = [model._meta.get_field(name) for name in self.columns[4:]]  # noqa: SLF001
+        self._extra_fields: list[Any] = [model._meta.get_field(name) for name in self.columns[4:]]
 
     def checked_id(self, originator_id: object) -> UUID | str:
         """Give an aggregate's ID as the column's type.

@@ -40,7 +40,7 @@ __all__ = [
     "journal_modes",
 ]
 
-_LONGEST_NAME = NotificationTrackingRecord._meta.get_field("application_name").max_length or 0  # noqa: SLF001
+_LONGEST_NAME = NotificationTrackingRecord._meta.get_field("application_name").max_length or 0
 
 
 def _checked_name(application_name: str) -> str:

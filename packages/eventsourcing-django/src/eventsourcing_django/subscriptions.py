@@ -166,7 +166,7 @@ class ListeningSubscription(PollingSubscription):
 
     def _prepare_to_wait(self) -> None:
         if self._listener is None and self._away_since is None:
-            table = self._recorder.model._meta.db_table  # noqa: SLF001  # Django's documented name
+            table = self._recorder.model._meta.db_table  # Django's documented name
             try:
                 channels = [Channel(table, self._recorder.application_name)]
                 self._listener = Listener(self._recorder.using, channels)

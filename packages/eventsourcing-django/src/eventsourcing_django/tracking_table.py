@@ -8,7 +8,7 @@ from eventsourcing_django.statements import execute
 
 __all__ = ["TrackingTable"]
 
-_NAME = NotificationTrackingRecord._meta.db_table  # noqa: SLF001  # Django's documented name
+_NAME = NotificationTrackingRecord._meta.db_table  # Django's documented name
 
 
 class TrackingTable:

@@ -106,7 +106,7 @@ class ApplicationFilter(admin.SimpleListFilter):
         if not self.value():
             return queryset
         chosen = queryset.filter(application_name=self.value())
-        indexed = ("application_name", "id") in queryset.model._meta.unique_together  # noqa: SLF001
+        indexed = ("application_name", "id") in queryset.model._meta.unique_together
         return chosen if indexed else within_window(request, chosen, queryset)
 
 

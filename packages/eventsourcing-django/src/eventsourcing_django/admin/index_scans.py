@@ -16,7 +16,7 @@ def application_names(model: type[models.Model], alias: str) -> list[str]:
     ``SELECT DISTINCT`` would read the whole table; this looks up one name after the other in an index.
     """
     connection = connections[alias]
-    table = quoted(connection, model._meta.db_table)  # noqa: SLF001  # Django's documented name
+    table = quoted(connection, model._meta.db_table)  # Django's documented name
     statement = (
         f"WITH RECURSIVE names (name) AS (SELECT MIN(application_name) FROM {table} UNION ALL"  # noqa: S608
         f" SELECT (SELECT MIN(application_name) FROM {table} WHERE application_name > names.name)"
@@ -30,7 +30,7 @@ def application_names(model: type[models.Model], alias: str) -> list[str]:
 def followed_pairs(alias: str) -> list[tuple[str, str, int]]:
     """Give each follower, the application that it follows and its position there."""
     connection = connections[alias]
-    table = quoted(connection, NotificationTrackingRecord._meta.db_table)  # noqa: SLF001
+    table = quoted(connection, NotificationTrackingRecord._meta.db_table)
     leader = "upstream_application_name"
     statement = (
         f"WITH RECURSIVE followers (name) AS (SELECT MIN(application_name) FROM {table} UNION ALL"  # noqa: S608
@@ -62,7 +62,7 @@ def waiting_events(
     if not positions:
         return []
     connection = connections[alias]
-    table = quoted(connection, model._meta.db_table)  # noqa: SLF001
+    table = quoted(connection, model._meta.db_table)
     one = (
         f"SELECT %s AS pair, (SELECT MAX(id) FROM {table} WHERE application_name = %s),"  # noqa: S608
         f" (SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE application_name = %s AND id > %s"

@@ -33,7 +33,7 @@ _Samples = list[tuple[int, datetime]]
 
 def url_name(model: type[models.Model]) -> str:
     """Give the name of the search's address."""
-    return f"{model._meta.app_label}_{model._meta.model_name}_time"  # noqa: SLF001  # Django's documented names
+    return f"{model._meta.app_label}_{model._meta.model_name}_time"  # Django's documented names
 
 
 class TimesForm(forms.Form):
@@ -182,7 +182,7 @@ class _Times:
 
     def _spread(self, low: int | None, high: int | None) -> list[int]:
         connection = connections[self._rows.db]
-        table = quoted(connection, self._rows.model._meta.db_table)  # noqa: SLF001  # Django's documented name
+        table = quoted(connection, self._rows.model._meta.db_table)  # Django's documented name
         theirs, parameters = ("application_name = %s", [self._application]) if self._application else ("1 = 1", [])
         bounds, limits = "", []
         if low is not None:

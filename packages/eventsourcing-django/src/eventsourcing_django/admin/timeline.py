@@ -25,7 +25,7 @@ _MOST_EVENTS = 10_000  # that are replayed for a page
 
 def url_name(model: type[models.Model]) -> str:
     """Give the name of the timeline's address."""
-    return f"{model._meta.app_label}_{model._meta.model_name}_timeline"  # noqa: SLF001  # Django's documented names
+    return f"{model._meta.app_label}_{model._meta.model_name}_timeline"  # Django's documented names
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class LockedRowWriter(Writer):
         model = self.events.model
         records: list[Any] = [self.events.record(event) for event in events]
         versions = [(record.originator_id, record.originator_version) for record in records]
-        rows = model._base_manager.using(connection.alias)  # noqa: SLF001  # Django's documented name
+        rows = model._base_manager.using(connection.alias)  # Django's documented name
         rows.bulk_create(records)
         if connection.features.can_return_rows_from_bulk_insert:
             return [record.pk for record in records]
