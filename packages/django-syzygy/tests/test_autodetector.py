@@ -113,9 +113,19 @@ def test_addition_with_a_default(field, database_default):
     assert alteration.field.deconstruct()[1:] == field.deconstruct()[1:]
 
 
+def test_identifiers():
+    """The database gives each row a random identifier while old code runs, the rows that are there in batches."""
+    result = written([model()], [model(key=models.UUIDField(default=uuid.uuid4))])
+    assert names(result) == [
+        (PRE, "item_key_set_db_default_item_key"),
+        (PRE, "fill_item_key"),
+        (POST, "drop_db_default_item_key"),
+    ]
+
+
 @pytest.mark.parametrize(
     "field",
-    [models.UUIDField(default=uuid.uuid4), models.IntegerField(unique=True, default=answer)],
+    [models.UUIDField(default=uuid.uuid1), models.IntegerField(unique=True, default=answer)],
     ids=["anew each time", "unique"],
 )
 def test_values_of_their_own(field):

@@ -29,11 +29,12 @@ from .operations import (
     FillField,
     RenameField,
     RenameModel,
+    SetDatabaseDefault,
     get_post_add_field_operation,
     get_pre_add_field_operation,
     get_pre_remove_field_operation,
 )
-from .operations.field_defaults import AnyField, get_database_default, is_constrained_reference, varies
+from .operations.field_defaults import AnyField, get_database_default, get_row_default, is_constrained_reference, varies
 from .plan import partition_operations
 from .questions import StageQuestions
 from .rewriting import renamed_options
@@ -197,12 +198,16 @@ class MigrationAutodetector(DividedMigrations):
         empty.null, empty.default = True, models.NOT_PROVIDED
         self._replace_last(app_label, operations.AddField(*names, empty))
         created: Any = OperationDependency(app_label, *names, OperationDependency.Type.CREATE)
-        fill = FillField(*names, addition.field.default, Stage.PRE_DEPLOY)
+        each_row = get_row_default(addition.field)
+        if each_row is not None:
+            super().add_operation(app_label, SetDatabaseDefault(*names, each_row), [created])
+        fill = FillField(*names, each_row or addition.field.default, Stage.PRE_DEPLOY)
         super().add_operation(app_label, fill, [created])
-        final: Operation = AlterField(*names, addition.field, Stage.POST_DEPLOY)
-        if "postgresql" in vendors(app_label):
-            final = online_twin(final, empty)
-        self._after(app_label, FillField(*names, addition.field.default, Stage.POST_DEPLOY), final)
+        final = get_post_add_field_operation(*names, addition.field)
+        if each_row is None:
+            self._after(app_label, FillField(*names, addition.field.default, Stage.POST_DEPLOY))
+            final = AlterField(*names, addition.field, Stage.POST_DEPLOY)
+        self._after(app_label, online_twin(final, empty) if "postgresql" in vendors(app_label) else final)
 
     def _generate_removed_field(self, app_label: str, model_name: str, field_name: str) -> None:
         field = self._old_model(app_label, model_name).get_field(field_name)

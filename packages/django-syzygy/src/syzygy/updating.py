@@ -81,7 +81,9 @@ class LatestMigration(NamedTuple):
     def _creates_all(self, operations: Sequence[Any]) -> bool:
         """Whether no code uses any of the tables yet, so that nothing has to wait."""
         created = {operation.name_lower for operation in operations if isinstance(operation, CreateModel)}
-        names = (getattr(operation, "model_name", None) or getattr(operation, "name", "") for operation in operations)
+        names = (
+            str(getattr(operation, "model_name", None) or getattr(operation, "name", "")) for operation in operations
+        )
         return all(name.lower() in created for name in names)
 
     def _half(self, operations: list[Operation]) -> Any:

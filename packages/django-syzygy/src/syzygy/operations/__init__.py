@@ -21,7 +21,7 @@ from .online import (
     OnlineOperation,
     RemoveIndexOnline,
 )
-from .per_row import FillField
+from .per_row import FillField, SetDatabaseDefault
 from .renames import ContractRenameField, ExpandRenameField
 from .staged import AlterField, RenameField, RenameModel, StagedOperation
 
@@ -46,6 +46,7 @@ __all__ = (
     "RemoveIndexOnline",
     "RenameField",
     "RenameModel",
+    "SetDatabaseDefault",
     "StagedOperation",
     "get_post_add_field_operation",
     "get_pre_add_field_operation",

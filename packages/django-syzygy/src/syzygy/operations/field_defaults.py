@@ -4,6 +4,7 @@ While old and new code run side by side, an INSERT of the side that ignores a co
 """
 
 import datetime as dt
+import uuid
 from typing import Any, TypeAlias
 
 from django.db import models
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from syzygy.constants import Stage
+from syzygy.functions import RandomUUID
 
 from .staged import AlterField
 
@@ -23,6 +25,7 @@ __all__ = (
     "get_post_add_field_operation",
     "get_pre_add_field_operation",
     "get_pre_remove_field_operation",
+    "get_row_default",
     "is_constrained_reference",
     "varies",
 )
@@ -56,6 +59,11 @@ def varies(field: AnyField) -> bool:
     if not (field.has_default() and callable(field.default)) or _current_time(field) is not None:
         return False
     return field.unique or bool(field.default() != field.default())
+
+
+def get_row_default(field: AnyField) -> Expression | None:
+    """Return what the database itself can put into each row, where it is as good as what the default makes."""
+    return RandomUUID() if isinstance(field, models.UUIDField) and field.default is uuid.uuid4 else None
 
 
 def is_constrained_reference(field: AnyField) -> bool:
