@@ -243,14 +243,14 @@ SCENARIOS = (
         old="qty = models.IntegerField()",
         new="qty = models.BigIntegerField()",
         rules={"qty": Rule()},
-        refused="type",
+        refused="cannot change its type while the site is running",
     ),
     Scenario(
         "int_to_varchar",
         old="qty = models.IntegerField()",
         new="qty = models.CharField(max_length=20)",
         rules={"qty": Rule(reads="str(value) == str(serial)")},
-        refused="type",
+        refused="cannot change its type while the site is running",
     ),
     Scenario(
         "stacked",

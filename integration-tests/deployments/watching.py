@@ -1,4 +1,4 @@
-"""Sees every session of the server that waits for a lock, and for how long."""
+"""Sees every session of the server that waits for a table's lock, and for how long."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ _WAITING = """
     FROM pg_locks JOIN pg_stat_activity waiting USING (pid)
         LEFT JOIN pg_stat_activity migrating
             ON migrating.datname = waiting.datname AND migrating.application_name = 'migrate'
-    WHERE pg_locks.waitstart IS NOT NULL
+    WHERE pg_locks.waitstart IS NOT NULL AND pg_locks.locktype = 'relation'
     GROUP BY 1, 2, waiting.pid, 4
 """
 _INTERVAL = 0.01  # seconds
@@ -24,7 +24,7 @@ _INTERVAL = 0.01  # seconds
 
 @dataclass(frozen=True)
 class Wait:
-    """The longest wait of a release's requests, what waited, and what `migrate` was doing."""
+    """The longest wait of a release's requests for a table's lock, what waited, and what `migrate` was doing."""
 
     seconds: float = 0.0
     waiting: str = ""

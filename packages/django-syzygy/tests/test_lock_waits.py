@@ -108,6 +108,15 @@ def test_whole_migration_is_repeated(shop):
     assert "note" in columns(shop)
 
 
+def test_what_waited_for_the_deployment_is_repeated(shop):
+    """Operations that were put off until after the deployment are tried again from where they began."""
+    shop.migration("0002_remove", 'migrations.RemoveField("Item", "n")', ["0001_initial"])
+    shop.migration("0003_add", ADD, ["0002_remove"])
+    assert "shop.0002_remove (recorded; its operations wait)" in shop.run("migrate", "--pre-deploy")
+    finish_after(shop, reader(shop), "trying shop.0002_remove again")
+    assert columns(shop) == {"id", "note"}
+
+
 def test_statement_of_python_code(shop):
     """Code that has changed nothing yet waits in place: it runs once, and its statement is tried again."""
     code = SEEN + "    schema_editor.execute('ALTER TABLE shop_item ADD note text')\n"

@@ -69,7 +69,7 @@ def _names(storage: MinioBackend) -> Iterator[str]:
     """Yield every name that rows keep in the storage's bucket, as it is and as the key it stands for."""
     for file_field, its_storage in _file_fields():
         if _place(its_storage) == _place(storage):
-            values = file_field.model._base_manager.values_list(file_field.attname, flat=True)  # noqa: SLF001
+            values = file_field.model._base_manager.values_list(file_field.attname, flat=True)
             for name in filter(None, values.iterator()):
                 yield from (name, posixpath.normpath(name.replace("\\", "/")))
 
@@ -77,7 +77,7 @@ def _names(storage: MinioBackend) -> Iterator[str]:
 def _file_fields() -> Iterator[tuple[FileField, MinioBackend]]:
     """Yield the file fields of all models that store in one of our storages, static files excepted."""
     for model in apps.get_models(include_auto_created=True):
-        for model_field in () if model._meta.proxy else model._meta.local_fields:  # noqa: SLF001
+        for model_field in () if model._meta.proxy else model._meta.local_fields:
             if isinstance(model_field, FileField):
                 storage = _behind(model_field.storage)
                 if isinstance(storage, MinioBackend) and not isinstance(storage, MinioBackendStatic):

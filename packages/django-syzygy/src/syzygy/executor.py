@@ -195,15 +195,19 @@ class StagedMigrationExecutor(MigrationExecutor):
             state = Stepwise(migration, self.guard, self.progress).forwards(state)
             self._record(migration)
             return state
-        states = self._states(state)
+        states = self._states(state, migration)
         applied: ProjectState = self.guard.repeat(lambda: self._apply_at_once(next(states), migration), str(migration))
         return applied
 
-    def _states(self, state: ProjectState) -> Iterator[ProjectState]:
+    def _states(self, state: ProjectState, migration: Migration) -> Iterator[ProjectState]:
         """The given state, then copies of it made anew: an attempt leaves the state it was given changed."""
         yield state
         while True:
+            # One that was only recorded before the deployment is on record; its operations are what is to be tried.
+            operations = migration.operations
+            _set_operations(migration, [])
             fresh = self._create_project_state(with_applied_migrations=True)
+            _set_operations(migration, operations)
             fresh.apps  # noqa: B018 - rendered once, as Django does before it applies anything
             yield fresh
 

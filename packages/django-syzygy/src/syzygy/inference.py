@@ -105,12 +105,14 @@ def may_precede(operation: Operation, obstacle: Operation, app_label: str) -> bo
     if obstacle.reduce(operation, app_label) is True:
         return True
     # Django's optimizer takes every index operation for one that touches everything.
+    if not isinstance(operation, (operations.AddIndex, operations.AddConstraint)):
+        return False
+    if isinstance(obstacle, operations.DeleteModel):
+        return operation.model_name_lower != obstacle.name_lower
     return isinstance(obstacle, FieldOperation) and not _index_mentions(operation, obstacle)
 
 
-def _index_mentions(operation: Operation, obstacle: FieldOperation) -> bool:
-    if not isinstance(operation, (operations.AddIndex, operations.AddConstraint)):
-        return True
+def _index_mentions(operation: operations.AddIndex | operations.AddConstraint, obstacle: FieldOperation) -> bool:
     if operation.model_name_lower != obstacle.model_name_lower:
         return False
     subject = operation.index if isinstance(operation, operations.AddIndex) else operation.constraint
