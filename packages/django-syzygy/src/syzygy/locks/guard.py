@@ -5,7 +5,6 @@ A statement that waits for a strong lock makes each query that comes after it wa
 statement of its own is repeated alone, one inside a transaction makes the caller roll back and repeat the whole.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 
 from .catalog import holders, resolve
+from .lexing import pattern
 from .modes import LockMode
 from .opaque import noticing_code
 from .retries import RetryPolicy, is_lock_failure
@@ -34,11 +34,9 @@ _SHORTEST = 0.05
 # The timeout is set anew only when it has to shrink by more than this part of the whole: each time is a round trip.
 _TOLERANCE = 0.1
 _NO_TRANSACTION_ALLOWED = "25001"
-_READS = re.compile(
-    r"\s*(?:SELECT|SHOW|EXPLAIN|PRAGMA|SET|RESET|SAVEPOINT|RELEASE|ROLLBACK|VALUES|FETCH)\b", re.IGNORECASE
-)
-_ROWS = re.compile(rf"{_READS.pattern}|\s*(?:INSERT|UPDATE|DELETE|MERGE|WITH|COPY)\b", re.IGNORECASE)
-_CONTROLS = re.compile(r"(?:^|;)\s*(?:BEGIN|START TRANSACTION|COMMIT|END)\b", re.IGNORECASE)
+_READS = r"\s*(?:SELECT|SHOW|EXPLAIN|PRAGMA|SET|RESET|SAVEPOINT|RELEASE|ROLLBACK|VALUES|FETCH)\b"
+_ROWS = rf"{_READS}|\s*(?:INSERT|UPDATE|DELETE|MERGE|WITH|COPY)\b"
+_CONTROLS = r"(?:^|;)\s*(?:BEGIN|START TRANSACTION|COMMIT|END)\b"
 
 
 @dataclass
@@ -151,7 +149,7 @@ class LockGuard:
         if not (self._limits and is_strong(text)):
             if text.startswith("ROLLBACK"):
                 self._limit_set = None  # PostgreSQL takes settings back with what the savepoint protected.
-            self._wrote = self._wrote or not _READS.match(text)
+            self._wrote = self._wrote or not pattern(_READS).match(text)
             return run(None)
         if self.code_has_run and not self._wrote and self._strong_since is None:
             return self._behind_savepoint(text, run)
@@ -187,7 +185,7 @@ class LockGuard:
 
     def _outside(self, text: str, run: Statement) -> Any:
         journal = self.journal
-        if journal is not None and (journal.rows or not _ROWS.match(text)):
+        if journal is not None and (journal.rows or not pattern(_ROWS).match(text)):
             with self._unwatched():
                 if journal.is_done(text):
                     return None
@@ -199,7 +197,7 @@ class LockGuard:
     def _once(self, text: str, run: Statement, journal: StatementJournal | None) -> Any:
         if self.connection.vendor == "postgresql" and runs_alone(text):
             return self._alone(text, run, journal)
-        if _CONTROLS.search(text):
+        if pattern(_CONTROLS).search(text):
             return self._with_session_timeout(self._timeout, run)
         try:
             return self._repeat_statement(lambda: self._in_own_transaction(run, journal, text), text)

@@ -2,18 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
-__all__ = ("clauses", "statements")
+__all__ = ("NAME", "clauses", "pattern", "statements")
 
-_TOKEN = re.compile(
-    r"""
+NAME = r'(?:"(?:""|[^"])+"|[A-Za-z_]\w*)'
+"""Matches a name, quoted or not."""
+
+
+@cache
+def pattern(text: str) -> "re.Pattern[str]":
+    """Return a regular expression, compiled when it is first needed: most commands look at no statement."""
+    return re.compile(text, re.IGNORECASE | re.DOTALL)
+
+
+_LEXEME = r"""(?x)
     (?P<comment> --[^\n]* | /\*.*?\*/ )
     | (?P<string> [eE]'(?:\\.|''|[^'\\])*' | '(?:''|[^'])*' | (?P<tag>\$(?:[A-Za-z_]\w*)?\$).*?(?P=tag) )
     | (?P<name> "(?:""|[^"])*" )
     | (?P<other> [\w.]+ | \s+ | . )
-    """,
-    re.DOTALL | re.VERBOSE,
-)
+"""
 
 
 def statements(sql: str) -> list[str]:
@@ -42,7 +50,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:
-    for match in _TOKEN.finditer(sql):
+    for match in pattern(_LEXEME).finditer(sql):
         kind = "string" if match["string"] else match.lastgroup or "other"
         yield kind, match[0]
 

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from .lexing import clauses, statements
+from .lexing import NAME, clauses, pattern, statements
 from .modes import LockMode
 
 __all__ = ("Related", "StatementLock", "is_strong", "locks_of", "runs_alone")
@@ -39,24 +39,21 @@ class StatementLock(NamedTuple):
     member: str | None = None
 
 
-_NAME = r'(?:"(?:""|[^"])+"|[A-Za-z_]\w*)'
-_BARE_RELATION = rf"{_NAME}(?:\.{_NAME})?"
+_BARE_RELATION = rf"{NAME}(?:\.{NAME})?"
 _RELATION = rf"({_BARE_RELATION})"
 _IF = r"(?:IF (?:NOT )?EXISTS )?"
-_REFERENCES = re.compile(rf"\bREFERENCES {_RELATION}", re.IGNORECASE)
+_REFERENCES = rf"\bREFERENCES {_RELATION}"
 
 # What begins like this changes or reads rows, or nothing: it never blocks an application's queries on a table.
-_WEAK = re.compile(
+_WEAK = (
     r"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SET|RESET|SHOW|SAVEPOINT|RELEASE|ROLLBACK|BEGIN|START"
     r"|COMMIT|END|EXPLAIN|DECLARE|FETCH|CLOSE|DEALLOCATE|PREPARE|LISTEN|NOTIFY|UNLISTEN|DISCARD|COPY|ANALYZE"
     r"|CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|SCHEMA|SEQUENCE|EXTENSION|TYPE|ROLE|DOMAIN|COLLATION)"
-    r"|GRANT|REVOKE)\b",
-    re.IGNORECASE,
+    r"|GRANT|REVOKE)\b"
 )
-_ALONE = re.compile(
+_ALONE = (
     r"(?:CREATE (?:UNIQUE )?INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY|REINDEX\b.* CONCURRENTLY|VACUUM|REINDEX DATABASE"
-    r"|ALTER TABLE .* DETACH PARTITION .* CONCURRENTLY|CREATE DATABASE|DROP DATABASE|ALTER SYSTEM)\b",
-    re.IGNORECASE,
+    r"|ALTER TABLE .* DETACH PARTITION .* CONCURRENTLY|CREATE DATABASE|DROP DATABASE|ALTER SYSTEM)\b"
 )
 
 
@@ -65,7 +62,7 @@ def is_strong(sql: str) -> bool:
 
     What is not understood, such as a `DO` block, counts as strong.
     """
-    if ";" not in sql and _WEAK.match(sql):
+    if ";" not in sql and pattern(_WEAK).match(sql):
         return False
     return _any_strong(sql)
 
@@ -77,7 +74,7 @@ def _any_strong(sql: str) -> bool:
 
 def runs_alone(sql: str) -> bool:
     """Tell whether PostgreSQL refuses the statement in a transaction; all of these let an application work on."""
-    return any(_ALONE.match(statement) for statement in statements(sql))
+    return any(pattern(_ALONE).match(statement) for statement in statements(sql))
 
 
 def locks_of(sql: str) -> list[StatementLock]:
@@ -86,16 +83,16 @@ def locks_of(sql: str) -> list[StatementLock]:
 
 
 def _locks_of_statement(statement: str) -> Iterator[StatementLock]:
-    for pattern, locks in _RULES:
-        match = pattern.match(statement)
+    for beginning, locks in _RULES:
+        match = pattern(beginning).match(statement)
         if match:
             yield from locks(match)
             return
-    if not _WEAK.match(statement):
+    if not pattern(_WEAK).match(statement):
         yield StatementLock(LockMode.ACCESS_EXCLUSIVE, None)
 
 
-_Rule = tuple["re.Pattern[str]", Callable[["re.Match[str]"], Iterator[StatementLock]]]
+_Rule = tuple[str, Callable[["re.Match[str]"], Iterator[StatementLock]]]
 
 
 def _plain(mode: LockMode) -> Callable[["re.Match[str]"], Iterator[StatementLock]]:
@@ -112,7 +109,7 @@ def _nothing(_: "re.Match[str]") -> Iterator[StatementLock]:
 
 def _created_table(match: "re.Match[str]") -> Iterator[StatementLock]:
     """A new table is nobody's concern, the tables it refers to are."""
-    for referenced in _REFERENCES.findall(match[0]):
+    for referenced in pattern(_REFERENCES).findall(match[0]):
         yield StatementLock(LockMode.SHARE_ROW_EXCLUSIVE, referenced)
 
 
@@ -159,68 +156,63 @@ def _altered_table(match: "re.Match[str]") -> Iterator[StatementLock]:
         yield from _locks_of_action(table, action)
 
 
-_SHARE_UPDATE_ACTION = re.compile(
+_SHARE_UPDATE_ACTION = (
     r"VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \(|RESET \(|ATTACH PARTITION"
     r"|DETACH PARTITION .* CONCURRENTLY"
-    rf"|ALTER (?:COLUMN )?{_NAME} (?:SET STATISTICS|SET \(|RESET \()",
-    re.IGNORECASE,
+    rf"|ALTER (?:COLUMN )?{NAME} (?:SET STATISTICS|SET \(|RESET \()"
 )
-_TRIGGER_ACTION = re.compile(r"(?:ENABLE|DISABLE) (?:REPLICA |ALWAYS )?TRIGGER", re.IGNORECASE)
-_FOREIGN_KEY_ACTION = re.compile(rf"ADD (?:CONSTRAINT {_NAME} )?FOREIGN KEY", re.IGNORECASE)
-_DROP_CONSTRAINT = re.compile(rf"DROP CONSTRAINT {_IF}({_NAME})", re.IGNORECASE)
-_DROP_COLUMN = re.compile(rf"DROP (?:COLUMN )?{_IF}({_NAME})", re.IGNORECASE)
+_TRIGGER_ACTION = r"(?:ENABLE|DISABLE) (?:REPLICA |ALWAYS )?TRIGGER"
+_FOREIGN_KEY_ACTION = rf"ADD (?:CONSTRAINT {NAME} )?FOREIGN KEY"
+_DROP_CONSTRAINT = rf"DROP CONSTRAINT {_IF}({NAME})"
+_DROP_COLUMN = rf"DROP (?:COLUMN )?{_IF}({NAME})"
 
 
 def _locks_of_action(table: str, action: str) -> Iterator[StatementLock]:
-    if _SHARE_UPDATE_ACTION.match(action):
+    if pattern(_SHARE_UPDATE_ACTION).match(action):
         yield StatementLock(LockMode.SHARE_UPDATE_EXCLUSIVE, table)
         return
-    if _TRIGGER_ACTION.match(action) or _FOREIGN_KEY_ACTION.match(action):
+    if pattern(_TRIGGER_ACTION).match(action) or pattern(_FOREIGN_KEY_ACTION).match(action):
         yield StatementLock(LockMode.SHARE_ROW_EXCLUSIVE, table)
-    elif constraint := _DROP_CONSTRAINT.match(action):
+    elif constraint := pattern(_DROP_CONSTRAINT).match(action):
         yield StatementLock(LockMode.ACCESS_EXCLUSIVE, table, Related.CONSTRAINT, constraint[1])
-    elif column := _DROP_COLUMN.match(action):
+    elif column := pattern(_DROP_COLUMN).match(action):
         yield StatementLock(LockMode.ACCESS_EXCLUSIVE, table, Related.COLUMN, column[1])
     else:
         yield StatementLock(LockMode.ACCESS_EXCLUSIVE, table)
-    for referenced in _REFERENCES.findall(action):
+    for referenced in pattern(_REFERENCES).findall(action):
         yield StatementLock(LockMode.SHARE_ROW_EXCLUSIVE, referenced)
-
-
-def _rule(pattern: str, locks: Callable[["re.Match[str]"], Iterator[StatementLock]]) -> _Rule:
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL), locks
 
 
 _LIST = rf"({_BARE_RELATION}(?: ?, ?{_BARE_RELATION})*)"
 # The first that fits the beginning of the statement speaks for it.
 _RULES: list[_Rule] = [
-    _rule(rf"ALTER TABLE {_IF}(?:ONLY )?{_RELATION} ?\*? (.*)", _altered_table),
-    _rule(rf"ALTER INDEX {_IF}{_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
-    _rule(rf"ALTER SEQUENCE {_IF}{_RELATION}", _plain(LockMode.SHARE_ROW_EXCLUSIVE)),
-    _rule(rf"ALTER (?:MATERIALIZED )?VIEW {_IF}{_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
-    _rule(r"CREATE (?:(?:GLOBAL |LOCAL )?TEMP(?:ORARY)? |UNLOGGED )?TABLE .*", _created_table),
-    _rule(rf"CREATE (?:UNIQUE )?INDEX (CONCURRENTLY )?{_IF}(?:{_NAME} )?ON (?:ONLY )?{_RELATION}", _created_index),
-    _rule(rf"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON {_RELATION}", _plain(LockMode.SHARE_ROW_EXCLUSIVE)),
-    _rule(rf"CREATE STATISTICS .* FROM {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
-    _rule(rf"CREATE (?:OR REPLACE )?RULE .*? TO {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
-    _rule(r"CREATE (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?(?:MATERIALIZED |RECURSIVE )?VIEW ", _nothing),
-    _rule(rf"DROP INDEX (CONCURRENTLY )?{_IF}{_LIST}", _dropped_index),
-    _rule(rf"DROP TABLE {_IF}(.*)", _dropped_table),
-    _rule(rf"DROP (?:TRIGGER|RULE|POLICY) {_IF}{_NAME} ON {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
-    _rule(rf"DROP (?:MATERIALIZED )?(?:VIEW|SEQUENCE) {_IF}{_LIST}", _plain(LockMode.ACCESS_EXCLUSIVE)),
-    _rule(r"DROP (?:FUNCTION|PROCEDURE|AGGREGATE|ROLE|STATISTICS) (?!.*\bCASCADE$)", _nothing),
-    _rule(rf"TRUNCATE (?:TABLE )?(?:ONLY )?{_LIST}(.*)", _truncated),
-    _rule(rf"LOCK (?:TABLE )?(?:ONLY )?{_LIST}(?: IN ([A-Z ]+) MODE)?", _locked),
-    _rule(rf"REINDEX .*?TABLE CONCURRENTLY {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
-    _rule(rf"REINDEX .*?TABLE {_RELATION}", _plain(LockMode.SHARE)),
-    _rule(rf"REFRESH MATERIALIZED VIEW (CONCURRENTLY )?{_RELATION}", _refreshed),
-    _rule(rf"CLUSTER {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
-    _rule(rf"VACUUM (?:\([^)]*FULL[^)]*\) |FULL ){_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
-    _rule(rf"VACUUM (?:\([^)]*\) )?(?:ANALYZE )?{_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
-    _rule(rf"ANALYZE {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
-    _rule(rf"COMMENT ON (TABLE|COLUMN|VIEW|INDEX) ({_NAME}(?:\.{_NAME})*) IS", _commented),
-    _rule(rf"INSERT INTO {_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),
-    _rule(rf"UPDATE (?:ONLY )?{_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),
-    _rule(rf"DELETE FROM (?:ONLY )?{_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),  # noqa: S608 - a pattern
-    _rule(rf"MERGE INTO (?:ONLY )?{_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),
+    (rf"ALTER TABLE {_IF}(?:ONLY )?{_RELATION} ?\*? (.*)", _altered_table),
+    (rf"ALTER INDEX {_IF}{_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
+    (rf"ALTER SEQUENCE {_IF}{_RELATION}", _plain(LockMode.SHARE_ROW_EXCLUSIVE)),
+    (rf"ALTER (?:MATERIALIZED )?VIEW {_IF}{_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    (r"CREATE (?:(?:GLOBAL |LOCAL )?TEMP(?:ORARY)? |UNLOGGED )?TABLE .*", _created_table),
+    (rf"CREATE (?:UNIQUE )?INDEX (CONCURRENTLY )?{_IF}(?:{NAME} )?ON (?:ONLY )?{_RELATION}", _created_index),
+    (rf"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON {_RELATION}", _plain(LockMode.SHARE_ROW_EXCLUSIVE)),
+    (rf"CREATE STATISTICS .* FROM {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
+    (rf"CREATE (?:OR REPLACE )?RULE .*? TO {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    (r"CREATE (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?(?:MATERIALIZED |RECURSIVE )?VIEW ", _nothing),
+    (rf"DROP INDEX (CONCURRENTLY )?{_IF}{_LIST}", _dropped_index),
+    (rf"DROP TABLE {_IF}(.*)", _dropped_table),
+    (rf"DROP (?:TRIGGER|RULE|POLICY) {_IF}{NAME} ON {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    (rf"DROP (?:MATERIALIZED )?(?:VIEW|SEQUENCE) {_IF}{_LIST}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    (r"DROP (?:FUNCTION|PROCEDURE|AGGREGATE|ROLE|STATISTICS) (?!.*\bCASCADE$)", _nothing),
+    (rf"TRUNCATE (?:TABLE )?(?:ONLY )?{_LIST}(.*)", _truncated),
+    (rf"LOCK (?:TABLE )?(?:ONLY )?{_LIST}(?: IN ([A-Z ]+) MODE)?", _locked),
+    (rf"REINDEX .*?TABLE CONCURRENTLY {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
+    (rf"REINDEX .*?TABLE {_RELATION}", _plain(LockMode.SHARE)),
+    (rf"REFRESH MATERIALIZED VIEW (CONCURRENTLY )?{_RELATION}", _refreshed),
+    (rf"CLUSTER {_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    (rf"VACUUM (?:\([^)]*FULL[^)]*\) |FULL ){_RELATION}", _plain(LockMode.ACCESS_EXCLUSIVE)),
+    (rf"VACUUM (?:\([^)]*\) )?(?:ANALYZE )?{_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
+    (rf"ANALYZE {_RELATION}", _plain(LockMode.SHARE_UPDATE_EXCLUSIVE)),
+    (rf"COMMENT ON (TABLE|COLUMN|VIEW|INDEX) ({NAME}(?:\.{NAME})*) IS", _commented),
+    (rf"INSERT INTO {_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),
+    (rf"UPDATE (?:ONLY )?{_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),
+    (rf"DELETE FROM (?:ONLY )?{_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),  # noqa: S608 - a pattern
+    (rf"MERGE INTO (?:ONLY )?{_RELATION}", _plain(LockMode.ROW_EXCLUSIVE)),
 ]

@@ -1,25 +1,19 @@
 """Indexes that a failed CREATE INDEX CONCURRENTLY leaves behind: they cost every write and serve no query."""
 
-import re
-
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .lexing import statements
+from .lexing import NAME, pattern, statements
 
 __all__ = ("drop_invalid_index", "is_already_done")
 
-_NAME = r'(?:"(?:""|[^"])+"|[A-Za-z_]\w*)'
-_CREATED = re.compile(
-    rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?({_NAME}) ON (?:ONLY )?(?:({_NAME})\.)?{_NAME}",
-    re.IGNORECASE,
-)
-_DROPPED = re.compile(rf"DROP INDEX CONCURRENTLY (?:IF EXISTS )?((?:{_NAME}\.)?{_NAME})", re.IGNORECASE)
+_CREATED = rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?({NAME}) ON (?:ONLY )?(?:({NAME})\.)?{NAME}"
+_DROPPED = rf"DROP INDEX CONCURRENTLY (?:IF EXISTS )?((?:{NAME}\.)?{NAME})"
 _IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 
 
 def _created_index(sql: str) -> str | None:
     """The qualified name of the index that a statement creates concurrently: an index lives beside its table."""
-    match = next(filter(None, map(_CREATED.match, statements(sql))), None)
+    match = next(filter(None, map(pattern(_CREATED).match, statements(sql))), None)
     if match is None:
         return None
     return f"{match[2]}.{match[1]}" if match[2] else match[1]
@@ -49,5 +43,5 @@ def is_already_done(connection: BaseDatabaseWrapper, sql: str) -> bool:
     created = _created_index(sql)
     if created is not None:
         return _validity(connection, created) is True
-    dropped = next(filter(None, map(_DROPPED.match, statements(sql))), None)
+    dropped = next(filter(None, map(pattern(_DROPPED).match, statements(sql))), None)
     return dropped is not None and _validity(connection, dropped[1]) is None
