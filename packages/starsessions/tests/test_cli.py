@@ -80,10 +80,10 @@ def test_ending_all(sessions, redis_url, monkeypatch, tmp_path, capsys):
 
 
 def test_options_of_the_store(redis_url, monkeypatch):
-    """Prefix and hash_ids are those of the application's store; the command is a module as well."""
+    """The prefix is that of the application's store, hashed ids are found without a word; it is a module as well."""
     monkeypatch.setenv("SESSIONS", redis_url)
     sign_in(redis_url, "ada", prefix="shop:", hash_ids="always")
-    command = ["revoke", "ada", "--all", "--url", "env:SESSIONS", "--prefix", "shop:", "--hash-ids", "always"]
+    command = ["revoke", "ada", "--all", "--url", "env:SESSIONS", "--prefix", "shop:"]
     for ended in ("1 ended\n", "0 ended\n"):
         run = subprocess.run([sys.executable, "-m", "starsessions", *command], capture_output=True, text=True)
         assert (run.returncode, run.stdout) == (0, ended)

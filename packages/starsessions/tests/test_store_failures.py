@@ -26,6 +26,7 @@ from starsessions.exceptions import (
 )
 from starsessions.failures import CircuitBreaker, StoreCalls
 from starsessions.stores.redis import RedisStore
+from starsessions.users import list_sessions, revoke_all_sessions
 
 pytestmark = pytest.mark.anyio
 
@@ -128,6 +129,22 @@ async def test_timeouts_are_timeouts(make_site):
                 with pytest.raises(kind, match=r"did not answer within 0\.01 seconds"):
                     await visitor.get("/show", headers=COOKIE)
             assert (await visitor.get("/untouched", headers=COOKIE)).status_code == 200
+
+
+@pytest.mark.parametrize("function", [list_sessions, revoke_all_sessions])
+async def test_users_lists_have_the_deadline_too(make_site, function):
+    """A request that asks for a user's sessions waits no longer, and is answered as the policy says."""
+    async with hung_store() as store, asyncio.timeout(30):
+        site = make_site(store, store_timeout=0.05, on_store_failure="unavailable")
+
+        @site.view
+        async def devices(request):
+            with pytest.raises(SessionStoreTimeout):
+                await function(request, "ada")
+            await function(request, "ada")
+
+        async with site.visitor() as visitor:
+            assert (await visitor.get("/devices")).status_code == 503
 
 
 async def test_a_store_that_swallows_cancellation():
@@ -475,7 +492,9 @@ async def test_a_cancelled_request_is_no_failure_of_the_store():
 
 
 @pytest.mark.parametrize(
-    "options", [{"store_timeout": 0}, {"store_timeout": -1}, {"on_store_failure": "ignore"}], ids=str
+    "options",
+    [{"store_timeout": 0}, {"store_timeout": -1}, {"store_timeout": "5"}, {"on_store_failure": "ignore"}],
+    ids=str,
 )
 def test_refused_options(options):
     """A timeout that is not positive and an unknown policy are refused when the middleware is made."""

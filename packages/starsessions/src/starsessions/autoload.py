@@ -7,6 +7,7 @@ import typing
 
 from starlette.requests import HTTPConnection
 
+from starsessions.exceptions import ImproperlyConfigured
 from starsessions.session import load_session
 
 if typing.TYPE_CHECKING:
@@ -20,9 +21,13 @@ class SessionAutoloadMiddleware:
 
     `paths` are regular expressions, as texts or compiled, that are matched at the beginning of the path:
     `/app` matches `/app/1` and `/application`. Without them every session is loaded.
+    Raises ImproperlyConfigured for a single pattern that is not in a list.
     """
 
     def __init__(self, app: ASGIApp, paths: typing.Sequence[str | re.Pattern[str]] | None = None) -> None:
+        # A text would be taken for one pattern a letter, and "/" fits every path.
+        if isinstance(paths, (str, re.Pattern)):
+            raise ImproperlyConfigured(f"paths: a list of patterns is needed, such as [{paths!r}], not one alone.")
         self.app = app
         self.paths = [re.compile(path) for path in paths or ()]
 

@@ -56,9 +56,6 @@ def _parser() -> argparse.ArgumentParser:
             "--url", default=_DEFAULT_URL, help=f"where the URL of Redis is: env:NAME or file:/path ({_DEFAULT_URL})"
         )
         command.add_argument("--prefix", default="starsessions.", help="the store's prefix (%(default)s)")
-        command.add_argument(
-            "--hash-ids", default="never", choices=("never", "read", "migrate", "always"), help="the store's hash_ids"
-        )
     chosen = revoking.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--handle", metavar="HANDLE", help="the session, as list names it")
     chosen.add_argument("--all", action="store_true", help="all of them")
@@ -73,7 +70,7 @@ async def _run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError:
         print("starsessions: redis-py is not installed: pip install pentad-starsessions[redis]", file=sys.stderr)
         return 1
-    store = RedisStore(options.url, prefix=options.prefix, hash_ids=options.hash_ids)
+    store = RedisStore(options.url, prefix=options.prefix)
     try:
         return int(await options.run(store, options))
     except (RedisError, OSError) as error:

@@ -58,6 +58,7 @@ class Cookie:
     _values: Callable[[bytes], list[bytes]] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._check_types()
         self._check_text()
         self._check_rules()
         secure, partitioned = ("; secure" if self.https_only else ""), ("; partitioned" if self.partitioned else "")
@@ -65,6 +66,13 @@ class Cookie:
         name = re.escape(self.name.encode())
         pattern = re.compile(rb"(?:\A|;)\s*" + name + rb"\s*(?:=([^;]*)|(?=;|\Z))")
         object.__setattr__(self, "_values", pattern.findall)
+
+    def _check_types(self) -> None:
+        texts = {"cookie_name": self.name, "cookie_same_site": self.same_site}
+        optional = {"cookie_domain": self.domain or "", "cookie_path": self.path or ""}
+        for option, value in {**texts, **optional}.items():
+            if not isinstance(value, str):
+                raise InvalidCookieSettings(f"Invalid {option} {value!r}: a text is needed.")
 
     def _check_text(self) -> None:
         if not _TOKEN.fullmatch(self.name):

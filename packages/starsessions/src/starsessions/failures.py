@@ -75,7 +75,7 @@ class StoreCalls:
     def __init__(
         self, *, in_process: bool = False, timeout: float | None = None, policy: FailurePolicy = "raise"
     ) -> None:
-        if timeout is not None and not timeout > 0:
+        if timeout is not None and not _is_positive(timeout):
             raise ImproperlyConfigured(f"store_timeout: {timeout!r} is no positive number of seconds. None means none.")
         if policy not in typing.get_args(FailurePolicy):
             raise ImproperlyConfigured(f"on_store_failure: {policy!r} is not one of raise, unavailable, anonymous.")
@@ -130,6 +130,10 @@ class StoreCalls:
             raise
         deadline.end()
         return result
+
+
+def _is_positive(seconds: object) -> bool:
+    return isinstance(seconds, (int, float)) and seconds > 0
 
 
 class _Deadline:

@@ -32,6 +32,10 @@ class Session(dict[str, typing.Any]):
             raise SessionNotLoaded("The session is not loaded. " + SessionNotLoaded.solution)
         return await self._handler.save()
 
+    # A copy, deep or by pickle, is a plain dictionary: the handler, and the store behind it, stay with the request.
+    def __reduce__(self) -> tuple[typing.Any, ...]:
+        return dict, (dict(self),)
+
     def clear(self) -> None:
         """Empty the session and sign its user out. Unless new data follows, the session ends with this request."""
         super().clear()
@@ -65,6 +69,6 @@ class LoadGuard(Session):
         return "<Session: not loaded>"
 
     __getitem__ = __setitem__ = __delitem__ = __contains__ = __iter__ = __reversed__ = __len__ = _refuse
-    __eq__ = __ne__ = __or__ = __ror__ = __ior__ = _refuse
+    __eq__ = __ne__ = __or__ = __ror__ = __ior__ = __reduce__ = _refuse
     get = setdefault = pop = popitem = update = clear = copy = keys = values = items = _refuse
     __hash__ = None  # type: ignore[assignment]  # as for every dictionary

@@ -28,7 +28,7 @@ def _seconds(value: int | str | dt.timedelta, name: str, advice: str) -> int:
     try:
         exact = value.total_seconds() if isinstance(value, dt.timedelta) else value
         seconds = int(exact)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidLifetime(f"{name}: a number of seconds or a timedelta is needed, not {value!r}.") from None
     if seconds < 0:
         raise InvalidLifetime(f"{name}: {value!r} is negative. {advice}")

@@ -11,7 +11,7 @@ from starsessions.autoload import SessionAutoloadMiddleware
 from starsessions.commit import commit_late, report_late
 from starsessions.cookies import Cookie
 from starsessions.encryptors import NoopEncryptor
-from starsessions.exceptions import SessionStoreUnavailable
+from starsessions.exceptions import ImproperlyConfigured, SessionStoreUnavailable
 from starsessions.failures import DEFAULT_TIMEOUT, FailurePolicy, StoreCalls
 from starsessions.guard import LoadGuard
 from starsessions.lifetime import Lifetime, parse_absolute_lifetime, parse_lifetime
@@ -29,6 +29,8 @@ if typing.TYPE_CHECKING:
     from starsessions.encryptors import Encryptor
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
+
+T = typing.TypeVar("T")
 
 __all__ = ["LoadGuard", "SessionAutoloadMiddleware", "SessionMiddleware"]
 
@@ -52,6 +54,8 @@ class SessionMiddleware:
     an empty session that is not stored. A response whose session did not change needs no store and never fails.
     save_on_server_error: store the session with responses of status 500 and above.
     no_store: send `Cache-Control: no-store` with every response that used its session.
+
+    Raises ImproperlyConfigured, or its kinds InvalidCookieSettings and InvalidLifetime, for options that cannot work.
     """
 
     def __init__(
@@ -77,14 +81,16 @@ class SessionMiddleware:
         cookie_partitioned: bool = False,
     ) -> None:
         self.app = app
-        self.store = _default_store() if store is None else store
+        store = _default_store() if store is None else store
+        self.store = _checked("store", store, "read", "write", "remove", "traits")
         self.lifetime = parse_lifetime(lifetime)
         self.rolling = rolling
         self.cookie_name = cookie_name
         self.cookie_domain = cookie_domain
         self.cookie_path = cookie_path
-        self.serializer = serializer or JsonSerializer()
-        self.encryptor = encryptor or NoopEncryptor()
+        self.serializer = _checked("serializer", serializer or JsonSerializer(), "serialize", "deserialize")
+        ciphers = ("encrypt_for", "decrypt_for") if hasattr(encryptor, "encrypt_for") else ("encrypt", "decrypt")
+        self.encryptor = _checked("encryptor", encryptor or NoopEncryptor(), *ciphers)
         self.strict_ids = strict_ids
         self.save_on_server_error = save_on_server_error
         self.no_store = no_store
@@ -119,6 +125,17 @@ class SessionMiddleware:
             await commit_late(handler)
         elif handler.is_loaded:
             report_late(handler)
+
+
+def _checked(option: str, value: T, *attributes: str) -> T:
+    """Return the value of an option. Raises ImproperlyConfigured for what cannot be one."""
+    wanted = f"{option}: an object with {', '.join(attributes)} is needed"
+    if isinstance(value, type):
+        raise ImproperlyConfigured(f"{wanted}, not its class: write {value.__name__}(...).")
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        # It is not shown itself: somebody may have given a key, or a URL with a password.
+        raise ImproperlyConfigured(f"{wanted}, not a {type(value).__name__}.")
+    return value
 
 
 def _default_store() -> InMemoryStore:

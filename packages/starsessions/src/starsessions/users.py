@@ -11,6 +11,10 @@
 
 Works with RedisStore and InMemoryStore, and with every store that has a `users` index. A revoked session is gone
 from the store; a request that is using it at that moment does not bring it back.
+
+Called with a connection, the functions are limited by `store_timeout`. If the store fails, they raise what
+`on_store_failure` says; for "unavailable" and "anonymous" that is SessionStoreUnavailable. Called with the store, they
+wait as long as it does and raise its own errors.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from starsessions.stores.base import SessionStore
 from starsessions.stores.user_index import UserIndex, UserSession
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 __all__ = [
     "UserSession",
@@ -41,6 +45,7 @@ __all__ = [
 ]
 
 Source = HTTPConnection | SessionStore
+T = typing.TypeVar("T")
 
 
 async def sign_in(connection: HTTPConnection, user_id: str) -> None:
@@ -82,7 +87,7 @@ async def list_sessions(source: Source, user_id: str | None) -> list[UserSession
     `source` is a connection or the store.
     """
     index = _index(_store(source))
-    found = [] if user_id is None else await index.entries(user_id)
+    found = [] if user_id is None else await _ask(source, index.entries, user_id)
     own = _own_handles(source)
     marked = (dataclasses.replace(session, current=session.handle in own) for session in found)
     return sorted(marked, key=lambda session: session.last_seen, reverse=True)
@@ -109,7 +114,7 @@ async def revoke_all_sessions(source: Source, user_id: str | None) -> int:
 
 async def _revoke(source: Source, user_id: str | None, chosen: Callable[[str], bool]) -> int:
     index = _index(_store(source))
-    revoked = 0 if user_id is None else await index.revoke(user_id, chosen)
+    revoked = 0 if user_id is None else await _ask(source, index.revoke, user_id, chosen)
     if isinstance(source, HTTPConnection) and _is_own(source, user_id, chosen):
         await get_session_handler(source).destroy()  # the request and the browser learn of it
     return revoked
@@ -133,6 +138,13 @@ def _index(store: SessionStore) -> UserIndex:
             "`users` attribute that is a UserIndex."
         )
     return store.users
+
+
+async def _ask(source: Source, method: Callable[..., Awaitable[T]], *arguments: typing.Any) -> T:
+    """Call a method of the index; for a request with the time limit and the policy of its middleware."""
+    if isinstance(source, HTTPConnection):
+        method = get_session_handler(source).records.calls.limited(method)
+    return await method(*arguments)
 
 
 def _own_handles(source: Source) -> set[str]:

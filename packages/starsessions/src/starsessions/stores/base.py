@@ -7,18 +7,26 @@ import dataclasses
 import hashlib
 import typing
 
+from starsessions.exceptions import ImproperlyConfigured
 from starsessions.ids import is_acceptable_id
 
 if typing.TYPE_CHECKING:
     from starsessions.stores.user_index import UserIndex
 
-__all__ = ["SessionStore", "StoreTraits", "digest_of"]
+__all__ = ["SessionStore", "StoreTraits", "checked_gc_ttl", "digest_of"]
 
 
 def digest_of(record: bytes) -> str:
     """Return what `swap` knows a record by: 40 hexadecimal digits, which Redis can compute as well."""
     # Nothing is trusted because of this digest: whoever made two records collide would overwrite only their own change.
     return hashlib.sha1(record, usedforsecurity=False).hexdigest()
+
+
+def checked_gc_ttl(seconds: typing.Any) -> int:
+    """Return how long a store keeps sessions without a fixed end. Raises ImproperlyConfigured."""
+    if not isinstance(seconds, int) or seconds < 1:
+        raise ImproperlyConfigured(f"gc_ttl: a whole number of seconds is needed, at least one, not {seconds!r}.")
+    return seconds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

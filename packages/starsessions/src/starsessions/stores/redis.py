@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Sequence
 from redis import Redis as SyncRedis
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.cluster import RedisCluster as SyncRedisCluster
 from redis.exceptions import ResponseError
 
 from pentad_config import Secret
 from pentad_config.redis import RedisCredentials
 from starsessions.exceptions import ImproperlyConfigured
-from starsessions.stores.base import SessionStore, StoreTraits
+from starsessions.stores.base import SessionStore, StoreTraits, checked_gc_ttl
 from starsessions.stores.redis_keys import HashIds, Prefix, SessionKeys, prefix_factory
 from starsessions.stores.redis_scripts import SWAP
 from starsessions.stores.redis_url import redis_options
@@ -56,10 +57,9 @@ class RedisStore(SessionStore):
     ) -> None:
         if url is None and connection is None:
             raise ImproperlyConfigured("Either 'url' or 'connection' arguments must be provided.")
-        if isinstance(connection, SyncRedis):
-            raise ImproperlyConfigured("connection: a client from redis.asyncio is needed, not the blocking one.")
+        _check_connection(connection)
         self.prefix = prefix
-        self.gc_ttl = gc_ttl
+        self.gc_ttl = checked_gc_ttl(gc_ttl)
         self.keys = SessionKeys(prefix, hash_ids)
         self.users: RedisUserIndex = RedisUserIndex(self._client, self.keys, gc_ttl)
         self._url = None if connection is not None else _as_secret(url)
@@ -144,6 +144,13 @@ class RedisStore(SessionStore):
         if lifetime:
             return max(1, ttl)
         return min(ttl, self.gc_ttl) if ttl > 0 else self.gc_ttl
+
+
+def _check_connection(connection: object) -> None:
+    if isinstance(connection, (SyncRedis, SyncRedisCluster)):
+        raise ImproperlyConfigured("connection: a client from redis.asyncio is needed, not the blocking one.")
+    if isinstance(connection, (str, bytes, Secret)):
+        raise ImproperlyConfigured("connection: a client from redis.asyncio is needed; give a URL as `url`.")
 
 
 def _as_secret(url: str | Secret | None) -> Secret:

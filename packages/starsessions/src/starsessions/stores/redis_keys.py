@@ -30,6 +30,8 @@ class SessionKeys:
     def __init__(self, prefix: Prefix, stage: HashIds) -> None:
         if stage not in typing.get_args(HashIds):
             raise ImproperlyConfigured(f"hash_ids: {stage!r} is not one of never, read, migrate, always.")
+        if not (isinstance(prefix, str) or callable(prefix)):
+            raise ImproperlyConfigured(f"prefix: a text or a callable is needed, not a {type(prefix).__name__}.")
         self.prefix = prefix
         self._stage = stage
 
