@@ -1,6 +1,16 @@
 """The examples of django-syzygy's documentation, each run as written."""
 
+import json
+import re
+import shlex
+from pathlib import Path
+
 import pytest
+from django.core.management.commands import check
+
+from syzygy.management.commands import makemigrations, migrate, showmigrations
+
+FOLDER = Path(__file__).parents[1]
 
 AUTHOR = "class Author(models.Model):\n    name = models.CharField(max_length=9)\n"
 INITIAL = (
@@ -122,3 +132,26 @@ def test_quorum_setting(shop, backend, redis_url):
     project.settings["MIGRATION_QUORUM_BACKEND"] = backend
     processes = [project.start("migrate", "--quorum", "2") for _ in range(2)]
     assert [process.finish() for process in processes] == [0, 0], [process.output for process in processes]
+
+
+def documented_commands():
+    """The commands of this package that the README and the site's pages tell people to run."""
+    pages = [FOLDER / "README.md", *sorted((FOLDER.parents[1] / "docs/packages/django-syzygy").glob("*.md"))]
+    text = "\n".join(page.read_text() for page in pages)
+    manifests = [json.loads(found) for found in re.findall(r'command: (\[.*"manage.py".*\])', text)]
+    typed = [shlex.split(line, comments=True) for line in re.findall(r"(?m)^python manage\.py .*$", text)]
+    return sorted({tuple(command[2:]) for command in (*manifests, *typed)})
+
+
+def test_documented_commands():
+    """Every command on the pages, in manifests too, has options that exist."""
+    commands = documented_commands()
+    assert ("migrate", "--pre-deploy", "--check") in commands
+    ours = {
+        "makemigrations": makemigrations.Command,
+        "migrate": migrate.Command,
+        "showmigrations": showmigrations.Command,
+    }
+    for name, *arguments in commands:
+        parser = ours.get(name, check.Command)().create_parser("manage.py", name)
+        parser.parse_args([argument for argument in arguments if argument not in {">", "plan.json"}])
