@@ -36,7 +36,7 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
             may_be_overtaken = is_renewed or handler.cookie_due or records.endings.count != document.endings
             if may_be_overtaken and await is_overtaken(handler, document):
                 handler.cookie_due = is_renewed = False
-            elif records.is_due(document, handler.renewed):
+            elif not (records.is_lasting and document.owner is None) and records.is_due(document, handler.renewed):
                 await _refresh(handler)
                 session = dict(handler.session)
         handler.committed = session

@@ -101,13 +101,13 @@ class Cookie:
 
     def read(self, scope: Scope) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
-        found: list[bytes] = []
+        found = None
         for field, header in scope["headers"]:
             if field == b"cookie":
-                found += self._values(header)
+                found = self._values(header) or found
         if not found:
             return None
-        value = found[-1].strip().decode("latin-1")
+        value = str(found[-1].strip(), "latin-1")
         if value[:1] == '"' and value[-1] == '"' and len(value) > 1:
             value = value[1:-1]
         return value or None

@@ -15,11 +15,12 @@ if typing.TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "Document", "DocumentError", "parse", "render"]
 
 METADATA_KEY = "__metadata__"
+_MARSHAL_FORMAT = 2  # later ones write whether two values are one and the same object
 _ABSENT = object()
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 _NAMES, _TYPES = ("lifetime", "created", "last_access"), (int, float, float)
-_KNOWN = {_NAMES: _TYPES, (*_NAMES, "user"): (*_TYPES, str)}
+_KNOWN = frozenset({(*_NAMES, *_TYPES), (*_NAMES, "user", *_TYPES, str)})
 
 
 class DocumentError(SessionError):
@@ -31,7 +32,8 @@ class Document:
 
     `data` is the session that was made of it, which the application may have changed since. `renewed` says that
     reading it has begun the record's time to live anew. `endings` is how many sessions had ended before it was read
-    or written. `owner` is the user whose session it is, if someone is signed in.
+    or written. `owner` is the user whose session it is, if someone is signed in. `snapshot` is the data as marshal
+    writes it, if the data is such that this gives the same bytes only for the same data.
     """
 
     renewed = False
@@ -50,7 +52,7 @@ class Document:
         self.data = data
         self.metadata = metadata
         self.owner = None if metadata is None else metadata.get("user")
-        self._snapshot = snapshot
+        self.snapshot = snapshot
 
     def untouched(self, serializer: Serializer) -> dict[str, typing.Any]:
         """Return the data as it was stored, apart from what the application has made of it."""
@@ -64,19 +66,15 @@ class Document:
             return True  # its age must be recorded, or its lifetime would never begin
         # Rendering decides. Before that comes what is quicker and known for certain: for data as JSON has it,
         # marshal gives the same bytes only if everything is the same, in the same order and of the same types.
-        if self._snapshot is not None:
-            if _snapshot(session) == self._snapshot:
-                return False
+        if self.snapshot is not None:
+            try:
+                if marshal.dumps(session, _MARSHAL_FORMAT) == self.snapshot:
+                    return False
+            except ValueError:  # it does not know a type, or the data is nested too deeply
+                pass
             if _has_other_entries(session, self.data):
                 return True
         return render(session, self.metadata, serializer) != self.raw
-
-
-def _snapshot(data: dict[str, typing.Any]) -> bytes | None:
-    try:
-        return marshal.dumps(data, 2)
-    except ValueError:  # a type that it does not know, or nested too deeply
-        return None
 
 
 def parse(record: bytes, raw: bytes, serializer: Serializer, is_json: bool = False) -> Document:
@@ -92,9 +90,20 @@ def parse(record: bytes, raw: bytes, serializer: Serializer, is_json: bool = Fal
     if not isinstance(data, dict):
         raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
     metadata = data.pop(METADATA_KEY, None)
-    if metadata is not None and not _is_known(metadata):
+    # Told at a glance, as every request does it: are these metadata as we write them ourselves?
+    if metadata is not None and not (
+        type(metadata) is dict
+        and (*metadata, *map(type, metadata.values())) in _KNOWN
+        and math.isfinite(metadata["created"] + metadata["last_access"])  # a sum is finite only if its terms are
+    ):
         metadata = _checked(metadata)
-    return Document(record, raw, data, metadata, _snapshot(data) if is_json else None)
+    snapshot = None
+    if is_json:
+        try:
+            snapshot = marshal.dumps(data, _MARSHAL_FORMAT)
+        except ValueError:  # it is nested too deeply
+            pass
+    return Document(record, raw, data, metadata, snapshot)
 
 
 def _has_other_entries(session: dict[str, typing.Any], before: dict[str, typing.Any]) -> bool:
@@ -129,15 +138,6 @@ def _explained(session: dict[str, typing.Any], serializer: Serializer, error: Ex
                 f"cannot store ({error}). Store a simpler value, or pass a serializer that knows it."
             )
     return f"{type(serializer).__name__} cannot store the session ({error})."
-
-
-def _is_known(found: typing.Any) -> bool:
-    """Tell at a glance, as every request does it, that metadata are as we write them ourselves."""
-    return (
-        type(found) is dict
-        and _KNOWN.get(tuple(found)) == tuple(map(type, found.values()))
-        and math.isfinite(found["created"] + found["last_access"])  # a sum is finite only if its terms are
-    )
 
 
 def _checked(found: typing.Any) -> typing.Any:

@@ -13,6 +13,7 @@ from starsessions.cookies import is_cookie_value
 from starsessions.drafts import Draft
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionGone, SessionStoreUnavailable
+from starsessions.guard import LoadGuard
 from starsessions.ids import generate_session_id
 from starsessions.lifetime import Lifetime, parse_lifetime
 from starsessions.records import Missing, Records
@@ -151,9 +152,8 @@ class SessionHandler(SessionSlot):
         document = self.document
         if document is None or (not session and self.is_empty):
             return (document is None) is not self.is_empty
-        metadata: typing.Any = self.metadata  # the session is loaded
-        if self._new_id is not None or document.owner != metadata.get("user"):
-            return True
+        if self._new_id is not None or document.owner != self.metadata.get("user"):  # type: ignore[union-attr]
+            return True  # it is loaded, so there are metadata
         return document.differs_from(session, self.records.serializer)
 
     @property
@@ -267,22 +267,22 @@ class SessionHandler(SessionSlot):
 
     def _begin(self, found: Document | Missing) -> None:
         now = time.time()
-        seconds = self.records.lifetime.seconds
-        metadata: SessionMetadata = {"lifetime": seconds, "created": now, "last_access": now}
-        self.metadata = metadata
+        self.metadata = metadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
+        data: dict[str, typing.Any] = {}
         if isinstance(found, Missing):
             self._begin_anew(found)
-            data: dict[str, typing.Any] = {}
         else:
-            self.document = found
-            self.renewed = found.renewed
-            data = found.data
-            if found.metadata is not None:
-                metadata["created"] = min(found.metadata["created"], now)
-                if found.owner is not None:
-                    metadata["user"] = found.owner
-        self.initially_empty = not data
-        self._show(data, self)
+            self.document, data, stored = found, found.data, found.metadata
+            if found.renewed:
+                self.renewed = True
+            if stored is not None and stored["created"] < now:
+                metadata["created"] = stored["created"]
+            if found.owner is not None:
+                metadata["user"] = found.owner
+        if not data:
+            self.initially_empty = True
+        guard = self._session
+        (guard if type(guard) is LoadGuard else self._fresh_guard()).become(data, self)
         self.is_loaded = self.is_used = True
 
     def _begin_anew(self, missing: Missing) -> None:

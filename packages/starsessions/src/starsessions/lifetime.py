@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import typing
 
 from starsessions.exceptions import InvalidLifetime
@@ -67,6 +68,13 @@ class Lifetime:
     def max_age(self, metadata: SessionMetadata, now: float) -> int | None:
         """Return the cookie's max-age in seconds: at least one, or None for a cookie that ends with the browser."""
         return max(1, self.remaining(metadata, now)) if self.seconds else None
+
+    def safe_age(self, store_expires: bool) -> float:
+        """Return how many seconds after its creation no session is expired, whenever it was used; see `expired`."""
+        if self.seconds and self.rolling is not False and not store_expires:
+            return 0.0
+        ends = (self.absolute, self.seconds if self.rolling is False else 0)
+        return min((end for end in ends if end), default=math.inf)
 
     def expired(self, metadata: SessionMetadata, now: float, store_expires: bool) -> bool:
         """Tell whether a stored session is past its end.

@@ -29,6 +29,7 @@ if typing.TYPE_CHECKING:
     from starsessions.lifetime import Lifetime
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
+    from starsessions.types import SessionMetadata
 
 __all__ = ["Missing", "Records"]
 
@@ -60,6 +61,9 @@ class Records:
     link: UserLink = dataclasses.field(init=False)
     is_immediate: bool = dataclasses.field(init=False)
     """Whether reading and writing never wait for anything."""
+    is_lasting: bool = dataclasses.field(init=False)
+    """Whether records end at a time that nothing changes."""
+    _safe_age: float = dataclasses.field(init=False)
     _is_plain: bool = dataclasses.field(init=False)
     _is_json: bool = dataclasses.field(init=False)
     _renewable: bool = dataclasses.field(init=False)
@@ -69,17 +73,19 @@ class Records:
         self._is_json = getattr(self.serializer, "gives_json_types", False)  # others need only be alike
         self._is_plain = type(self.encryptor) is NoopEncryptor
         self.is_immediate = self._is_plain and self.store.traits.in_process
+        self.is_lasting = self.lifetime.seconds > 0 and not self.lifetime.rolling
+        self._safe_age = self.lifetime.safe_age(self.store.traits.expires)
         # Sessions without a fixed end live for some time after their last use, as rolling ones do.
         self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)
 
     async def read(self, session_id: str) -> Document | Missing:
         """Return the session stored under `session_id` as far as it can be used; raise the store's errors."""
-        store, lifetime, endings = self.store, self.lifetime, self.endings.count
+        store, endings = self.store, self.endings.count
         renews = self._renewable and not self._may_be_foreign(session_id)
         method: Callable[..., Awaitable[bytes]] = store.renew if renews else store.read
         if not self.calls.is_direct:
             method = self.calls.limited(method)
-        record = await method(session_id=session_id, lifetime=lifetime.seconds)
+        record = await method(session_id=session_id, lifetime=self.lifetime.seconds)
         if not record:
             return Missing.UNKNOWN
         try:
@@ -87,14 +93,17 @@ class Records:
                 record = _as_bytes(record)
             raw = record if self._is_plain else await self._unsealed(session_id, record)
             document = parse(record, raw, self.serializer, self._is_json)
-            if document.metadata is None and store.traits.shares_namespace:
-                raise DocumentError("it has no metadata and may belong to another program")  # noqa: TRY301
+            metadata = document.metadata
+            if metadata is None:
+                self._refuse_foreign()
+            elif time.time() - metadata["created"] >= self._safe_age and self._is_expired(metadata):
+                return await self._expired(session_id, document)
         except DocumentError as error:
             events.session_discarded(session_id, store, str(error))
             return Missing.UNUSABLE
-        if document.metadata and lifetime.expired(document.metadata, time.time(), store.traits.expires):
-            return await self._expired(session_id, document)
-        document.renewed, document.endings = renews, endings
+        if renews:
+            document.renewed = True
+        document.endings = endings
         return document
 
     async def is_there(self, session_id: str, document: Document) -> bool:
@@ -197,6 +206,13 @@ class Records:
     def _may_be_foreign(self, session_id: str) -> bool:
         # Another program's record is looked at before it is given a time to live.
         return self.store.traits.shares_namespace and not is_generated_id(session_id)
+
+    def _refuse_foreign(self) -> None:
+        if self.store.traits.shares_namespace:
+            raise DocumentError("it has no metadata and may belong to another program")
+
+    def _is_expired(self, metadata: SessionMetadata) -> bool:
+        return self.lifetime.expired(metadata, time.time(), self.store.traits.expires)
 
     async def _expired(self, session_id: str, document: Document) -> Missing:
         events.session_expired(session_id, self.store)

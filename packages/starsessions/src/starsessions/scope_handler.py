@@ -32,7 +32,10 @@ class _IdFromCookie:
     def __get__(self, handler: ScopeHandler | None, owner: type[ScopeHandler]) -> typing.Any:
         if handler is None:
             return self
-        found = handler.read_id()
+        found = handler.middleware.cookie.read(handler._scope)  # noqa: SLF001
+        if found is not None and not handler.records.store.accepts_id(found):
+            events.cookie_rejected("it does not have the form of a session id")
+            found = None
         # It takes the place of this descriptor. functools.cached_property does so too, with a lock on Python 3.11.
         handler._stored_id = found  # noqa: SLF001
         return found
@@ -46,7 +49,7 @@ class ScopeHandler(SessionHandler):
     def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> None:
         """Put the handler and an unloaded session into a scope."""
         self.records = middleware.records
-        self._middleware = middleware
+        self.middleware = middleware
         self._scope = scope
         self._send = send
         # Starlette's Mount changes it while the request runs; the cookie is for the whole application.
@@ -55,14 +58,6 @@ class ScopeHandler(SessionHandler):
         self._session = scope["session"] = guard = _new_guard(LoadGuard)
         _set(guard, UNLOADED, None)
         scope["session_handler"] = self
-
-    def read_id(self) -> str | None:
-        """Return the id in the request's cookie, if there is one that the store can look up."""
-        value = self._middleware.cookie.read(self._scope)
-        if value is None or self.records.store.accepts_id(value):
-            return value
-        events.cookie_rejected("it does not have the form of a session id")
-        return None
 
     # No coroutine of its own: most messages are only passed on, and for every request.
     def send(self, message: Message) -> Awaitable[None]:
@@ -76,7 +71,7 @@ class ScopeHandler(SessionHandler):
         return self._send(message)
 
     async def _send_start(self, message: Message) -> None:
-        middleware = self._middleware
+        middleware = self.middleware
         change = None
         if middleware.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
             change = await commit(self)

@@ -11,6 +11,8 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["JsonSerializer", "Serializer"]
 
+_USUAL = (json.JSONDecoder.decode, json.JSONDecoder.raw_decode)
+
 
 class Serializer(abc.ABC):
     """Turn data into bytes and back. Extend it to store sessions in a format of your own.
@@ -56,8 +58,9 @@ class JsonSerializer(Serializer):
         self.gives_json_types = is_own and json_decoder is json.JSONDecoder
         decoder = json_decoder()
         self._decode: Callable[[str], typing.Any] = decoder.decode
-        # What JSONDecoder.decode does besides is to look for blanks around the document.
-        self._decode_first = decoder.raw_decode if json_decoder.decode is json.JSONDecoder.decode else None
+        # All that JSONDecoder's methods do besides is to look for blanks around the document.
+        is_usual = (json_decoder.decode, json_decoder.raw_decode) == _USUAL
+        self._scan: Callable[[str, int], tuple[typing.Any, int]] | None = decoder.scan_once if is_usual else None
 
     def serialize(self, data: typing.Any) -> bytes:
         """Return `data` as JSON. Raises TypeError for values that JSON cannot hold."""
@@ -68,9 +71,11 @@ class JsonSerializer(Serializer):
         if not data:
             return {}
         text = str(data, "utf-8")
-        if self._decode_first is not None and text[0] == "{":
-            document: dict[str, typing.Any]
-            document, end = self._decode_first(text)
+        if self._scan is not None:
+            try:
+                document, end = self._scan(text, 0)
+            except StopIteration:  # no JSON, and `decode` tells where
+                end = -1
             if end == len(text):
-                return document
+                return document  # type: ignore[no-any-return]  # the caller looks what it is
         return self._decode(text)  # type: ignore[no-any-return]  # the caller looks what it is

@@ -11,8 +11,6 @@ from starsessions.guard import LoadGuard, Session
 if typing.TYPE_CHECKING:
     from starlette.types import Scope
 
-    from starsessions.handler import SessionHandler
-
 __all__ = ["SessionSlot"]
 
 
@@ -50,14 +48,13 @@ class SessionSlot:
         session = self.session
         return session is not self._session or (isinstance(session, Session) and session.is_wiped)
 
-    def _show(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
-        guard = self._session
-        if guard is None:
-            guard = self._scope.get("session")
+    def _fresh_guard(self) -> LoadGuard:
+        """Return the unloaded session that is in the scope, put there if there is none."""
+        guard = self._scope.get("session") if self._session is None else None
         if not isinstance(guard, LoadGuard):
             guard = self._scope["session"] = LoadGuard()
-        guard.become(data, handler)
         self._session = guard
+        return guard
 
     def _accept(self) -> None:
         """Take what the application has made of the session for the session, now that it is stored."""
