@@ -108,7 +108,7 @@ class Cookie:
         if not found:
             return None
         value = str(found[-1].strip(), "latin-1")
-        if value[:1] == '"' and value[-1] == '"' and len(value) > 1:
+        if '"' in value and value[0] == value[-1] == '"' and len(value) > 1:
             value = value[1:-1]
         return value or None
 

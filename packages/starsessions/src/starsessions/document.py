@@ -97,12 +97,10 @@ def parse(record: bytes, raw: bytes, serializer: Serializer, is_json: bool = Fal
         and math.isfinite(metadata["created"] + metadata["last_access"])  # a sum is finite only if its terms are
     ):
         metadata = _checked(metadata)
-    snapshot = None
-    if is_json:
-        try:
-            snapshot = marshal.dumps(data, _MARSHAL_FORMAT)
-        except ValueError:  # it is nested too deeply
-            pass
+    try:
+        snapshot = marshal.dumps(data, _MARSHAL_FORMAT) if is_json else None
+    except ValueError:  # it is nested too deeply
+        snapshot = None
     return Document(record, raw, data, metadata, snapshot)
 
 

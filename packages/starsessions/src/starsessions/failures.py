@@ -86,7 +86,7 @@ class StoreCalls:
 
     def __call__(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> Awaitable[T]:
         """Call a method of the store."""
-        return self.limited(method)(*args, **options)
+        return method(*args, **options) if self.is_direct else self._limited(method, *args, **options)
 
     def limited(self, method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         """Return a method of the store with the limits, which are none for a store in this process."""
@@ -94,42 +94,37 @@ class StoreCalls:
 
     async def _limited(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> T:
         self.breaker.enter()
+        deadline = None
         try:
-            result = await self._in_time(method(*args, **options))
-        except SessionStoreUnavailable:
-            self.breaker.failed()
-            raise
-        except SessionError:
-            self.breaker.succeeded()
-            raise
-        except Exception as error:
-            # A store that cannot work with what a visitor sent, an id that is no UUID for example, works for others.
-            if isinstance(error, (LookupError, TypeError, ValueError)):
-                self.breaker.abandoned()
-            else:
+            if self.timeout is not None:
+                deadline = _Deadline(self.timeout)
+            result = await method(*args, **options)
+        except BaseException as error:
+            if deadline is not None and deadline.end():
                 self.breaker.failed()
-            if self.policy == "raise":
+                text = f"The session store did not answer within {self.timeout} seconds."
+                raise SessionStoreTimeout(text) from error
+            self._note(error)
+            if self.policy == "raise" or isinstance(error, SessionError) or not isinstance(error, Exception):
                 raise
             raise SessionStoreUnavailable(f"The session store failed: {type(error).__name__}.") from error
-        except BaseException:
-            self.breaker.abandoned()
-            raise
+        if deadline is not None:
+            deadline.end()
         self.breaker.succeeded()
         return result
 
-    async def _in_time(self, call: Awaitable[T]) -> T:
-        if self.timeout is None:
-            return await call
-        deadline = _Deadline(self.timeout)
-        try:
-            result = await call
-        except (Exception, asyncio.CancelledError) as error:
-            if deadline.end():
-                text = f"The session store did not answer within {self.timeout} seconds."
-                raise SessionStoreTimeout(text) from error
-            raise
-        deadline.end()
-        return result
+    def _note(self, error: BaseException) -> None:
+        """Let the circuit breaker know what an error says about the store."""
+        if isinstance(error, SessionError):
+            if isinstance(error, SessionStoreUnavailable):
+                self.breaker.failed()
+            else:
+                self.breaker.succeeded()
+        elif isinstance(error, Exception) and not isinstance(error, (LookupError, TypeError, ValueError)):
+            self.breaker.failed()
+        else:
+            # A store that cannot work with what a visitor sent, an id that is no UUID for example, works for others.
+            self.breaker.abandoned()
 
 
 def _is_positive(seconds: object) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import time
 import typing
 
 from starsessions import events
-from starsessions.cookies import is_cookie_value
 from starsessions.drafts import Draft
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionGone, SessionStoreUnavailable
@@ -17,7 +15,7 @@ from starsessions.guard import LoadGuard
 from starsessions.ids import generate_session_id
 from starsessions.lifetime import Lifetime, parse_lifetime
 from starsessions.records import Missing, Records
-from starsessions.slot import SessionSlot
+from starsessions.state import SessionState
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +33,7 @@ __all__ = ["SessionHandler"]
 _NO_ENCRYPTION = NoopEncryptor()
 
 
-class SessionHandler(SessionSlot):
+class SessionHandler(SessionState):
     """Loads and stores the session of one connection.
 
     It takes `(connection, session_id, store, serializer, lifetime)`, or with an encryptor
@@ -43,20 +41,7 @@ class SessionHandler(SessionSlot):
     is known; `strict_ids` gives a new id to a session that the store does not know.
     """
 
-    metadata: SessionMetadata | None = None
-    is_loaded = False
-    initially_empty = False
-    is_used = False  # the response depends on the session: it was loaded, regenerated or destroyed
-    response_started = False
-    document: Document | None = None  # what the store holds
-    committed: dict[str, typing.Any] | None = None  # what the session was when the response started
-    cookie_due = False  # the browser must be told something
-    renewed = False  # reading has begun the record's time to live anew
-    detached = False  # nothing of this request is stored any more
-    _new_id: str | None = None
-    _is_id_chosen = False
     _saving: asyncio.Lock | None = None
-    callbacks: tuple[Callable[[], None], ...] = ()
 
     def __init__(
         self,
@@ -78,90 +63,6 @@ class SessionHandler(SessionSlot):
         rules = Lifetime(seconds, rolling)
         self.records = Records(store, serializer, encryptor or _NO_ENCRYPTION, rules, strict_ids=strict_ids)
         self._stored_id = session_id
-
-    # What other code asks
-
-    @property
-    def store(self) -> SessionStore:
-        """Where the session is kept."""
-        return self.records.store
-
-    @property
-    def serializer(self) -> Serializer:
-        """How the session becomes bytes."""
-        return self.records.serializer
-
-    @property
-    def encryptor(self) -> Encryptor:
-        """How the bytes are kept secret."""
-        return self.records.encryptor
-
-    @property
-    def lifetime(self) -> int:
-        """The session's configured lifetime in seconds; 0: until the browser is closed."""
-        return self.records.lifetime.seconds
-
-    @property
-    def session_id(self) -> str | None:
-        """The session's id, or None for a session that was not stored yet.
-
-        Assigning an id before loading chooses the record that will be loaded; assigning one afterwards renames
-        the session. Raises ValueError for an id that cannot stand in a cookie.
-        """
-        return self._new_id or self._stored_id
-
-    @session_id.setter
-    def session_id(self, value: str | None) -> None:
-        if value is not None and not is_cookie_value(value):
-            raise ValueError("A session id has letters, digits and '-', '_', '.', '~', '+', '/', '=' only.")
-        self._is_id_chosen = True  # by the application, not by the visitor
-        if self.is_loaded and value is not None:
-            self._new_id = value
-        else:
-            self._stored_id, self._new_id = value, None
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids of the session: the one in the store, the one it will get, or none."""
-        return {session_id for session_id in (self._stored_id, self._new_id) if session_id}
-
-    @property
-    def user_id(self) -> str | None:
-        """The user who is signed in, see `starsessions.users`; that is also where to sign someone in."""
-        return self.metadata.get("user") if self.metadata else None
-
-    @user_id.setter
-    def user_id(self, value: str | None) -> None:
-        metadata = typing.cast("SessionMetadata", self.metadata)
-        metadata.pop("user", None)
-        if value is not None:
-            metadata["user"] = value
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to keep: no data and no user. Raises SessionNotLoaded before it is loaded."""
-        return not self.session and (self.user_id is None or self.is_replaced)
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether the session has to be stored, or removed for being empty."""
-        return self.differs_from_stored(dict(self.session))
-
-    def differs_from_stored(self, session: dict[str, typing.Any]) -> bool:
-        """Tell whether the session has to be stored, or removed for being empty; `session` is a plain copy of it."""
-        document = self.document
-        if document is None or (not session and self.is_empty):
-            return (document is None) is not self.is_empty
-        if self._new_id is not None or document.owner != self.metadata.get("user"):  # type: ignore[union-attr]
-            return True  # it is loaded, so there are metadata
-        return document.differs_from(session, self.records.serializer)
-
-    @property
-    def is_findable(self) -> bool:
-        """Whether the id that the browser has will still lead to the session after it is stored."""
-        return self.document is not None and self._new_id is None and self.store.traits.keeps_ids
-
-    # What happens during a request
 
     async def load(self) -> None:
         """Load the session once; later calls change nothing.
@@ -214,7 +115,8 @@ class SessionHandler(SessionSlot):
     async def _save(self, remaining_time: int | None) -> str:
         if self.detached:
             return ""
-        self.prepare()
+        if self.callbacks:
+            self.prepare()
         draft = self.draft(remaining_time)
         if (
             not draft.session
@@ -225,11 +127,14 @@ class SessionHandler(SessionSlot):
             return ""
         if self.response_started and not self.is_findable:
             events.cookie_unsendable()
-        with contextlib.suppress(SessionGone):
+        try:
             await self.write(draft)
-            self._new_id = None
-            self._accept()
-            self.committed = None if self.committed is None else dict(self.session)
+        except SessionGone:
+            return ""
+        self._new_id = None
+        session = self._accept()
+        if self.committed is not None:
+            self.committed = dict(session)
         return self._stored_id or ""
 
     async def destroy(self) -> None:
@@ -267,7 +172,8 @@ class SessionHandler(SessionSlot):
 
     def _begin(self, found: Document | Missing) -> None:
         now = time.time()
-        self.metadata = metadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
+        metadata: SessionMetadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
+        self.metadata = metadata
         data: dict[str, typing.Any] = {}
         if isinstance(found, Missing):
             self._begin_anew(found)
@@ -299,11 +205,11 @@ class SessionHandler(SessionSlot):
         metadata: typing.Any = self.metadata  # the session is loaded
         metadata["last_access"] = now = time.time()
         ttl = self.records.lifetime.ttl(metadata, now) if remaining_time is None else remaining_time
-        old_id = self._stored_id
+        old_id, session = self._stored_id, self.session
         new_id = self._new_id or old_id or generate_session_id()
         # Only the list of a user's sessions needs it, and looking it up costs more than all the rest.
         user_agent = self.connection.headers.get("user-agent", "") if "user" in metadata else ""
-        return Draft(self.session, metadata.copy(), ttl, new_id, old_id, self.document, self.is_wiped, user_agent)
+        return Draft(session, metadata.copy(), ttl, new_id, old_id, self.document, self._is_wiped(session), user_agent)
 
     async def write(self, draft: Draft) -> None:
         """Store a draft. Raises SessionGone, and stores nothing more in this request, if others ended the session."""

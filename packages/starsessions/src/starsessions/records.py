@@ -120,7 +120,10 @@ class Records:
         endings = self.endings.count
         entered = "user" in draft.metadata and await self.link.enter(draft)
         try:
-            session_id, document = await self._store(draft)
+            if draft.old_id is not None and self.store.traits.compares:
+                session_id, document = draft.session_id, await self._swap(draft, draft.old_id)
+            else:
+                session_id, document = await self._store(draft)
         except SessionGone:
             if entered:
                 await self.link.leave(draft.metadata.get("user"), draft.session_id)
@@ -153,9 +156,8 @@ class Records:
         return time.time() - document.metadata["last_access"] > _REFRESH_SECONDS
 
     async def _store(self, draft: Draft) -> tuple[str, Document | None]:
-        if draft.old_id is not None and self.store.traits.compares:
-            return draft.session_id, await self._swap(draft, draft.old_id)
-        raw, data = await self._sealed(draft)
+        raw = render(draft.session, draft.metadata, self.serializer)
+        data = raw if self._is_plain else await self._sealed(draft, raw)
         options = {"lifetime": self.lifetime.seconds, "ttl": draft.ttl}
         new_id: object  # other people's stores may return anything
         if draft.before is None or draft.old_id in {None, draft.session_id}:
@@ -168,11 +170,13 @@ class Records:
 
     async def _swap(self, draft: Draft, old_id: str) -> Document | None:
         for _ in range(_ATTEMPTS):
-            raw, data = (b"", None) if draft.is_empty else await self._sealed(draft)
+            raw, data = b"", None
+            if not draft.is_empty:
+                raw = render(draft.session, draft.metadata, self.serializer)
+                data = raw if self._is_plain else await self._sealed(draft, raw)
             digest = digest_of(draft.before.record) if draft.before else ""
-            swap = self.calls.limited(self.store.swap)
-            seconds, ttl = self.lifetime.seconds, draft.ttl
-            present = await swap(draft.session_id, data, seconds, ttl, old_id=old_id, digest=digest)
+            swap = self.store.swap if self.calls.is_direct else self.calls.limited(self.store.swap)
+            present = await swap(draft.session_id, data, self.lifetime.seconds, draft.ttl, old_id=old_id, digest=digest)
             if present is None:
                 return None if data is None else Document(data, raw, {}, draft.metadata)
             present = _as_bytes(present)
@@ -191,11 +195,8 @@ class Records:
             raise SessionGone("The session was overwritten with something unreadable and was not stored.") from error
         draft.rebase(theirs, self.serializer)
 
-    async def _sealed(self, draft: Draft) -> tuple[bytes, bytes]:
-        raw = render(draft.session, draft.metadata, self.serializer)
-        if self._is_plain:
-            return raw, raw
-        return raw, await seal(self.encryptor, raw, self._binding(draft.session_id))
+    async def _sealed(self, draft: Draft, raw: bytes) -> bytes:
+        return await seal(self.encryptor, raw, self._binding(draft.session_id))
 
     async def _unsealed(self, session_id: str, record: bytes) -> bytes:
         try:

@@ -60,7 +60,9 @@ class JsonSerializer(Serializer):
         self._decode: Callable[[str], typing.Any] = decoder.decode
         # All that JSONDecoder's methods do besides is to look for blanks around the document.
         is_usual = (json_decoder.decode, json_decoder.raw_decode) == _USUAL
-        self._scan: Callable[[str, int], tuple[typing.Any, int]] | None = decoder.scan_once if is_usual else None
+        self._scan: Callable[[str, int], tuple[typing.Any, int]] | None = (
+            vars(decoder).get("scan_once") if is_usual else None
+        )
 
     def serialize(self, data: typing.Any) -> bytes:
         """Return `data` as JSON. Raises TypeError for values that JSON cannot hold."""

@@ -45,7 +45,9 @@ class SessionSlot:
     @property
     def is_wiped(self) -> bool:
         """Whether the application has thrown away what was in the session, whatever it was."""
-        session = self.session
+        return self._is_wiped(self.session)
+
+    def _is_wiped(self, session: dict[str, typing.Any]) -> bool:
         return session is not self._session or (isinstance(session, Session) and session.is_wiped)
 
     def _fresh_guard(self) -> LoadGuard:
@@ -56,8 +58,9 @@ class SessionSlot:
         self._session = guard
         return guard
 
-    def _accept(self) -> None:
+    def _accept(self) -> dict[str, typing.Any]:
         """Take what the application has made of the session for the session, now that it is stored."""
         session = self._session = self.session
-        if isinstance(session, Session):
+        if isinstance(session, Session) and session.is_wiped:
             session.is_wiped = False
+        return session

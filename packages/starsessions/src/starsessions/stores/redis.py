@@ -133,7 +133,10 @@ class RedisStore(SessionStore):
         """Return what the first key holds that is there, all of them asked for in one round trip."""
         client = self._client()
         if len(keys) == 1:
-            return _record(await _answer(getattr(client, command)(keys[0], **options)))
+            try:
+                return _record(await getattr(client, command)(keys[0], **options))
+            except ResponseError as error:
+                return _record(error)
         async with client.pipeline(transaction=False) as pipeline:
             for key in keys:
                 getattr(pipeline, command)(key, **options)
