@@ -163,6 +163,14 @@ def test_events_are_found_by_their_time(superuser, school):
     assert after_all.url.endswith(f"?from={third + 1}")
 
 
+def test_events_are_found_by_their_time_in_a_project_without_time_zones(superuser, settings):
+    """What its forms give and what events say are times of different kinds."""
+    settings.USE_TZ = False
+    first = StoredEventRecord.objects.earliest("pk").pk
+    assert superuser.get(url("storedeventrecord", "time"), {"since": "2026-01-01T00:00"}).url.endswith(f"?from={first}")
+    assert superuser.get(url("storedeventrecord", "changelist")).status_code == 200
+
+
 def test_a_time_that_is_none_is_said_to_be_none(superuser):
     """And the list is shown without it."""
     answer = superuser.get(url("storedeventrecord", "time"), {"since": "yesterday"}, follow=True)
@@ -196,6 +204,28 @@ def test_a_timeline_shows_the_state_at_any_version(superuser, version, tricks):
 def test_a_timeline_of_what_does_not_exist_is_not_found(superuser, query):
     """Neither an aggregate nor a version."""
     assert timeline(superuser, **query).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("changelist", {"application_name": "a\0"}),
+        ("changelist", {"topic": "a\0"}),
+        ("timeline", {"application_name": "a\0", "originator_id": FIDO}),
+        ("time", {"application_name": "a\0", "since": "2026-01-01"}),
+    ],
+)
+def test_what_no_database_holds_is_a_bad_request(superuser, page, query):
+    """A zero character in an address is not an error of the server."""
+    assert superuser.get(url("storedeventrecord", page), query).status_code == 400
+
+
+@pytest.mark.parametrize("version", [0, 9])
+def test_a_version_that_does_not_exist_has_no_state(superuser, version):
+    """It is not taken for another one, and the events around it are shown."""
+    page = timeline(superuser, version=version).content.decode()
+    assert f"The aggregate has no version {version}." in page
+    assert "trick = play dead" in page
 
 
 def test_aggregates_with_text_ids_have_timelines(superuser):

@@ -222,6 +222,38 @@ def test_one_of_two_elections_holds_a_follower(alias):
     other.close()
 
 
+def test_databases_of_a_server_have_elections_of_their_own(mariadb_service, django_db_blocker):
+    """Two projects may have followers of the same name, and a lock's name is known in the whole server of MariaDB."""
+    elsewhere = f"{mariadb_service.url.rpartition('/')[0]}/information_schema"
+    with (
+        django_db_blocker.unblock(),
+        added_database("here", mariadb_service.url),
+        added_database("elsewhere", elsewhere),
+    ):
+        elections = [election_in("here"), election_in("elsewhere")]
+        for election in elections:
+            election.renew(["Counters"])
+        held = [election.held.copy() for election in elections]
+        for election in elections:
+            election.close()
+    assert held == [{"Counters"}, {"Counters"}]
+
+
+@on_database("file")
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
+    """Whoever can write beside the database does not have the daemon make files elsewhere."""
+    with added_database("linked", f"sqlite://{tmp_path}/events.sqlite3"):
+        election = election_in("linked")
+        election.renew(["Counters"])
+        election.close()
+        (lock,) = tmp_path.glob("*.lock")
+        lock.unlink()
+        lock.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OSError, match="lock"):
+            election.renew(["Counters"])
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @on_servers
 def test_a_lost_session_loses_the_election(alias):
     """It is noticed at the next look, and the other one may have it meanwhile."""
@@ -304,7 +336,19 @@ def test_a_health_file_is_checked(tmp_path):
     assert check(path) == (3, f"{path}: failing: Counters")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"version": 1}', '{"version": 1, "followers": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 2}',
+        '{"version": 1}',
+        '{"version": 1, "followers": []}',
+        '{"version": 1, "followers": {}, "stale_after": 30, "written_at": "2026-01-01T00:00"}',
+        '{"version": 1, "followers": {}, "stale_after": "30", "written_at": "2026-01-01T00:00Z"}',
+    ],
+)
 def test_something_else_is_no_health_file(tmp_path, text):
     """It is a problem that the check names, not a crash."""
     path = tmp_path / "health.json"

@@ -1,12 +1,18 @@
 """The tables: those of eventsourcing-django, and what is added to them."""
 
 from io import StringIO
+from uuid import UUID
 
 import pytest
 from databases import on_database
 from django.core.management import call_command
 from django.db import connections
 
+from eventsourcing_django.library import originator_id_of
+from eventsourcing_django.models import StoredEventRecord
+from eventsourcing_django.recorders import DjangoApplicationRecorder
+
+ID = UUID(int=1)
 NAMED_BY_UPSTREAM = {
     "stored_events": {
         "stored_events_application_name_origina_65aeaa8e_uniq",
@@ -68,8 +74,33 @@ def test_models_need_no_further_migration():
     assert "No changes detected" in out.getvalue()
 
 
+def insert_as_eventsourcing_django_does(alias, version):
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO stored_events (application_name, originator_id, originator_version, topic, state)"
+            " VALUES ('app', %s, %s, 't', %s)",
+            [ID.hex, version, b"s"],
+        )
+
+
+@pytest.mark.parametrize("alias", [pytest.param(each, marks=on_database(each)) for each in ("file", "postgres")])
+def test_the_added_migrations_can_be_taken_back(alias):
+    """Events are there before, between and after, and eventsourcing-django, which knows no added column, adds its own."""
+    insert_as_eventsourcing_django_does(alias, 1)
+    for version, target in ((2, ["0001"]), (3, [])):
+        call_command("migrate", "eventsourcing_django", *target, database=alias, verbosity=0)
+        insert_as_eventsourcing_django_does(alias, version)
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, alias)
+    assert [(each.originator_version, each.state) for each in recorder.select_events(originator_id_of(ID))] == [
+        (version, b"s") for version in (1, 2, 3)
+    ]
+
+
 @on_database("file")
-def test_the_added_migrations_can_be_taken_back():
-    """An operator who goes back to eventsourcing-django finds its tables and the events in them."""
-    for target in (["0001"], []):
-        call_command("migrate", "eventsourcing_django", *target, database="file", verbosity=0)
+def test_the_added_columns_rebuild_no_table():
+    """On SQLite a rebuilt table of events is written anew as a whole, while nobody else can write."""
+    out = StringIO()
+    call_command("sqlmigrate", "eventsourcing_django", "0004", database="file", stdout=out)
+    statements = [line for line in out.getvalue().splitlines() if line and not line.startswith("--")]
+    assert len(statements) == 2 + 4 * 2  # BEGIN, COMMIT and two columns of four tables
+    assert all(" ADD COLUMN " in statement for statement in statements[1:-1])

@@ -20,6 +20,8 @@ from eventsourcing_django.own_connections import DedicatedSession
 __all__ = ["Election", "NoElection", "UnsupportedElectionError", "election_in"]
 
 _logger = logging.getLogger(__name__)
+# Names of locks are the whole server's there, and another database of it may have a follower of the same name.
+_MYSQL_TRY_LOCK = "SELECT GET_LOCK(CONCAT(%s, ':', LEFT(SHA2(DATABASE(), 256), 40)), 0)"
 
 
 class UnsupportedElectionError(Exception):
@@ -118,7 +120,7 @@ class _FileElection(Election):
         for name in set(followers) - self.held:
             digest = advisory_key("run_followers", name).to_bytes(8, signed=True).hex()
             path = self._database.with_name(f"{self._database.name}-follower-{digest}.lock")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -146,7 +148,7 @@ def election_in(alias: str) -> Election:
     if connection.vendor == "postgresql":
         return _SessionElection(alias, "SELECT pg_try_advisory_lock(%s::bigint)", "SELECT pg_advisory_unlock_all()")
     if connection.vendor == "mysql":
-        return _SessionElection(alias, "SELECT GET_LOCK(%s, 0)", "SELECT RELEASE_ALL_LOCKS()")
+        return _SessionElection(alias, _MYSQL_TRY_LOCK, "SELECT RELEASE_ALL_LOCKS()")
     if connection.vendor != "sqlite":
         raise UnsupportedElectionError(f"There is no election in {alias!r}, which is a {connection.vendor} database")
     if connection.is_in_memory_db():

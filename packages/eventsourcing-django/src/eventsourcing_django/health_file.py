@@ -121,7 +121,7 @@ def _parsed(path: Path, content: Any) -> DaemonHealth:
     try:
         followers = {name: FollowerHealth(**values) for name, values in content["followers"].items()}
         health = DaemonHealth(**{**content, "followers": followers})
-        datetime.fromisoformat(health.written_at)
+        health.problem()  # what cannot be judged was not written by a daemon
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HealthFileError(f"{path} is no health file: {error}") from error
     return health

@@ -91,7 +91,7 @@ def time_view(model_admin: "StoredEventRecordAdmin", request: HttpRequest) -> Ht
 
 
 def _between(model_admin: "StoredEventRecordAdmin", request: HttpRequest, times: Mapping[str, Any]) -> dict[str, int]:
-    asked = [(name, time) for name, time in times.items() if time is not None]
+    asked = [(name, _aware(time)) for name, time in times.items() if time is not None]
     rows = model_admin.get_queryset(request)
     application = request.GET.get(ApplicationFilter.parameter_name)
     found = first_positions(rows, application, [time for _, time in asked], applications_by_name(rows.db)[0])
@@ -101,6 +101,10 @@ def _between(model_admin: "StoredEventRecordAdmin", request: HttpRequest, times:
     positions = dict(zip((name for name, _ in asked), found, strict=True))
     between = {PositionFilter.FROM: positions["since"]} if "since" in positions else {}
     return between | ({PositionFilter.UP_TO: positions["until"] - 1} if "until" in positions else {})
+
+
+def _aware(time: datetime) -> datetime:
+    return make_aware(time) if is_naive(time) else time
 
 
 def first_positions(
@@ -177,7 +181,7 @@ class _Times:
         for row in rows.order_by("pk"):
             time = decoded(row, self._applications).timestamp
             if time is not None:
-                found.append((row.pk, make_aware(time) if is_naive(time) else time))
+                found.append((row.pk, _aware(time)))
         return found
 
     def _spread(self, low: int | None, high: int | None) -> list[int]:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import BadRequest
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -65,7 +66,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def get_queryset(self, request: HttpRequest) -> "models.QuerySet[Any]":
-        """Read where recorders write: a replica may not have it yet."""
+        """Read where recorders write: a replica may not have it yet.
+
+        Raises:
+            BadRequest: a parameter holds a zero character, which PostgreSQL takes in no text.
+        """
+        if any("\0" in text for _, texts in request.GET.lists() for text in texts):
+            raise BadRequest("A parameter holds a zero character.")
         return super().get_queryset(request).using(database_of(request, self.model))
 
 

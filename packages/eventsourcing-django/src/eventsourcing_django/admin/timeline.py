@@ -49,7 +49,7 @@ def timeline_view(model_admin: "StoredEventRecordAdmin", request: HttpRequest) -
     if not rows:
         raise Http404("There is no such aggregate, or it has no such version.")
     applications, problems = applications_by_name(rows[0]._state.db)  # noqa: SLF001  # where they were read
-    version = version or rows[0].originator_version
+    version = rows[0].originator_version if version is None else version
     known = applications.get(application_name)
     context = {
         **model_admin.admin_site.each_context(request),
@@ -99,6 +99,8 @@ def state_at(application: AnyApplication, originator_id: Any, version: int) -> S
         events = list(application.events.get(originator_id, gt=since, lte=version, limit=_MOST_EVENTS + 1))
         if len(events) > _MOST_EVENTS:
             return State([], f"More than {_MOST_EVENTS:,} events would have to be replayed: take snapshots.")
+        if not events or events[-1].originator_version != version:
+            return State([], f"The aggregate has no version {version}.")
         before = _replayed(None, [*snapshots, *events[:-1]])
         earlier = {field.name: field.text for field in fields(before)} if before is not None else {}
         after = _replayed(before, events[-1:])
