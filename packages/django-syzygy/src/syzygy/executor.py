@@ -181,7 +181,7 @@ class StagedMigrationExecutor(MigrationExecutor):
 
     def _defer(self, migration: Migration) -> None:
         key = _key(migration)
-        with transaction.atomic(self.connection.alias):
+        with transaction.atomic(self.connection.alias, savepoint=False):
             self._note_as_applied(migration)
             self.progress.defer(key)
         self._waiting[key] = migration.operations
@@ -228,7 +228,7 @@ class StagedMigrationExecutor(MigrationExecutor):
         return state
 
     def _record(self, migration: Migration) -> None:
-        with transaction.atomic(self.connection.alias):
+        with transaction.atomic(self.connection.alias, savepoint=False):
             if _key(migration) not in self.loader.applied_migrations:
                 self._note_as_applied(migration)
             self.progress.forget(_key(migration))
@@ -270,7 +270,7 @@ class StagedMigrationExecutor(MigrationExecutor):
         return state
 
     def _unrecord(self, migration: Migration) -> None:
-        with transaction.atomic(self.connection.alias):
+        with transaction.atomic(self.connection.alias, savepoint=False):
             for app_label, name in (*migration.replaces, _key(migration)):
                 self.recorder.record_unapplied(app_label, name)
             self.progress.forget(_key(migration))
