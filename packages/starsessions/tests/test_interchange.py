@@ -152,3 +152,17 @@ def test_codecs_of_the_applications_own():
     assert serializer.deserialize(serializer.serialize(data)) == data
     assert serializer.deserialize(b"") == {}
     assert JsonSerializer().serialize({"ä": 1.5}) == json.dumps({"ä": 1.5}).encode()
+
+
+@pytest.mark.parametrize(
+    "text", [" ", "{", '{"a": }', '{"a": 1}}', '{"a": 1} x', "nul", "[1", '{"a": 1}\n', " {}", "[]"]
+)
+def test_text_is_read_as_the_json_module_reads_it(text):
+    """Texts are refused with the error of json.loads, which names the place, and read with the same result."""
+    results = []
+    for read in (json.loads, lambda text: JsonSerializer().deserialize(text.encode())):
+        try:
+            results.append(read(text))
+        except json.JSONDecodeError as error:
+            results.append(str(error))
+    assert results[0] == results[1]

@@ -109,8 +109,7 @@ def _has_other_entries(session: dict[str, typing.Any], before: dict[str, typing.
     if len(session) != len(before):
         return True
     for key, value in session.items():
-        old = before.get(key, _ABSENT)
-        if old is value or type(key) is not str or type(value) not in _SIMPLE:
+        if (old := before.get(key, _ABSENT)) is value or type(key) is not str or type(value) not in _SIMPLE:
             continue  # what is no plain text or number may be stored as what was there before
         is_nan = value != value  # noqa: PLR0124  which differs from itself
         if not is_nan and (type(old) is not type(value) or old != value):

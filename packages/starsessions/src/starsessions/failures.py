@@ -7,17 +7,19 @@ import functools
 import time
 import typing
 
+from starsessions.deadlines import Watch
 from starsessions.exceptions import ImproperlyConfigured, SessionError, SessionStoreTimeout, SessionStoreUnavailable
 
 if typing.TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from starsessions.deadlines import Deadline
 
 __all__ = ["DEFAULT_TIMEOUT", "CircuitBreaker", "FailurePolicy", "StoreCalls"]
 
 FailurePolicy = typing.Literal["raise", "unavailable", "anonymous"]
 T = typing.TypeVar("T")
 
-_CANCEL_AGAIN_SECONDS = 0.05
 DEFAULT_TIMEOUT = 5.0
 """Seconds: longer than any store that works needs, even through a failover, and shorter than proxies and
 people wait. Without a limit of ours, redis-py's retries make one request hang for about a minute."""
@@ -82,6 +84,7 @@ class StoreCalls:
         self.policy = policy
         self.timeout = None if in_process else timeout  # a store in this process does not wait
         self.breaker = CircuitBreaker()
+        self._watch: Watch | None = None
         self.is_direct = in_process and policy == "raise"
 
     def __call__(self, method: Callable[..., Awaitable[T]], *args: typing.Any, **options: typing.Any) -> Awaitable[T]:
@@ -97,7 +100,7 @@ class StoreCalls:
         deadline = None
         try:
             if self.timeout is not None:
-                deadline = _Deadline(self.timeout)
+                deadline = self._deadline(self.timeout)
             result = await method(*args, **options)
         except BaseException as error:
             if deadline is not None and deadline.end():
@@ -112,6 +115,12 @@ class StoreCalls:
             deadline.end()
         self.breaker.succeeded()
         return result
+
+    def _deadline(self, seconds: float) -> Deadline:
+        loop, watch = asyncio.get_running_loop(), self._watch
+        if watch is None or watch.loop is not loop:
+            watch = self._watch = Watch(loop, seconds)
+        return watch.begin()
 
     def _note(self, error: BaseException) -> None:
         """Let the circuit breaker know what an error says about the store."""
@@ -129,31 +138,3 @@ class StoreCalls:
 
 def _is_positive(seconds: object) -> bool:
     return isinstance(seconds, (int, float)) and seconds > 0
-
-
-class _Deadline:
-    """Cancels what the current task waits for when `seconds` are over, and again until it gives in.
-
-    `asyncio.timeout` does so once, and a client may take that one cancellation for something of its own: redis-py
-    has timeouts and retries inside, with which a request was seen to hang for a minute.
-    """
-
-    __slots__ = ("_others", "_task", "_timer", "_times")
-
-    def __init__(self, seconds: float) -> None:
-        self._task = typing.cast("asyncio.Task[typing.Any]", asyncio.current_task())
-        self._others = self._task.cancelling()
-        self._times = 0
-        self._timer = self._task.get_loop().call_later(seconds, self._cancel)
-
-    def _cancel(self) -> None:
-        self._times += 1
-        self._timer = self._task.get_loop().call_later(_CANCEL_AGAIN_SECONDS, self._cancel)
-        self._task.cancel()
-
-    def end(self) -> bool:
-        """Stop watching. Return whether time was up, and nobody else wants the task to end."""
-        self._timer.cancel()
-        for _ in range(self._times):
-            self._task.uncancel()
-        return self._times > 0 and self._task.cancelling() <= self._others

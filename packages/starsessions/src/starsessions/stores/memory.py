@@ -58,7 +58,8 @@ class InMemoryStore(SessionStore):
         """Store `data` for `ttl` seconds, or for `gc_ttl` if that is 0."""
         known = session_id in self.data
         record = self.data[session_id] = Record(self._end(lifetime, ttl), data)
-        self._sweep()
+        if self._due and self._due[0][0] <= time.time() * _NANOSECONDS:
+            self._sweep()
         if not known:
             self._make_room()
             heapq.heappush(self._due, (record.expires, session_id))

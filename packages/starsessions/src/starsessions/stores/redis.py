@@ -193,6 +193,8 @@ async def _answer(answer: Awaitable[typing.Any]) -> typing.Any:
 
 def _record(answer: typing.Any) -> bytes:
     """Return the bytes that Redis answered with; clients with `decode_responses` give text."""
+    if type(answer) is bytes:
+        return answer
     if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
         return b""  # a list or hash of another program's: no session of ours
     if isinstance(answer, Exception):
