@@ -44,6 +44,7 @@ class _IdFromCookie:
 class ScopeHandler(SessionHandler):
     """The handler of a scope, made by `new_handler`; its `send` is the one that the application gets."""
 
+    _passes_on = False  # the headers have left, or are about to
     _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
     def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> None:
@@ -54,7 +55,6 @@ class ScopeHandler(SessionHandler):
         self._send = send
         # Starlette's Mount changes it while the request runs; the cookie is for the whole application.
         self._root_path = scope.get("root_path", "")
-        self._passes_on = False
         self._session = scope["session"] = guard = _new_guard(LoadGuard)
         _set(guard, UNLOADED, None)
         scope["session_handler"] = self

@@ -70,8 +70,6 @@ class JsonSerializer(Serializer):
 
     def deserialize(self, data: bytes) -> dict[str, typing.Any]:
         """Return the decoded object; nothing stored gives an empty dictionary."""
-        if not data:
-            return {}
         text = str(data, "utf-8")
         if self._scan is not None:
             try:
@@ -80,4 +78,4 @@ class JsonSerializer(Serializer):
                 end = -1
             if end == len(text):
                 return document  # type: ignore[no-any-return]  # the caller looks what it is
-        return self._decode(text)  # type: ignore[no-any-return]  # the caller looks what it is
+        return self._decode(text) if text else {}  # the caller looks what it is

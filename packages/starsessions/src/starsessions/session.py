@@ -41,7 +41,8 @@ def get_session_handler(connection: HTTPConnection) -> SessionHandler:
 
 async def load_session(connection: HTTPConnection) -> None:
     """Load the session; afterwards `connection.session` holds its data. Later calls change nothing."""
-    await get_session_handler(connection).load()
+    handler: SessionHandler = connection.scope.get("session_handler") or get_session_handler(connection)
+    await handler.load()
 
 
 def is_loaded(connection: HTTPConnection) -> bool:

@@ -108,8 +108,10 @@ class SessionState(SessionSlot):
     def differs_from_stored(self, session: dict[str, typing.Any]) -> bool:
         """Tell whether the session has to be stored, or removed for being empty; `session` is a plain copy of it."""
         document = self.document
-        if document is None or (not session and self.is_empty):
-            return (document is None) is not self.is_empty
+        if document is None:
+            return bool(session) or not self.is_empty
+        if not session and self.is_empty:
+            return True
         if self._new_id is not None or document.owner != self.metadata.get("user"):  # type: ignore[union-attr]
             return True  # it is loaded, so there are metadata
         return document.differs_from(session, self.records.serializer)
