@@ -48,4 +48,5 @@ def test_a_wrong_key_is_reported_without_quoting_one():
 def test_the_system_checks_show_no_key(settings, name):
     """Also of an application whose settings are misspelt."""
     settings.EVENT_SOURCING_APPLICATION = {"CIPHER_TOPIC": "eventsourcing_django.cipher:KeyRingCipher", name: KEY[:-3]}
-    assert KEY[:-3] not in " ".join(f"{message} {message!r}" for message in run_checks())
+    messages = run_checks(databases=[])  # Django 6.1 would ask each database whether it has JSON
+    assert KEY[:-3] not in " ".join(f"{message} {message!r}" for message in messages)

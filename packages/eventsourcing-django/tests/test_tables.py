@@ -1,13 +1,14 @@
 """The tables: those of eventsourcing-django, and what is added to them."""
 
 from io import StringIO
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from databases import on_database
 from django.core.management import call_command
 from django.db import connections
 
+from eventsourcing_django.checks import check_recorder_databases
 from eventsourcing_django.library import originator_id_of
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder
@@ -104,3 +105,25 @@ def test_the_added_columns_rebuild_no_table():
     statements = [line for line in out.getvalue().splitlines() if line and not line.startswith("--")]
     assert len(statements) == 2 + 4 * 2  # BEGIN, COMMIT and two columns of four tables
     assert all(" ADD COLUMN " in statement for statement in statements[1:-1])
+
+
+@on_database("mariadb")
+def test_uuids_that_an_older_django_made_text_are_warned_about():
+    """Django 5 does not find them; the remedy in the warning keeps the events."""
+    originator_id = uuid4()
+    with connections["mariadb"].cursor() as cursor:
+        cursor.execute("ALTER TABLE stored_events MODIFY originator_id char(32) NOT NULL")
+        try:
+            cursor.execute(
+                "INSERT INTO stored_events (application_name, originator_id, originator_version, topic, state)"
+                " VALUES ('app', %s, 1, 't', 's')",
+                [originator_id.hex],
+            )
+            (warning,) = check_recorder_databases(databases=["mariadb"])
+        finally:
+            cursor.execute("ALTER TABLE stored_events MODIFY originator_id uuid NOT NULL")
+    assert warning.id == "eventsourcing_django.W005"
+    assert warning.hint.endswith("ALTER TABLE stored_events MODIFY originator_id uuid NOT NULL")
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, "mariadb")
+    assert len(recorder.select_events(originator_id_of(originator_id))) == 1
+    assert check_recorder_databases(databases=["mariadb"]) == []

@@ -7,6 +7,9 @@ from django.apps.config import AppConfig
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from eventsourcing_django.models import SnapshotRecord, StoredEventRecord
 
 __all__ = ["check_recorder_databases"]
 
@@ -28,6 +31,8 @@ def check_recorder_databases(
             messages += _check_sqlite(alias, connection.settings_dict)
         elif connection.vendor == "postgresql":
             messages += _check_postgresql(alias, connection.settings_dict)
+        elif connection.vendor == "mysql":
+            messages += _check_mysql(alias, connection)
         elif connection.vendor not in _SUPPORTED_VENDORS:
             messages.append(
                 CheckWarning(
@@ -51,6 +56,28 @@ def _check_postgresql(alias: str, settings: dict[str, Any]) -> list[CheckMessage
             " applications that only read and save may go through the pooler.",
             id="eventsourcing_django.W004",
         )
+    ]
+
+
+def _check_mysql(alias: str, connection: BaseDatabaseWrapper) -> list[CheckMessage]:
+    # Since Django 5.0 UUIDs are written to MariaDB as such, and are not found in the columns that it made before.
+    if not connection.features.has_native_uuid_field:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND data_type = 'char'"
+            " AND column_name = 'originator_id' AND table_name IN (%s, %s) ORDER BY 1",
+            [StoredEventRecord._meta.db_table, SnapshotRecord._meta.db_table],  # Django's documented names
+        )
+        tables = [table for (table,) in cursor.fetchall()]
+    return [
+        CheckWarning(
+            f"The column originator_id of {table} in database {alias!r} is text, as Django made it before 5.0: events"
+            " in it are not found, and none can be saved.",
+            hint=f"Stop all writers and run: ALTER TABLE {table} MODIFY originator_id uuid NOT NULL",
+            id="eventsourcing_django.W005",
+        )
+        for table in tables
     ]
 
 
