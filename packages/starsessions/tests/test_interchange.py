@@ -96,6 +96,7 @@ async def test_starlettes_own_cookie(make_site):
         b'{"a": 1, "__metadata__": {"created": "x"}}',
         b'{"a": 1, "__metadata__": {"created": NaN, "last_access": 0, "lifetime": 0}}',
         b'{"a": 1, "__metadata__": {"created": 1, "last_access": true, "lifetime": 0}}',
+        b'{"a": 1, "__metadata__": {"created": 1%s, "last_access": 0, "lifetime": 0}}' % (b"0" * 400),
     ],
     ids=lambda damaged: repr(damaged[:40]),
 )

@@ -17,8 +17,10 @@ __all__ = ["METADATA_KEY", "Document", "DocumentError", "parse", "render"]
 METADATA_KEY = "__metadata__"
 _MARSHAL_FORMAT = 2  # later ones write whether two values are one and the same object
 _ABSENT = object()
+_UNSERIALIZABLE = (TypeError, ValueError, RecursionError)  # the last one for what is nested too deeply
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
+_FAR = 1e15  # seconds: further away than any time that is meant
 _NAMES, _TYPES = ("lifetime", "created", "last_access"), (int, float, float)
 _KNOWN = frozenset({(*_NAMES, *_TYPES), (*_NAMES, "user", *_TYPES, str)})
 
@@ -121,7 +123,7 @@ def render(session: dict[str, typing.Any], metadata: SessionMetadata, serializer
     """Return the bytes of a document. Raises SessionNotSerializable, naming the key that cannot be stored."""
     try:
         return serializer.serialize({**session, METADATA_KEY: metadata})
-    except (TypeError, ValueError) as error:
+    except _UNSERIALIZABLE as error:
         raise SessionNotSerializable(_explained(session, serializer, error)) from error
 
 
@@ -129,7 +131,7 @@ def _explained(session: dict[str, typing.Any], serializer: Serializer, error: Ex
     for key, value in session.items():
         try:
             serializer.serialize({key: value})
-        except (TypeError, ValueError):
+        except _UNSERIALIZABLE:
             return (
                 f"Session key {key!r} holds a {type(value).__name__} that {type(serializer).__name__} "
                 f"cannot store ({error}). Store a simpler value, or pass a serializer that knows it."
@@ -141,10 +143,10 @@ def _checked(found: typing.Any) -> typing.Any:
     if not isinstance(found, dict):
         raise DocumentError(f"{METADATA_KEY} is a {type(found).__name__}")
     for name, missing in (("created", None), ("last_access", 0), ("lifetime", 0)):
-        value = found.get(name, missing)
-        # No subclass: a boolean is not a time.
-        if type(value) is not int and not (type(value) is float and math.isfinite(value)):
-            raise DocumentError(f"{METADATA_KEY}.{name} is not a number")
+        value: typing.Any = found.get(name, missing)
+        # No subclass: a boolean is not a time. NaN is in no range; with what is beyond this one, calculating can fail.
+        if type(value) not in {int, float} or not -_FAR < value < _FAR:
+            raise DocumentError(f"{METADATA_KEY}.{name} is no number of seconds")
     # The dictionary is kept as it is, order and unknown entries included: it is compared byte by byte later.
     found.setdefault("last_access", found["created"])
     found.setdefault("lifetime", 0)

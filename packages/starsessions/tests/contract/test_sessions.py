@@ -24,6 +24,7 @@ from starsessions import (
     load_session,
     regenerate_session_id,
 )
+from starsessions.exceptions import SessionNotSerializable
 
 pytestmark = pytest.mark.anyio
 
@@ -336,6 +337,22 @@ async def test_values_that_cannot_be_stored(site):
     async with site.visitor() as visitor:
         with pytest.raises(TypeError, match=r"'tags' holds a set that JsonSerializer cannot store"):
             await visitor.get("/store_a_set")
+
+
+async def test_values_that_are_nested_too_deeply(site):
+    """So does the error for what JSON cannot hold because it has too many levels."""
+    levels = []
+    for _ in range(100_000):
+        levels = [levels]
+
+    @site.view
+    async def nest(request):
+        request.session["levels"] = levels
+        return Response()
+
+    async with site.visitor() as visitor:
+        with pytest.raises(SessionNotSerializable, match=r"'levels' holds a list that JsonSerializer cannot store"):
+            await visitor.get("/nest")
 
 
 async def test_destroy(site, visitor, store):
