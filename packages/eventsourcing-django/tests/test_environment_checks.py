@@ -79,3 +79,10 @@ def test_environments_under_other_names_are_found_by_their_module(settings):
 def test_a_project_without_such_a_setting_hears_nothing():
     """Environment variables are many, and mostly of others."""
     assert check_environments() == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_settings_that_the_project_does_not_have_are_not_read(settings):
+    """Reading some of Django's defaults is deprecated, and the project can do nothing about it."""
+    settings.EVENT_SOURCING_APPLICATION = OURS  # has Django forget what it has read and warned of
+    assert check_environments() == []

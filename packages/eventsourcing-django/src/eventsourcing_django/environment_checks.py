@@ -34,7 +34,9 @@ def check_environments(**_: Any) -> list[CheckMessage]:
 
 
 def _environments() -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    for setting in sorted(filter(str.isupper, {*dir(settings)})):
+    # Django's defaults are none of these, and reading some of them is deprecated.
+    names = filter(str.isupper, {*dir(settings)})
+    for setting in sorted(filter(settings.is_overridden, names)):  # type: ignore[misc]  # the stubs lack it
         value = getattr(settings, setting)
         if isinstance(value, Mapping) and (setting == _DOCUMENTED or _is_ours(value)):
             yield setting, value
