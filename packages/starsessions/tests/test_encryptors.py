@@ -230,3 +230,39 @@ async def test_cookie_store_and_encryption(make_site):
         await visitor.get("/update?name=Ada")
         record = await store.read(visitor.cookies["session"], lifetime=0)
     assert json.loads(AESGCM(AES).decrypt(record[:12], record[12:], None))["name"] == "Ada"
+
+
+@pytest.mark.parametrize("lifetime", [0, 60])
+@pytest.mark.parametrize(
+    ("make", "old", "new"),
+    [(FernetEncryptor, FERNET_OLD, FERNET), (AESGCMEncryptor, AES_OLD, AES)],
+    ids=["Fernet", "AES-GCM"],
+)
+async def test_reading_a_session_is_enough_to_replace_its_key(make_site, store, make, old, new, lifetime):
+    """A session that is only read gets the newest key once, so the old one can go without logging anyone out."""
+    async with make_site(store, lifetime=lifetime, encryptor=make(old)).visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        cookies = visitor.cookies
+    async with make_site(store, lifetime=lifetime, encryptor=make([new, old])).visitor() as visitor:
+        visitor.cookies.update(cookies)
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}
+        assert "set-cookie" not in (await visitor.get("/show")).headers
+        cookies = visitor.cookies
+    async with make_site(store, lifetime=lifetime, encryptor=make(new)).visitor() as visitor:
+        visitor.cookies.update(cookies)
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}
+
+
+async def test_an_encryptor_that_knows_no_keys_is_never_asked(make_site, store):
+    """What is merely alike an Encryptor needs no more than its two methods."""
+
+    class Reversing:
+        def encrypt(self, data):
+            return data[::-1]
+
+        def decrypt(self, data):
+            return data[::-1]
+
+    async with make_site(store, lifetime=60, encryptor=Reversing()).visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}

@@ -149,3 +149,20 @@ def test_what_was_refused_half_built_can_be_shown():
         CookieStore("*" * 10)
     told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert "<Keys 0>" in [frame.locals.get("self") for frame in told.stack if frame.locals]
+
+
+@pytest.mark.parametrize("lifetime", [0, 60])
+async def test_a_cookie_that_is_only_read_is_signed_anew_once(make_site, lifetime):
+    """The first request under a new key sends the cookie under it; the next ones, and those of one key, send none."""
+    async with make_site(CookieStore(OLD), lifetime=lifetime).visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        assert "set-cookie" not in (await visitor.get("/show")).headers
+        cookies = visitor.cookies
+    async with make_site(CookieStore([NEW, OLD]), lifetime=lifetime).visitor() as visitor:
+        visitor.cookies.update(cookies)
+        assert "set-cookie" in (await visitor.get("/show")).headers
+        assert "set-cookie" not in (await visitor.get("/show")).headers
+        cookies = visitor.cookies
+    async with make_site(CookieStore(NEW), lifetime=lifetime).visitor() as visitor:
+        visitor.cookies.update(cookies)
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}

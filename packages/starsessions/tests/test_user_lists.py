@@ -114,3 +114,34 @@ async def test_signing_in_while_all_sessions_end(make_site, redis_client, before
         assert len(await list_sessions(store, "ada")) == 1
         assert await revoke_all_sessions(store, "ada") == 1
         assert not await store.exists(visitor.cookies["session"])
+
+
+@pytest.mark.parametrize(
+    "damage", ["{", "[]", '{"name": "x"}', '{"name": "x", "device": "", "created": {}, "seen": 0}']
+)
+async def test_a_damaged_entry_protects_no_other_session(redis_client, damage, caplog):
+    """It is passed over and reported; the user's other sessions are listed and revoked."""
+    store, session_id = RedisStore(connection=redis_client), generate_session_id()
+    await store.write(session_id, b"{}", lifetime=60, ttl=60)
+    await store.users.put("ada", session_id, UserSession("", "", 0.0, 0.0), 60)
+    await redis_client.hset(store.keys.user("ada"), "other", damage)
+    assert len(await list_sessions(store, "ada")) == 1
+    assert await revoke_all_sessions(store, "ada") == 1
+    assert not await store.exists(session_id)
+    assert {record.event for record in caplog.records} == {"session.entry_discarded"}
+
+
+async def test_a_sign_in_that_cannot_be_stored_leaves_no_entry(make_site):
+    """An entry is made before its session is stored; where that is refused, it goes again."""
+    store = InMemoryStore()
+    site = make_site(store, lifetime=60)
+
+    @site.view
+    async def login(request):
+        await sign_in(request, "ada")
+        request.session["thing"] = object()
+        return Response()
+
+    async with site.visitor(raise_app_exceptions=False) as visitor:
+        assert (await visitor.get("/login")).status_code == 500
+    assert not store.users._owners

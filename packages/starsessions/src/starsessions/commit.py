@@ -11,6 +11,7 @@ from starsessions.exceptions import SessionError, SessionStoreUnavailable
 from starsessions.overtaken import is_overtaken
 
 if typing.TYPE_CHECKING:
+    from starsessions.document import Document
     from starsessions.handler import SessionHandler
     from starsessions.types import SessionMetadata
 
@@ -36,7 +37,7 @@ async def commit(handler: SessionHandler) -> CookieChange | None:
             may_be_overtaken = is_renewed or handler.cookie_due or records.endings.count != document.endings
             if may_be_overtaken and await is_overtaken(handler, document):
                 handler.cookie_due = is_renewed = False
-            elif not (records.is_lasting and document.owner is None) and records.is_due(document, handler.renewed):
+            elif _is_due(handler, document):
                 await _refresh(handler)
                 session = dict(handler.session)
         handler.committed = session
@@ -68,6 +69,14 @@ def report_late(handler: SessionHandler) -> None:
     """
     if handler.committed is not None and handler.committed != handler.session:
         events.change_lost("it was made after the response had started. Call `await request.session.save()`.")
+
+
+def _is_due(handler: SessionHandler, document: Document) -> bool:
+    """Tell whether a session that did not change must be stored again."""
+    records = handler.records
+    if not (records.is_lasting and document.owner is None) and records.is_due(document, handler.renewed):
+        return True
+    return records.has_keys and records.is_outdated(handler.session_id or "", document)
 
 
 async def _refresh(handler: SessionHandler) -> None:

@@ -44,6 +44,10 @@ class Encryptor(abc.ABC):  # noqa: B024  which pair of methods to implement is t
         """Decrypt the record of `session_id`; None where the store chooses the id itself."""
         return self.decrypt(data)
 
+    def is_outdated(self, data: bytes, session_id: str | None) -> bool:  # noqa: ARG002
+        """Tell whether a record that was decrypted should be encrypted anew, as by a key that is newer."""
+        return False
+
 
 class NoopEncryptor(Encryptor):
     """No encryption: the default."""
@@ -95,6 +99,20 @@ class FernetEncryptor(Encryptor):
             if self._accept_plaintext and data[:1] == b"{":
                 return data
             raise
+
+    def is_outdated(self, data: bytes, session_id: str | None) -> bool:  # noqa: ARG002  nothing is bound to the id
+        """Tell whether the token was made with another key than the one that encrypts now."""
+        if self._keys is None or len(keys := self._keys.newest_first()) == 1:
+            return False  # who hands in a MultiFernet rotates by other means
+        from cryptography.fernet import Fernet, InvalidToken
+
+        try:
+            Fernet(keys[0]).extract_timestamp(data)  # checks the signature, and decrypts nothing
+        except InvalidToken:
+            return True
+        finally:
+            del keys  # a traceback with local variables would show them
+        return False
 
     def _decrypt(self, data: bytes, invalid: type[Exception]) -> bytes:
         try:
@@ -160,7 +178,7 @@ class AESGCMEncryptor(Encryptor):
         from cryptography.exceptions import InvalidTag
 
         for _ in range(2):
-            plain = self._attempt(data, session_id, InvalidTag)
+            plain = self._attempt(self._ciphers(), data, session_id, InvalidTag)
             if plain is not None:
                 return plain
             if not self._keys.refresh():
@@ -169,11 +187,20 @@ class AESGCMEncryptor(Encryptor):
             return data
         raise InvalidTag
 
-    def _attempt(self, data: bytes, session_id: str | None, invalid: type[Exception]) -> bytes | None:
+    def is_outdated(self, data: bytes, session_id: str | None) -> bool:
+        """Tell whether the record was encrypted with another key than the one that encrypts now."""
+        from cryptography.exceptions import InvalidTag
+
+        newest, *older = self._ciphers()
+        return bool(older) and self._attempt([newest], data, session_id, InvalidTag) is None
+
+    def _attempt(
+        self, ciphers: list[AESGCM], data: bytes, session_id: str | None, invalid: type[Exception]
+    ) -> bytes | None:
         binding = self._binding(session_id)
         bindings = [binding, None] if binding and self._accept_unbound else [binding]
         for associated in bindings:
-            for cipher in self._ciphers():
+            for cipher in ciphers:
                 try:
                     return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], associated)
                 except (invalid, ValueError):  # ValueError: too short to hold a nonce

@@ -13,6 +13,7 @@ __all__ = [
     "change_lost",
     "cookie_rejected",
     "cookie_unsendable",
+    "entry_discarded",
     "session_discarded",
     "session_expired",
     "session_gone",
@@ -56,6 +57,15 @@ def cookie_unsendable() -> None:
         "The session changed after the response had started and the browser cannot learn of it: %s",
         reason,
         extra={"event": "session.cookie_unsendable", "reason": reason},
+    )
+
+
+def entry_discarded(reason: str) -> None:
+    """An entry of a user's list could not be read; the session that it named, if any, is not listed."""
+    _logger.warning(
+        "An entry in the list of a user's sessions is not readable and was passed over: %s",
+        reason,
+        extra={"event": "session.entry_discarded", "reason": reason},
     )
 
 

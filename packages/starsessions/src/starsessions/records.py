@@ -13,7 +13,7 @@ import typing
 from starsessions import events
 from starsessions.document import Document, DocumentError, parse, render
 from starsessions.encryptors import NoopEncryptor
-from starsessions.exceptions import SessionConflict, SessionError, SessionGone
+from starsessions.exceptions import SessionConflict, SessionError, SessionGone, SessionStoreUnavailable
 from starsessions.failures import StoreCalls
 from starsessions.ids import is_generated_id
 from starsessions.overtaken import Endings
@@ -63,6 +63,9 @@ class Records:
     """Whether reading and writing never wait for anything."""
     is_lasting: bool = dataclasses.field(init=False)
     """Whether records end at a time that nothing changes."""
+    has_keys: bool = dataclasses.field(init=False)
+    """Whether keys, which may be replaced, have to do with what is stored."""
+    _is_under_old_key: Callable[[bytes, str | None], bool] | None = dataclasses.field(init=False)
     _safe_age: float = dataclasses.field(init=False)
     _is_plain: bool = dataclasses.field(init=False)
     _is_json: bool = dataclasses.field(init=False)
@@ -74,6 +77,9 @@ class Records:
         self._is_plain = type(self.encryptor) is NoopEncryptor
         self.is_immediate = self._is_plain and self.store.traits.in_process
         self.is_lasting = self.lifetime.seconds > 0 and not self.lifetime.rolling
+        self._is_under_old_key = getattr(self.encryptor, "is_outdated", None)  # other people's may be merely alike
+        encrypts_with_keys = not self._is_plain and self._is_under_old_key is not None
+        self.has_keys = encrypts_with_keys or self.store.traits.cookie_limit is not None
         self._safe_age = self.lifetime.safe_age(self.store.traits.expires)
         # Sessions without a fixed end live for some time after their last use, as rolling ones do.
         self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)
@@ -124,8 +130,10 @@ class Records:
                 session_id, document = draft.session_id, await self._swap(draft, draft.old_id)
             else:
                 session_id, document = await self._store(draft)
-        except SessionGone:
-            if entered:
+        except SessionStoreUnavailable:
+            raise  # it may have stored the session all the same, which can only be revoked while it is in the list
+        except SessionError as error:
+            if entered and (isinstance(error, SessionGone) or draft.session_id != draft.old_id):
                 await self.link.leave(draft.metadata.get("user"), draft.session_id)
             raise
         if draft.old_id is not None and (document is None or session_id != draft.old_id):
@@ -154,6 +162,13 @@ class Records:
         if self.lifetime.seconds or document.metadata is None or self.store.traits.cookie_limit is not None:
             return False
         return time.time() - document.metadata["last_access"] > _REFRESH_SECONDS
+
+    def is_outdated(self, session_id: str, document: Document) -> bool:
+        """Tell whether an unchanged record must be written again because a newer key has taken over."""
+        if self.store.traits.cookie_limit is not None and self.store.is_outdated(session_id):
+            return True
+        asked = self._is_under_old_key
+        return asked is not None and asked(document.record, self._binding(session_id))
 
     async def _store(self, draft: Draft) -> tuple[str, Document | None]:
         raw = render(draft.session, draft.metadata, self.serializer)

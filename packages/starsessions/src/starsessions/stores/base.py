@@ -112,6 +112,13 @@ class SessionStore(abc.ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} says that it compares, but does not implement swap().")
 
+    def is_outdated(self, session_id: str) -> bool:  # noqa: ARG002  the interface
+        """Tell whether the record that was read from `session_id` should be written anew, though it did not change.
+
+        Asked where the record travels in the cookie: it is true for one that was signed with an older key.
+        """
+        return False
+
     def accepts_id(self, session_id: str) -> bool:
         """Tell whether `session_id`, as a cookie brought it, may be looked up at all."""
         return is_acceptable_id(session_id)

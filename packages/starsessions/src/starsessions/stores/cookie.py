@@ -67,6 +67,10 @@ class CookieStore(SessionStore):
     async def remove(self, session_id: str) -> None:
         """Do nothing: the middleware tells the browser to forget the cookie."""
 
+    def is_outdated(self, session_id: str) -> bool:
+        """Tell whether a cookie that was read is signed with another key than the one that signs now."""
+        return not self._current().is_signed_with_newest(session_id.encode())
+
     def accepts_id(self, session_id: str) -> bool:
         """Tell whether `session_id` can be a cookie of ours; its signature is checked by `read`."""
         return len(session_id) <= self.max_size and is_cookie_value(session_id)
@@ -79,8 +83,8 @@ class CookieStore(SessionStore):
                 raise
             return self._current().unsign(value, max_age=max_age)
 
-    def _current(self) -> itsdangerous.TimestampSigner:
-        return typing.cast("itsdangerous.TimestampSigner", self._keys.current())
+    def _current(self) -> _Signer:
+        return typing.cast("_Signer", self._keys.current())
 
     def _warn_about_short_keys(self) -> None:
         if any(len(key) < _GOOD_KEY_LENGTH for key in self._keys.newest_first()):
@@ -92,7 +96,7 @@ class CookieStore(SessionStore):
             )
 
 
-def _signer(keys: list[str | bytes]) -> itsdangerous.TimestampSigner:
+def _signer(keys: list[str | bytes]) -> _Signer:
     oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
     return _Signer(oldest_first)  # it signs with the last one
 
@@ -121,3 +125,10 @@ class _Signer(itsdangerous.TimestampSigner):
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
         """Return what the given key, else the one that signs, has become."""
         return self._derived[self.secret_keys[-1] if secret_key is None else secret_key]  # type: ignore[index]
+
+    def is_signed_with_newest(self, signed: bytes) -> bool:
+        """Tell which key verified `signed`: the one that signs, or an older one."""
+        if len(self.secret_keys) == 1:
+            return True
+        value, _, signature = signed.rpartition(self.sep)
+        return hmac.compare_digest(self.get_signature(value), signature)

@@ -6,16 +6,16 @@ import itertools
 import json
 import time
 import typing
+from collections.abc import Callable
 
 from redis.asyncio.cluster import RedisCluster
 
+from starsessions import events
 from starsessions.ids import hash_id
 from starsessions.stores.redis_scripts import NOTE
 from starsessions.stores.user_index import UserIndex, UserSession
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starsessions.stores.redis_keys import SessionKeys
 
 __all__ = ["RedisUserIndex"]
@@ -25,6 +25,7 @@ _SPARE_SECONDS = 600
 # Whoever gives a session a new id again and again cannot keep a revocation busy for ever.
 _ROUNDS = 20
 
+_FIELDS: dict[str, Callable[[typing.Any], typing.Any]] = {"name": str, "device": str, "created": float, "seen": float}
 _Entries = dict[str, dict[str, typing.Any]]
 
 
@@ -115,7 +116,15 @@ def _per_session(keys: list[list[str]], answers: list[int]) -> list[bool]:
 
 
 def _entries(found: dict[typing.Any, typing.Any]) -> _Entries:
-    return {_text(handle): json.loads(content) for handle, content in found.items()}
+    """Return the entries that can be read. One that someone has damaged must not protect the others from an end."""
+    read: _Entries = {}
+    for handle, text in found.items():
+        try:
+            content = json.loads(text)
+            read[_text(handle)] = {name: kind(content[name]) for name, kind in _FIELDS.items()}
+        except (ValueError, TypeError, KeyError) as error:
+            events.entry_discarded(type(error).__name__)
+    return read
 
 
 def _text(value: bytes | str) -> str:
