@@ -1,6 +1,6 @@
 """Whatever is changed release by release: in the end the schema is the one that plain Django makes.
 
-RANDOM_CHANGES is the number of sequences, 20 by default.
+RANDOM_CHANGES is the number of sequences, 12 by default.
 """
 
 import functools
@@ -16,7 +16,7 @@ from random_models import Shop
 
 REFUSED = "what came before is not known to be independent"
 STACKED = {10, 12, 24, 33, 43, 69, 76, 91, 96, 100, 103, 109, 126, 142, 147, 148, 150, 168, 178, 179, 181, 187}
-SEQUENCES = int(os.environ.get("RANDOM_CHANGES", "20"))
+SEQUENCES = int(os.environ.get("RANDOM_CHANGES", "12"))
 
 
 def releases(seed):
