@@ -26,7 +26,7 @@ PYTHONS: list[str] = MATRIX["pythons"]
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
-# `-j 2` runs sessions side by side; each has an environment, servers and ports of its own.
+# `-j 3` runs sessions side by side; each has an environment, servers and ports of its own.
 nox.options.allow_parallel = True
 # Hundreds of processes are started: compiling every module anew in each of them would cost most of the time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
