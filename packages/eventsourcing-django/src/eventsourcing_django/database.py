@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import django.db
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django import library
@@ -20,6 +20,7 @@ from eventsourcing_django.own_connections import (
     was_lost,
 )
 from eventsourcing_django.sqlite_journal import prepare_journal, use_write_ahead_log
+from eventsourcing_django.write_transactions import write_transaction
 
 __all__ = ["RecorderDatabase"]
 
@@ -145,6 +146,6 @@ class RecorderDatabase:
         self, connection: BaseDatabaseWrapper, operation: Callable[[BaseDatabaseWrapper], _T], *, several: bool
     ) -> _T:
         if several or connection.in_atomic_block or not connection.get_autocommit():
-            with transaction.atomic(using=self.alias):
+            with write_transaction(self.alias):
                 return operation(connection)
         return operation(connection)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.database import RecorderDatabase
@@ -30,6 +30,7 @@ from eventsourcing_django.signals import announced, has_listeners
 from eventsourcing_django.sqlite_journal import journal_modes
 from eventsourcing_django.subscriptions import subscription_to
 from eventsourcing_django.tracking_table import TrackingTable
+from eventsourcing_django.write_transactions import write_transaction
 from eventsourcing_django.writers import Writer, writer_for
 
 __all__ = [
@@ -228,7 +229,7 @@ class DjangoTrackingRecorder(TrackingRecorder):
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """Make everything inside, the project's models included, one transaction in the recorder's database."""
-        with self._database.connected(), transaction.atomic(using=self.using):
+        with self._database.connected(), write_transaction(self.using):
             yield
 
     def insert_tracking(self, tracking: Tracking) -> None:

@@ -14,6 +14,7 @@ from eventsourcing.system import Follower, Leader, Runner, System
 from eventsourcing_django.library import Application, PromptReceiver
 from eventsourcing_django.own_connections import drop_dead_connection
 from eventsourcing_django.prompting import InsideTransactions
+from eventsourcing_django.write_transactions import write_transaction
 
 __all__ = ["FollowerReport", "Progress", "Synchronizer", "rolled_back"]
 
@@ -187,7 +188,7 @@ def _transaction_of(follower: Application[Any]) -> AbstractContextManager[object
     if alias is None:
         return nullcontext()
     drop_dead_connection(connections[alias])
-    return transaction.atomic(using=alias)
+    return write_transaction(alias)
 
 
 @contextmanager
@@ -195,7 +196,7 @@ def rolled_back(applications: Iterable[Application[Any]], aliases: Iterable[str]
     """Undo at the end everything that is done inside: in the databases, and in the applications' memory of them."""
     with ExitStack() as stack:
         for alias in sorted(set(aliases)):
-            stack.enter_context(transaction.atomic(using=alias))
+            stack.enter_context(write_transaction(alias))
             stack.callback(transaction.set_rollback, True, using=alias)
         yield
     for application in applications:
