@@ -40,6 +40,11 @@ async def test_one_record_for_each_session(make_site, stores, redis_client, stag
     """Changing, regenerating and clearing leave one record, or none, at every stage."""
     site = make_site(stores[stage], lifetime=600)
 
+    async def records():
+        return [
+            key for key in await redis_client.keys() if not key.endswith((b">", b"}"))
+        ]  # not what tells of renaming
+
     async def login(request):
         await sign_in(request, "ada")
         return await site.views["show"](request)
@@ -51,13 +56,13 @@ async def test_one_record_for_each_session(make_site, stores, redis_client, stag
     async with site.visitor() as visitor:
         visitor.cookies = cookies
         await visitor.get("/update?b=1")
-        assert len(await redis_client.keys()) == 1
+        assert len(await records()) == 1
         await visitor.get("/login")
-        assert len(await redis_client.keys()) == 2
+        assert len(await records()) == 2
         assert (await visitor.get("/show")).json() == {"a": "1", "b": "1"}
         assert len(await list_sessions(stores[stage], "ada")) == 1
         await visitor.get("/clear")
-        assert await redis_client.keys() == []
+        assert await records() == []
 
 
 @pytest.mark.parametrize("stage", ["read", "migrate", "always"])

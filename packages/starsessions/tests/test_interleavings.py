@@ -1,4 +1,4 @@
-"""Requests of one browser in random order on a real Redis: no logout is undone, nothing that was stored is lost.
+"""Requests of one browser in random order, on a real Redis and in memory: no logout is undone, nothing that was stored is lost.
 
 `PENTAD_INTERLEAVINGS` is how many are tried; the number in a failure's name repeats it.
 """
@@ -11,12 +11,18 @@ import os
 import random
 
 import pytest
-from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
-from starsessions import SessionMiddleware, get_session_handler, load_session, regenerate_session_id
+from starsessions import (
+    InMemoryStore,
+    SessionMiddleware,
+    SessionStore,
+    get_session_handler,
+    load_session,
+    regenerate_session_id,
+)
 from starsessions.exceptions import SessionGone
-from starsessions.ids import hash_id
+from starsessions.ids import hash_id, is_generated_id
 from starsessions.stores.redis import RedisStore
 from starsessions.updates import increment
 from starsessions.users import list_sessions, revoke_all_sessions, sign_in, sign_out
@@ -40,14 +46,15 @@ class Fact:
 
 
 class World:
-    """One browser, one user, one Redis, and what was acknowledged to them."""
+    """One browser, one user, one store, and what was acknowledged to them."""
 
-    def __init__(self, store: RedisStore, chooser: random.Random) -> None:
+    def __init__(self, store: SessionStore, chooser: random.Random) -> None:
         self.store, self.chooser = store, chooser
         self.middleware = SessionMiddleware(self._app, store=store, lifetime=3600, rolling=chooser.random() < 0.5)
         self.cookie = ""
         self.facts: list[Fact] = []
         self.sent: list[tuple[str, int]] = []
+        self.successors: dict[str, str] = {}  # what sessions were renamed to
         self._moments = itertools.count(1)
 
     def now(self) -> int:
@@ -55,6 +62,14 @@ class World:
 
     def of(self, *kinds: str) -> list[Fact]:
         return [fact for fact in self.facts if fact.what in kinds]
+
+    def later_ids(self, session_id: str) -> set[str]:
+        """The ids that a session was given after this one."""
+        ids = set()
+        while session_id in self.successors:
+            session_id = self.successors[session_id]
+            ids.add(session_id)
+        return ids
 
     async def _app(self, scope, receive, send):
         await scope["work"](HTTPConnection(scope))
@@ -96,6 +111,8 @@ class Visit:
         await self.pause()
         await self.world.request(self.work)
         handler = self.handler
+        if handler is not None and handler.detached and self.deed == "wipe":
+            self.world.facts.append(Fact("logout", self.id, self.begun, self.world.now()))
         if handler is None or handler.detached:
             return
         if handler.document is not None:
@@ -140,6 +157,7 @@ class Visit:
         done = self.world.now()
         if session_id != self.id:
             self.world.facts.append(Fact("end", self.id, begun, done))
+            self.world.successors[self.id] = session_id
         self.world.facts.append(Fact(self.deed, session_id, begun, done, frozenset(self.pending)))
         self.id, self.deed, self.pending = session_id, "store", set()
 
@@ -172,6 +190,7 @@ class Visit:
         begun = self.world.now()
         await (sign_out(connection) if turn else self.handler.destroy())
         self.world.facts.append(Fact("end", self.id, begun, self.world.now()))
+        self.world.facts.append(Fact("logout", self.id, begun, self.world.now()))
         self.handler = None
         return False
 
@@ -199,10 +218,14 @@ async def interleave(world: World) -> None:
     await asyncio.gather(*(Visit(world, number)() for number in range(world.chooser.randint(2, 5))), *jobs)
 
 
-async def survivors(client: Redis) -> dict[str, dict]:
+async def survivors(store: SessionStore) -> dict[str, dict]:
     """Return the documents of all sessions in the store, by id."""
-    keys = [key.decode() for key in await client.keys(f"{PREFIX}[0-9a-f]*")]
-    return {key.removeprefix(PREFIX): json.loads(await client.get(key)) for key in keys}
+    if isinstance(store, InMemoryStore):
+        ids = list(store.data)
+    else:
+        keys = await store._client().keys(f"{PREFIX}*")
+        ids = [key.removeprefix(PREFIX) for key in map(bytes.decode, keys) if is_generated_id(key.removeprefix(PREFIX))]
+    return {session_id: json.loads(await store.read(session_id, 3600)) for session_id in ids}
 
 
 async def check(world: World, left: dict[str, dict]) -> None:
@@ -211,10 +234,12 @@ async def check(world: World, left: dict[str, dict]) -> None:
     assert not ended.keys() & left.keys(), "an ended session is there"
     for fact in world.of("store", "count", "sign in", "wipe"):
         assert fact.begun < ended.get(fact.session_id, fact.done), "an ended session was stored again"
+    for fact in world.of("logout"):
+        assert not world.later_ids(fact.session_id) & left.keys(), "a logout was undone by a new id"
     for cookie, begun in world.sent:
         assert begun < ended.get(cookie, begun + 1), "the cookie of an ended session was sent"
     assert len(left) <= 1, "one session became two"
-    assert left or world.of("end", "revoke"), "a session is lost that nobody ended"
+    assert left or world.of("end", "logout", "revoke"), "a session is lost that nobody ended"
     for session_id, document in left.items():
         check_content(world, document)
         user = document["__metadata__"].get("user")
@@ -238,15 +263,16 @@ def check_content(world: World, document: dict) -> None:
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-async def test_random_interleavings(redis_client, batch):
+@pytest.mark.parametrize("kind", ["redis", "memory"])
+async def test_random_interleavings(redis_client, kind, batch):
     """Storing, counting, signing in, new ids, logouts and revocations at once: what was acknowledged is what is left."""
-    store = RedisStore(connection=redis_client)
     for number in range(batch, TOTAL, BATCHES):
         await redis_client.flushdb()
+        store = InMemoryStore() if kind == "memory" else RedisStore(connection=redis_client)
         world = World(store, random.Random(number))
         await interleave(world)
         try:
-            await check(world, await survivors(redis_client))
+            await check(world, await survivors(store))
         except AssertionError as error:
             error.add_note(f"interleaving {number}: " + "\n".join(map(str, world.facts)))
             raise

@@ -54,7 +54,10 @@ async def swap(store, session_id, data, old_id, read):
 
 
 async def test_swapping(store, client):
-    """Changing, renaming, refusing and deleting work as on a single server, and leave one record."""
+    """Changing, renaming, refusing and deleting work as on a single server, and leave one record.
+
+    Beside it there is a note of the renaming.
+    """
     one, two = generate_session_id(), generate_session_id()
     await store.write(one, b"1", lifetime=60, ttl=60)
     assert await swap(store, one, b"2", one, b"1") is None
@@ -64,8 +67,36 @@ async def test_swapping(store, client):
     assert await swap(store, two, b"3", one, b"2") is None
     assert (await store.read(one, lifetime=60), await store.read(two, lifetime=60)) == (b"", b"3")
     assert await swap(store, one, b"x", one, b"2") == b""
-    assert await client.dbsize() == 1
+    assert await client.dbsize() == 1 + 1
     assert await swap(store, two, None, two, b"3") is None
+    assert await client.dbsize() == 0 + 1
+
+
+@pytest.mark.parametrize("prefix", ["", "{app}:", lambda session_id: f"session:{{{session_id}}}"])
+async def test_a_logout_finds_the_new_id(client, prefix):
+    """Removing an id that was given up for another one ends the session, wherever the keys of a cluster are."""
+    store = RedisStore(connection=client, prefix=prefix)
+    one, two = generate_session_id(), generate_session_id()
+    await store.write(one, b"1", lifetime=60, ttl=60)
+    assert await swap(store, two, b"2", one, b"1") is None
+    await store.remove(one)
+    assert await client.dbsize() == 0
+
+
+@pytest.mark.parametrize("command", ["set", "exists"])
+async def test_a_logout_in_the_midst_of_renaming(store, client, monkeypatch, command):
+    """A session is ended by a logout that comes after its old record has left and before its new one is there."""
+    one, two = generate_session_id(), generate_session_id()
+    await store.write(one, b"1", lifetime=60, ttl=60)
+    original = getattr(client, command)
+
+    async def after_a_logout(*args, **options):
+        monkeypatch.undo()
+        await store.remove(one)
+        return await original(*args, **options)
+
+    monkeypatch.setattr(client, command, after_a_logout)
+    assert await swap(store, two, b"2", one, b"1") == b""
     assert await client.dbsize() == 0
 
 

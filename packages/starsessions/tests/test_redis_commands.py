@@ -121,6 +121,27 @@ async def test_destroying_is_two_commands(counter, visitor):
     assert await counter.of(visitor, "/clear") == {"get": 1, "del": 1}
 
 
+async def test_ending_what_was_renamed(counter, site, visitor, redis_client):
+    """Only a logout that finds its session gone asks what became of it."""
+
+    @site.view
+    async def logout(request):
+        await counter.of(visitor, "/login")
+        request.session.clear()
+        return Response()
+
+    @site.view
+    async def login(request):
+        regenerate_session_id(request)
+        return Response()
+
+    await visitor.get("/update?a=1")
+    await redis_client.config_resetstat()
+    await visitor.get("/logout")
+    assert [packet.split(b"\r\n")[2] for packet in counter.packets[2:]] == [b"DEL", b"GETDEL", b"DEL"]
+    assert await redis_client.keys() == []
+
+
 async def test_malformed_id_costs_nothing(counter, visitor):
     """A cookie that cannot be a session id is not looked up."""
     visitor.cookies.set("session", "a*b", domain="site.example")
@@ -128,7 +149,7 @@ async def test_malformed_id_costs_nothing(counter, visitor):
 
 
 async def test_regenerating_is_two_round_trips(counter, site, visitor, redis_client):
-    """A new id is a GET and one script that compares the old record, deletes it and stores the new one."""
+    """A new id is a GET and one script that compares the old record, deletes it, stores the new one and notes its id."""
 
     @site.view
     async def login(request):
@@ -137,6 +158,7 @@ async def test_regenerating_is_two_round_trips(counter, site, visitor, redis_cli
 
     await visitor.get("/update?a=1")
     await visitor.get("/login")
-    assert await counter.of(visitor, "/login") == {"get": 1 + 1, "evalsha": 1, "set": 1, "del": 1}
+    assert await counter.of(visitor, "/login") == {"get": 1 + 1, "evalsha": 1, "set": 1 + 1, "del": 1}
     assert len(counter.packets) == 2
-    assert len(await redis_client.keys()) == 1
+    sessions = [key for key in await redis_client.keys() if b">" not in key]
+    assert sessions == [b"starsessions." + visitor.cookies["session"].encode()]

@@ -196,6 +196,8 @@ class Records:
                 return None if data is None else Document(data, raw, {}, draft.metadata)
             present = _as_bytes(present)
             if not present:
+                if draft.wiped:  # a logout, which has to reach the session under whatever id it has by now
+                    await self.remove(old_id)
                 raise SessionGone("The session was ended by another request and was not stored.")
             await self._bring_in(draft, old_id, present)
         raise SessionConflict(f"The session changed {_ATTEMPTS} times while it was being stored. Try again.")

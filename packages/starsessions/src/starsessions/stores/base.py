@@ -37,6 +37,7 @@ class StoreTraits:
     expires: records that were neither written nor renewed within their ttl are gone.
     renews: `renew` is implemented.
     compares: `swap` is implemented, so that requests at the same time cannot undo each other's changes.
+    follows: `remove` ends a session that `swap` has given another id within the last hour as well.
     in_process: its methods never wait, so nothing has to be done about a store that does not answer.
     shares_namespace: other programs may keep other things under the same kind of keys.
     cookie_limit: the record itself travels in the cookie, whose name and value may have so many bytes.
@@ -46,6 +47,7 @@ class StoreTraits:
     expires: bool = False
     renews: bool = False
     compares: bool = False
+    follows: bool = False
     in_process: bool = False
     shares_namespace: bool = False
     cookie_limit: int | None = None
@@ -79,7 +81,11 @@ class SessionStore(abc.ABC):
 
     @abc.abstractmethod
     async def remove(self, session_id: str) -> None:
-        """Delete the record of `session_id`. A missing record is no error."""
+        """Delete the record of `session_id`. A missing record is no error.
+
+        If `traits.follows`, a record that was given another id by `swap` meanwhile is deleted there: whoever logs
+        out may have read it before. What was renamed longer than an hour ago may be forgotten.
+        """
 
     async def renew(self, session_id: str, lifetime: int) -> bytes:
         """Return the record of `session_id` and let it live for another `lifetime` seconds.

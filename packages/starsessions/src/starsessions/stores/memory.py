@@ -13,6 +13,7 @@ from starsessions.stores.user_index import MemoryUserIndex
 __all__ = ["InMemoryStore", "Record"]
 
 _NANOSECONDS = 1_000_000_000
+_REMEMBERED = 10_000  # renamed sessions that a logout with the id from before still finds
 _SWEPT_PER_WRITE = 4  # more than one, so that expired records leave faster than new ones arrive
 
 
@@ -32,7 +33,7 @@ class InMemoryStore(SessionStore):
     the memory; None sets no limit. `data` holds the records by id; plain bytes that a test puts there never expire.
     """
 
-    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, in_process=True)
+    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, follows=True, in_process=True)
 
     def __init__(self, gc_ttl: int = 86400, *, max_sessions: int | None = 1_000_000) -> None:
         if max_sessions is not None and max_sessions < 1:
@@ -42,6 +43,7 @@ class InMemoryStore(SessionStore):
         self.data: dict[str, Record | bytes] = {}
         self.users: MemoryUserIndex = MemoryUserIndex(lambda key: self._live(key) is not None, self._delete)
         self._due: list[tuple[int, str]] = []
+        self._renamed: dict[str, str] = {}
 
     async def read(self, session_id: str, lifetime: int) -> bytes:  # noqa: ARG002  the interface
         """Return the record of `session_id`, or empty bytes if there is none or it has expired."""
@@ -76,11 +78,16 @@ class InMemoryStore(SessionStore):
             self._delete(old_id)
         if data is not None:
             await self.write(session_id, data, lifetime, ttl)
+            if old_id != session_id:
+                self._note_renamed(old_id, session_id)
         return None
 
     async def remove(self, session_id: str) -> None:
-        """Delete the record of `session_id`, if there is one."""
-        self._delete(session_id)
+        """Delete the record of `session_id`, or of the id that the session was given meanwhile."""
+        renamed: str | None = session_id
+        while renamed is not None and self._live(renamed) is None:
+            renamed = self._renamed.pop(renamed, None)
+        self._delete(session_id if renamed is None else renamed)
 
     async def exists(self, session_id: str) -> bool:
         """Tell whether `session_id` has a record that has not expired."""
@@ -115,6 +122,12 @@ class InMemoryStore(SessionStore):
         if len(self._due) > 2 * len(self.data) + 64:
             self._due = [(r.expires, key) for key, r in self.data.items() if isinstance(r, Record)]
             heapq.heapify(self._due)
+
+    def _note_renamed(self, old_id: str, session_id: str) -> None:
+        self._renamed.pop(old_id, None)
+        self._renamed[old_id] = session_id
+        if len(self._renamed) > _REMEMBERED:
+            del self._renamed[next(iter(self._renamed))]
 
     def _make_room(self) -> None:
         while self.max_sessions is not None and len(self.data) > self.max_sessions and self._due:

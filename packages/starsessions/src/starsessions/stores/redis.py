@@ -25,6 +25,7 @@ from starsessions.stores.redis_users import RedisUserIndex
 __all__ = ["RedisStore", "prefix_factory"]
 
 _REFERENCES = ("env:", "file:")
+_RENAMED_SECONDS = 3600  # longer than requests last, which may end what others have renamed since they began
 
 
 class RedisStore(SessionStore):
@@ -44,7 +45,7 @@ class RedisStore(SessionStore):
     both, stores hashed), and "always" when the sessions that were not used since have ended.
     """
 
-    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, shares_namespace=True)
+    traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, follows=True, shares_namespace=True)
 
     def __init__(
         self,
@@ -81,8 +82,11 @@ class RedisStore(SessionStore):
         return session_id
 
     async def remove(self, session_id: str) -> None:
-        """Delete the record of `session_id`, if there is one."""
-        await self._client().delete(*self.keys.searched(session_id))
+        """Delete the record of `session_id`, or of the id that the session was given meanwhile."""
+        client, keys = self._client(), self.keys.searched(session_id)
+        while keys and not await client.delete(*keys):
+            names = [_record(await client.getdel(self.keys.renamed(key))).decode() for key in keys]
+            keys = [key for name in names if name for key in self.keys.keys_of(name)]
 
     async def swap(
         self, session_id: str, data: bytes | None, lifetime: int, ttl: int, *, old_id: str, digest: str
@@ -95,17 +99,37 @@ class RedisStore(SessionStore):
         client = self._client()
         target, sources = self.keys.written(session_id), self.keys.searched(old_id)
         seconds = 0 if data is None else self._seconds(lifetime, ttl)
-        if _in_one_slot(client, [target, *sources]):
-            return await _present(SWAP.run(client, [target, *sources], digest, seconds, data or b""))
+        is_renamed = data is not None and session_id != old_id
+        note = (self.keys.name(session_id), _RENAMED_SECONDS) if is_renamed else ()
+        keys = [target, *sources, *(self.keys.renamed(source) for source in sources if is_renamed)]
+        if _in_one_slot(client, keys):
+            return await _present(SWAP.run(client, keys, digest, seconds, data or b"", *note))
         if target in sources:
             present = await _present(SWAP.run(client, [target, target], digest, seconds, data or b""))
             if present != b"":
                 return present
             sources.remove(target)
+        return await self._move(sources, target, digest, data, seconds, note)
+
+    async def _move(
+        self,
+        sources: list[str],
+        target: str,
+        digest: str,
+        data: bytes | None,
+        seconds: int,
+        note: tuple[str | int, ...],
+    ) -> bytes | None:
+        """Do what `swap` does with keys that are in different slots."""
+        client = self._client()
         for source in sources:
-            present = await _present(SWAP.run(client, [source, source], digest, 0, b""))
+            trace = [self.keys.renamed(source)] if note else []
+            present = await _present(SWAP.run(client, [source, source, *trace], digest, 0, b"", *note))
             if present is None and data is not None:
                 await client.set(target, data, ex=seconds)
+                if digest and trace and not await client.exists(*trace):
+                    await client.delete(target)  # a logout came in between and did not find it
+                    return b""
             if present != b"":
                 return present
         return b""

@@ -17,6 +17,7 @@ HashIds = typing.Literal["never", "read", "migrate", "always"]
 # therefore never looked up, not even while plain ids are still accepted.
 _HASHED = "#"
 _USER = "@"
+_RENAMED = ">"
 
 
 def prefix_factory(prefix: Prefix, key: str) -> str:
@@ -54,6 +55,15 @@ class SessionKeys:
     def named(self, name: str, handle: str) -> list[str]:
         """Return the keys of a session that was stored under `name` and may be hashed by now."""
         return list(dict.fromkeys([self._key(name), self._key(_HASHED + handle)]))
+
+    def keys_of(self, name: str) -> list[str]:
+        """Return the keys of the session with this `name`."""
+        return self.named(name, name[len(_HASHED) :] if name.startswith(_HASHED) else hash_id(name))
+
+    def renamed(self, key: str) -> str:
+        """Return the key that tells what became of the session under `key`, in the same slot of a cluster."""
+        has_hash_tag = "{" in key and "}" in key.partition("{")[2]
+        return key + _RENAMED if has_hash_tag else f"{key}{_RENAMED}{{{key}}}"
 
     def user(self, user_id: str) -> str:
         """Return the key of a user's list of sessions. User ids may hold anything; here they are hashed."""

@@ -33,23 +33,30 @@ class Script:
 
 
 SWAP = Script("""
--- KEYS: where to store, then where the record may be that was read.
--- ARGV: digest of that record ('' for none), seconds to live (0: delete only), the new record.
+-- KEYS: where to store, then where the record may be that was read. If the session gets another name, ARGV has a
+-- fourth and fifth: that name and for how many seconds to remember it, under as many further KEYS.
+-- ARGV: digest of the record that was read ('' for none), seconds to live (0: delete only), the new record.
 -- Nil if done, the present record if it is another one, '' if there is none.
-local found = false
-for i = 2, #KEYS do
+local last = ARGV[4] and (#KEYS + 1) / 2 or #KEYS
+local found
+for i = 2, last do
   local present = redis.call('GET', KEYS[i])
   if present then
     if redis.sha1hex(present) ~= ARGV[1] then return present end
-    found = true
+    found = i
     break
   end
 end
-if not found and ARGV[1] ~= '' then return '' end
+if not found and ARGV[1] ~= '' then
+  -- A client whose connection broke asks once more: what has been done is not to be taken for someone else's doing.
+  if ARGV[4] and redis.call('GET', KEYS[1]) == ARGV[3] then return false end
+  return ''
+end
 local seconds = tonumber(ARGV[2])
-for i = 2, #KEYS do
+for i = 2, last do
   if seconds == 0 or KEYS[i] ~= KEYS[1] then redis.call('DEL', KEYS[i]) end
 end
+if found and ARGV[4] then redis.call('SET', KEYS[found + last - 1], ARGV[4], 'EX', ARGV[5]) end
 if seconds > 0 then redis.call('SET', KEYS[1], ARGV[3], 'EX', seconds) end
 return false
 """)

@@ -223,6 +223,16 @@ class SessionStoreContract(UserIndexContract):
             assert found == b"", f"swap() of a removed record must return b'', not {found!r}"
             assert await store.read(target, LIFETIME) == b"", "swap() brought a removed session back"
 
+    async def test_removing_what_was_renamed(self, store: SessionStore) -> None:
+        """If `traits.follows`, removing an id ends the session under the id that it was given meanwhile."""
+        needs(store.traits.follows, "traits.follows")
+        swap = self._swap(store)
+        first, second, third = await written(store, b"1"), generate_session_id(), generate_session_id()
+        await swap(second, b"2", first, b"1")
+        await swap(third, b"3", second, b"2")
+        await store.remove(first)
+        assert await store.read(third, LIFETIME) == b"", "traits.follows promises that remove() reaches a new id"
+
     async def test_one_of_many_swaps_wins(self, store: SessionStore) -> None:
         """Of several changes to the same record at the same time, exactly one is made."""
         swap = self._swap(store)
