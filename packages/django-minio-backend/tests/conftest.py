@@ -3,10 +3,14 @@ import secrets
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 from counting_proxy import CountingProxy
 from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.signer import sign_v4_s3
 
 from django_minio_backend import MinioBackend, MinioBackendStatic
 
@@ -99,8 +103,30 @@ def storage(make_storage):
 
 @pytest.fixture
 def proxy(s3_service):
-    with CountingProxy(s3_service.endpoint) as running:
+    keys = Credentials(s3_service.access_key, s3_service.secret_key)
+
+    def sign(method, path, headers):
+        headers = {name: value for name, value in headers.items() if name != "authorization"}
+        date = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        url = urlsplit(f"http://{headers['host']}{path}")
+        return sign_v4_s3(
+            method=method, url=url, region=s3_service.region, headers=headers, credentials=keys,
+            content_sha256=headers["x-amz-content-sha256"], date=date,
+        )  # fmt: skip
+
+    with CountingProxy(s3_service.endpoint, sign) as running:
         yield running
+
+
+@pytest.fixture
+def forgetful(proxy, make_storage):
+    """A function: a storage on a server that ignores conditions of the given methods, as some do."""
+
+    def make(*methods, **kwargs):
+        proxy.fault = lambda request: "forget condition" if request.command in methods else None
+        return make_storage(MINIO_ENDPOINT=proxy.endpoint, **kwargs)
+
+    return make
 
 
 @pytest.fixture

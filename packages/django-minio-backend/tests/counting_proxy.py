@@ -13,9 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class CountingProxy:
-    """`fault(request)` may return "refuse 503", "drop request", "lose answer" or ("cut", bytes)."""
+    """`fault(request)` may return "refuse 503", "drop request", "lose answer", "forget condition" or ("cut", bytes)."""
 
     upstream: str
+    sign: object = None
+    """Signs a request anew that is changed on its way: called with method, path, headers; returns headers."""
     requests: list = field(default_factory=list)
     bytes_down: int = 0
     fault: object = None
@@ -72,7 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body, fault):
         upstream = http.client.HTTPConnection(self.owner.upstream, timeout=30)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if fault == "forget condition":
+            headers.pop("if-none-match", None)
+            headers = self.owner.sign(self.command, self.path, headers)
+        for name, value in headers.items():
             upstream.putheader(name, value)
         upstream.endheaders(body or None)
         response = upstream.getresponse()
@@ -80,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             response.read()
             self._hang_up()
         else:
-            self._pass_on(response, fault[1] if fault else None)
+            self._pass_on(response, fault[1] if isinstance(fault, tuple) else None)
         upstream.close()
 
     def _pass_on(self, response, limit):

@@ -107,15 +107,6 @@ def test_the_server_is_probed_once(make_storage, proxy):
     assert storage.listdir("") == ([], ["one", "two"])
 
 
-def test_without_conditional_writes_names_are_looked_up(make_storage, proxy):
-    """On a server that ignores the condition, each name is asked for before it is written."""
-    storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=False)
-    first = storage.save("n", ContentFile(b"1"))
-    second = storage.save("n", ContentFile(b"2"))
-    assert first != second
-    assert proxy.methods == ["HEAD", "PUT", "HEAD", "HEAD", "PUT"]
-
-
 def test_equal_storages_share_one_connection(make_storage):
     """Twenty storages with the same settings have one client and one pool."""
     connections = {id(make_storage().connection) for _ in range(20)}

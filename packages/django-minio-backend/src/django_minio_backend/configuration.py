@@ -110,6 +110,12 @@ class ConfiguredStorage(ConstructorArguments):
         return self._kept[1]
 
     @property
+    def total_timeout(self) -> float | None:
+        """Seconds that an operation may take in all; None for no bound."""
+        seconds: float | None = self.options.get("MINIO_TOTAL_TIMEOUT")
+        return seconds
+
+    @property
     def client(self) -> Minio:
         """The SDK's client for the internal endpoint."""
         return self.connection.client

@@ -14,6 +14,7 @@ from minio import Minio
 from django_minio_backend import epoch
 from django_minio_backend.authorities import authorities_file, authorities_problem
 from django_minio_backend.credentials import SECRETS, provider_of
+from django_minio_backend.deadlines import BoundedRetry, BoundedTimeout
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.signing import Signer
 
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Endpoint", "connection_for"]
 
 _BLOCK = 256 * 1024
+_SHAPING = (
+    "MINIO_ENDPOINT",
+    "MINIO_REGION",
+    "MINIO_CONNECT_TIMEOUT",
+    "MINIO_READ_TIMEOUT",
+    "MINIO_TOTAL_TIMEOUT",
+    "MINIO_RETRIES",
+    "MINIO_CONDITIONAL_WRITES",
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,10 @@ class Connection:
     pool: urllib3.PoolManager
     conditional_writes: bool | None = None
     """Whether the server honours `If-None-Match: *`; None until that was found out."""
+    conditional_completion: bool | None = None
+    """Whether it does so too at the end of an upload in parts."""
+    total_timeout: float | None = None
+    """Seconds that an operation may take in all."""
     regions: dict[str, str] = field(default_factory=dict)
     """The regions of buckets, filled only where no region is configured."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -107,18 +121,20 @@ def _connect(options: Options) -> Connection:
         region=options.get("MINIO_REGION"),
         pool=options.get("MINIO_HTTP_CLIENT") or _pool(options),
         conditional_writes=options.get("MINIO_CONDITIONAL_WRITES"),
+        conditional_completion=options.get("MINIO_CONDITIONAL_WRITES"),
+        total_timeout=options.get("MINIO_TOTAL_TIMEOUT"),
         holds=tuple(_objects(options)),
     )
 
 
 def _pool(options: Options) -> urllib3.PoolManager:
-    retries = urllib3.Retry(
+    retries = BoundedRetry(
         total=options.get("MINIO_RETRIES"),
         backoff_factor=0.2,
         status_forcelist=[500, 502, 503, 504],
         raise_on_status=False,
     )
-    timeout = urllib3.Timeout(connect=options.get("MINIO_CONNECT_TIMEOUT"), read=options.get("MINIO_READ_TIMEOUT"))
+    timeout = BoundedTimeout(connect=options.get("MINIO_CONNECT_TIMEOUT"), read=options.get("MINIO_READ_TIMEOUT"))
     return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=32, blocksize=_BLOCK, **_trust(options))
 
 
@@ -132,11 +148,9 @@ def _trust(options: Options) -> dict[str, Any]:
 
 def _identity(options: Options) -> Hashable:
     """Return what two storages must have in common to share a connection."""
-    plain = ("MINIO_ENDPOINT", "MINIO_REGION", "MINIO_CONNECT_TIMEOUT", "MINIO_READ_TIMEOUT", "MINIO_RETRIES")
     return (
         options.secure,
-        options.get("MINIO_CONDITIONAL_WRITES"),
-        *(options.get(name) for name in plain),
+        *(options.get(name) for name in _SHAPING),
         *(id(one) for one in _objects(options)),
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigurationError",
+    "DeadlineExceeded",
     "ObjectChanged",
     "ObjectNotFound",
     "PrivatePublicMixedError",
@@ -54,6 +55,10 @@ class PrivatePublicMixedError(ConfigurationError):
 
 class ServerUnreachable(ConnectionError, urllib3.exceptions.HTTPError):  # noqa: N818
     """The S3 server gave no usable answer: refused, timed out, cut off, or failing after all retries."""
+
+
+class DeadlineExceeded(ServerUnreachable, TimeoutError):  # noqa: N818
+    """An operation took longer than MINIO_TOTAL_TIMEOUT, or than a deadline in the code, allows."""
 
 
 class ObjectChanged(OSError):  # noqa: N818

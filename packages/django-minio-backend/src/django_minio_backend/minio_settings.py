@@ -108,6 +108,10 @@ def _seconds(value: Any) -> float:
     raise _refusal("a positive number of seconds is needed.")
 
 
+def _seconds_or_none(value: Any) -> float | None:
+    return None if value is None or value == "" else _seconds(value)
+
+
 def _at_least(least: int, value: Any) -> int:
     number = _number(int, value)
     if number >= least:
@@ -194,6 +198,9 @@ class MinioSettings(Settings, prefix="MINIO_"):
     http_client: Any = setting(None, parse=_http_client, doc="A urllib3.PoolManager to use in place of an own one.")
     connect_timeout: float = setting(5.0, parse=_seconds, doc="Seconds to wait for a connection.")
     read_timeout: float = setting(60.0, parse=_seconds, doc="Seconds to wait for an answer.")
+    total_timeout: float | None = setting(
+        None, parse=_seconds_or_none, doc="Seconds an operation may take in all, repetitions included; None: no bound."
+    )
     retries: int = setting(3, parse=partial(_at_least, 0), doc="Repetitions after a failed connection or 5xx answer.")
     conditional_writes: bool | None = setting(
         None, parse=_flag_or_none, doc="Whether the server honours If-None-Match: *; None finds out."

@@ -6,10 +6,12 @@ import itertools
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from django_minio_backend.deadlines import grace
 from django_minio_backend.errors import ServerUnreachable
 from django_minio_backend.payload import Window
 from django_minio_backend.transport import SAVE_ID, Transport
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from django_minio_backend.connection import Connection
-    from django_minio_backend.payload import Payload
 
 __all__ = ["MultipartUpload", "Parts"]
 
@@ -51,7 +52,7 @@ class MultipartUpload(Transport):
         started = self.request("POST", bucket, name, query=[("uploads", "")], headers=marked)
         self._upload_id = _found(started.data, "UploadId")
 
-    def run(self, body: Payload, parts: Parts, *, conditional: bool) -> bool:
+    def run(self, body: Window, parts: Parts, *, conditional: bool) -> bool:
         """Send the parts and complete; return False only if `conditional` and the name turned out taken."""
         stored = False
         try:
@@ -61,7 +62,7 @@ class MultipartUpload(Transport):
                 self._abort()
         return stored
 
-    def _send_all(self, body: Payload, parts: Parts) -> list[str]:
+    def _send_all(self, body: Window, parts: Parts) -> list[str]:
         """Send all parts; return their etags in order."""
         windows = _windows(body, parts.fitted(body.size))
         if parts.parallel <= 1:
@@ -69,7 +70,10 @@ class MultipartUpload(Transport):
         tags: list[str] = []
         with ThreadPoolExecutor(parts.parallel) as pool:
             while batch := [window.in_memory() for window in itertools.islice(windows, parts.parallel)]:
-                tags += pool.map(self._send, itertools.count(len(tags) + 1), batch)
+                numbered = enumerate(batch, len(tags) + 1)
+                # Each in a copy of this context, which holds the deadline.
+                sent = [pool.submit(copy_context().run, self._send, number, window) for number, window in numbered]
+                tags += [part.result() for part in sent]
         return tags
 
     def _send(self, number: int, window: Window) -> str:
@@ -105,12 +109,13 @@ class MultipartUpload(Transport):
     def _abort(self) -> None:
         """Remove the parts. A failure is only logged: the error that led here matters more."""
         try:
-            self.request("DELETE", self._bucket, self._name, query=[("uploadId", self._upload_id)])
+            with grace():
+                self.request("DELETE", self._bucket, self._name, query=[("uploadId", self._upload_id)])
         except Exception as error:  # noqa: BLE001
             _log.warning("The unfinished upload of %s to %s stays on the server: %s", self._name, self._bucket, error)
 
 
-def _windows(body: Payload, size: int) -> Iterator[Window]:
+def _windows(body: Window, size: int) -> Iterator[Window]:
     for start in range(0, max(body.size, 1), size):
         yield Window(body, start, min(size, body.size - start))
 

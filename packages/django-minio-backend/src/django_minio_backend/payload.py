@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from django.core.files.base import File
 
+from django_minio_backend.deadlines import check_deadline
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -53,7 +55,8 @@ class Window:
         return digest.hexdigest()
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes of the window."""
+        """Return the next bytes of the window. Raises DeadlineExceeded: a server may take them too slowly."""
+        check_deadline()
         left = self.size - self._position
         block = self._source.read(left if size < 0 else min(size, left))
         self._position += len(block)

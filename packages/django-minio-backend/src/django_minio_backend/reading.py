@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import urllib3
 from django.core.files.base import File
 
-from django_minio_backend.errors import ObjectChanged, ServerUnreachable
+from django_minio_backend.deadlines import check_deadline, deadline, has_deadline
+from django_minio_backend.errors import DeadlineExceeded, ObjectChanged, ServerUnreachable
 from django_minio_backend.transport import reason_of
 
 if TYPE_CHECKING:
@@ -82,15 +83,17 @@ class ObjectReader(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer; return how many bytes."""
-        block = self._next(len(buffer))
+        with deadline(self._transport().connection.total_timeout):
+            block = self._next(len(buffer))
         buffer[: len(block)] = block
         return len(block)
 
     def readall(self) -> bytes:
         """Read all that is left, in as few steps as the network allows."""
         blocks = []
-        while block := self._next(max(self.size - self._position, 0)):
-            blocks.append(block)
+        with deadline(self._transport().connection.total_timeout):
+            while block := self._next(max(self.size - self._position, 0)):
+                blocks.append(block)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def close(self) -> None:
@@ -106,12 +109,15 @@ class ObjectReader(io.RawIOBase):
         size = min(size, self.size - self._position)
         if size <= 0:
             return b""
+        check_deadline()
         for attempt in range(_RESUMES):
             try:
-                block: bytes = self._stream().read(size)
+                answer = self._stream()
+                # What is there, so that the deadline is looked at in between; without one, all in one step.
+                block: bytes = answer.read1(size) if has_deadline() else answer.read(size)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 self._drop()
-                if isinstance(error, ObjectChanged) or attempt == _RESUMES - 1:
+                if isinstance(error, (ObjectChanged, DeadlineExceeded)) or attempt == _RESUMES - 1:
                     raise self._cut_off(error) from error
                 continue
             if block:

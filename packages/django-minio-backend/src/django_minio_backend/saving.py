@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.storage import Storage
 
 from django_minio_backend.administration import Administration
+from django_minio_backend.deadlines import bounded
 from django_minio_backend.errors import s3_error
 from django_minio_backend.headers import upload_headers
 from django_minio_backend.multipart import Parts
@@ -41,6 +42,7 @@ _current: ContextVar[_Save | None] = ContextVar("current_save", default=None)
 class Saving(Administration, Storage):
     """The writing half of `MinioBackend`."""
 
+    @bounded
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
         """Store the content and return the name it got. One request, or one more for each name found taken."""
         token = _current.set(_Save(self, max_length))
@@ -73,6 +75,7 @@ class Saving(Administration, Storage):
         """Return a name that is free, no longer than `max_length`."""
         return str(super().get_available_name(name, max_length))
 
+    @bounded
     def _save(self, name: str, content: Any) -> str:
         saving = self._current_save() or _Save(self, None)
         with Payload(content, self._upload_options.get("progress")) as body:
@@ -125,6 +128,7 @@ class Saving(Administration, Storage):
         missing = getattr(error, "code", None) == "NoSuchBucket"
         return missing and bool(self.options.get("MINIO_BUCKET_CHECK_ON_SAVE"))
 
+    @bounded
     def delete(self, name: str | os.PathLike[str]) -> None:
         """Remove the object; a missing one is fine. Raises ValueError without a name."""
         if not name:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from django_minio_backend.claiming import CLAIMS
+from django_minio_backend.deadlines import bounded, deadline
 from django_minio_backend.errors import LegacyObjectNotFound, ObjectNotFound, not_found
 from django_minio_backend.linking import Linking
 from django_minio_backend.naming import object_name, prefix_of
@@ -34,6 +36,7 @@ class MinioBackend(Linking, Saving):
     Building a storage sends no request. Raises ConfigurationError or PrivatePublicMixedError.
     """
 
+    @bounded
     def _open(self, name: str, mode: str = "rb") -> S3File:
         if mode != "rb":
             raise ValueError(f"Objects are opened with mode 'rb', not {mode!r}.")
@@ -45,6 +48,7 @@ class MinioBackend(Linking, Saving):
     def _head(self, name: str | os.PathLike[str]) -> Mapping[str, str]:
         return self._transport().request("HEAD", self.bucket, object_name(name)).headers
 
+    @bounded
     def exists(self, name: str | os.PathLike[str]) -> bool:
         """Whether there is an object of this name. An unreachable or refusing server is an error, not False."""
         key = object_name(name)
@@ -53,16 +57,19 @@ class MinioBackend(Linking, Saving):
             self._transport().fail(response, self.bucket, key)
         return response.status == 200
 
+    @bounded
     def size(self, name: str | os.PathLike[str]) -> int:
         """Return the object's length in bytes. Raises FileNotFoundError if there is none."""
         return int(self._head(name).get("content-length", "0"))
 
+    @bounded
     def get_modified_time(self, name: str | os.PathLike[str]) -> datetime:
         """Return when the object was written: aware with USE_TZ, else in local time."""
         modified = ObjectReader.time_in(self._head(name))
         zone = UTC if settings.USE_TZ else None
         return datetime.fromtimestamp(modified.timestamp(), tz=zone)
 
+    @bounded
     def stat(self, name: str | os.PathLike[str]) -> Object:
         """Return the SDK's description of the object: size, etag, content type, metadata, modification time."""
         key = object_name(name)
@@ -83,8 +90,10 @@ class MinioBackend(Linking, Saving):
         prefix = prefix_of(path)
         folders: set[str] = set()
         files: set[str] = set()
-        with explained(self.connection):
+        with deadline(self.total_timeout), explained(self.connection):
             for entry in self.client.list_objects(self.bucket, prefix=prefix or None, **kwargs):
                 name = (entry.object_name or "").removeprefix(prefix)
+                if (prefix + name).startswith(CLAIMS):
+                    continue
                 (folders if name.endswith("/") else files).add(name.rstrip("/"))
         return sorted(folders - {""}), sorted(files - {""})

@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 
 import urllib3
 
-from django_minio_backend.errors import ServerUnreachable, s3_error
+from django_minio_backend.deadlines import deadline, is_over
+from django_minio_backend.errors import DeadlineExceeded, ServerUnreachable, s3_error
 from django_minio_backend.signing import EMPTY_SHA256, canonical_query, quote_path
 
 if TYPE_CHECKING:
@@ -54,7 +55,14 @@ class explained:  # noqa: N801  reads as a word: `with explained(endpoint):`
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, urllib3.exceptions.HTTPError) and not isinstance(error, ServerUnreachable):
+        if not isinstance(error, urllib3.exceptions.HTTPError):
+            return
+        if is_over() or isinstance(error, DeadlineExceeded):
+            raise DeadlineExceeded(
+                f"The S3 server at {self._base_url} did not finish within the time that MINIO_TOTAL_TIMEOUT, or a "
+                f"deadline in the code, allows ({reason_of(error)})."
+            ) from error
+        if not isinstance(error, ServerUnreachable):
             raise ServerUnreachable(
                 f"No usable answer from the S3 server at {self._base_url} ({reason_of(error)}). Check "
                 "MINIO_ENDPOINT and MINIO_USE_HTTPS, and that the server runs and can be reached from here."
@@ -97,7 +105,7 @@ class Transport:
         if body is not None:
             signed["content-length"] = str(body.size)
         url = f"{endpoint.base_url}{path}{'?' + text if text else ''}"
-        with explained(self.connection):
+        with deadline(self.connection.total_timeout), explained(self.connection):
             return self.connection.pool.urlopen(method, url, body=body, headers=signed, redirect=False, **how)
 
     def request(self, method: str, bucket: str, name: str = "", **how: Any) -> urllib3.BaseHTTPResponse:
