@@ -2,12 +2,21 @@
 
 import os
 import pwd
+import re
+from functools import cache
 from typing import Any
 
 from batchspawner import SlurmSpawner  # type: ignore[import-untyped]
 from traitlets import Unicode, default
 
 from jupyterhub_moss.errors import SpawnRefused
+
+_USERNAME = re.compile(r"\{+\s*username\s*\}+")
+
+
+@cache
+def _own_account() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 class AccountSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is untyped
@@ -30,11 +39,20 @@ class AccountSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
     def _account_home(self) -> str:
         return self._account().pw_dir
 
+    def job_owner(self) -> str | None:
+        """The account that Slurm shows as the owner of this user's jobs; None if the configuration does not tell it."""
+        if not self.exec_prefix.strip():
+            return _own_account()
+        return self.req_username if _USERNAME.search(self.exec_prefix) else None
+
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """Add USER, HOME and SHELL."""
         return {**env, "USER": self.user.name, "HOME": self.req_homedir, "SHELL": self._account().pw_shell or "/bin/sh"}
 
     def command_env(self) -> dict[str, str]:
-        """The environment of a command that only asks Slurm: without the keys of hub and server."""
+        """The environment of a command in the user's name: without the keys of hub and server."""
         env: dict[str, Any] = self.get_env()
-        return {name: value for name, value in env.items() if not name.startswith(("JUPYTERHUB_", "JPY_"))}
+        kept = {name: value for name, value in env.items() if not name.startswith(("JUPYTERHUB_", "JPY_"))}
+        # which cluster is asked is no secret, unlike SLURM_JWT
+        cluster = {"SLURM_CONF": os.environ["SLURM_CONF"]} if "SLURM_CONF" in os.environ else {}
+        return {**cluster, **kept}

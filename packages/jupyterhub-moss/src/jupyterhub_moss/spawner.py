@@ -8,7 +8,6 @@ from batchspawner import format_template  # type: ignore[import-untyped]
 from pydantic import ValidationError
 from traitlets import Bool, Callable, Dict, Enum, Float, Integer, List, Unicode, default, validate
 
-from jupyterhub_moss.account import AccountSpawner
 from jupyterhub_moss.credentials import RedactedLog, tokens_of
 from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionError
 from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
@@ -20,6 +19,7 @@ from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_n
 from jupyterhub_moss.models import PartitionsTrait
 from jupyterhub_moss.page import render_page
 from jupyterhub_moss.partitions import Partition, complete_partitions
+from jupyterhub_moss.polling import PolledSpawner
 from jupyterhub_moss.quoting import literal_format, shell_words
 from jupyterhub_moss.sinfo import read_partitions
 from pentad_config import ConfigError, Problem, Secret, redact
@@ -33,7 +33,7 @@ def _packaged_script() -> str:
     return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(AccountSpawner):
+class MOSlurmSpawner(PolledSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
 
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
@@ -86,20 +86,6 @@ class MOSlurmSpawner(AccountSpawner):
         Unicode(),
         list(DEFAULT_ALLOWED_OPTIONS),
         help="sbatch options, without dashes, that users may add in the field `options`.",
-    ).tag(config=True)
-
-    # batchspawner's defaults know few states and few errors, and take everything else for a job that ended
-    state_pending_re = Unicode(
-        r"^(?:PENDING|CONFIGURING|REQUEUED|REQUEUE_HOLD|REQUEUE_FED|SPECIAL_EXIT|RESV_DEL_HOLD|POWER_UP_NODE)",
-        help="Regex for the output of squeue while a job waits.",
-    ).tag(config=True)
-    state_running_re = Unicode(
-        r"^(?:RUNNING|COMPLETING|SUSPENDED|STOPPED|SIGNALING|RESIZING|STAGE_OUT)",
-        help="Regex for the output of squeue while a job is alive.",
-    ).tag(config=True)
-    state_unknown_re = Unicode(
-        r"^(?!.*Invalid job id)(?:slurm_load_jobs error|squeue: error|sudo: )",
-        help="Regex for the errors of squeue that say nothing about the job.",
     ).tag(config=True)
 
     link_spawn = Enum(

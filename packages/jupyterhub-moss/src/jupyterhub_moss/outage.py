@@ -1,0 +1,32 @@
+"""The banner on the hub's pages while Slurm does not answer."""
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+_CONFIGURED = "jupyterhub_moss_configured_announcement"
+# the hub prints announcements as they are: nothing that comes from outside may be in this text
+_BANNER = (
+    "The cluster's scheduler does not answer at the moment. Running servers are kept, and starting and stopping "
+    "them goes on as soon as it answers again."
+)
+# one question without an answer is no outage
+_OUTAGE = 2
+
+
+def announce(settings: MutableMapping[str, Any], failures: int, log: logging.Logger) -> None:
+    """Show the banner after the second question in a row without an answer, and take it away after an answer.
+
+    `settings` are the hub's; an announcement that the administrator configured stands above the banner.
+    """
+    variables = settings.get("template_vars")
+    if variables is None:
+        return
+    shown = _CONFIGURED in settings
+    if failures >= _OUTAGE and not shown:
+        configured = settings[_CONFIGURED] = variables.get("announcement")
+        variables["announcement"] = f"{configured}<br>{_BANNER}" if configured else _BANNER
+        log.error("Slurm does not answer; running servers are kept, and it is asked again less and less often")
+    elif not failures and shown:
+        variables["announcement"] = settings.pop(_CONFIGURED)
+        log.info("Slurm answers again")

@@ -1,0 +1,184 @@
+"""How a spawner learns what its job does: from the question that all servers share, else from one of its own."""
+
+import asyncio
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchspawner import JobStatus, SlurmSpawner, format_template  # type: ignore[import-untyped]
+from traitlets import Float, Unicode
+
+from jupyterhub_moss import outage
+from jupyterhub_moss.account import AccountSpawner
+from jupyterhub_moss.commands import CommandError, run
+from jupyterhub_moss.jobs import ENDED_STATES, JOB_FORMAT, PENDING_STATES, RUNNING_STATES, JobFacts, read_jobs
+from jupyterhub_moss.poller import JobPoller
+
+#: The pollers of this hub by the command that they run.
+shared_pollers: dict[str, JobPoller] = {}
+
+# squeue gives up after twice its MessageTimeout, 20 s by default; what takes longer hangs
+_COMMAND_SECONDS = 60.0
+# a longer list of ids does not fit on a command line; the question is then for all jobs
+_LONGEST_LIST = 10_000
+
+
+class PolledSpawner(AccountSpawner):
+    """A spawner that shares one squeue with all others of its hub.
+
+    The hub asks with its own account. An existing configuration whose `batch_query_cmd` is not batchspawner's, or
+    whose `exec_prefix` goes to another machine, is asked for each server alone, as batchspawner does.
+    """
+
+    if TYPE_CHECKING:
+        job_id: str
+        job_status: str
+        log: Any
+
+    queue_cmd = Unicode(
+        "squeue",
+        help="""squeue of the hub's own account, asked about the jobs of all servers at once. Where Slurm is on another
+        machine: `ssh login squeue`.""",
+    ).tag(config=True)
+
+    queue_interval = Float(
+        10, min=1, help="Seconds between two questions to Slurm about the running servers of the whole hub."
+    ).tag(config=True)
+
+    # batchspawner's defaults know few states and few errors, and take everything else for a job that ended
+    state_pending_re = Unicode(
+        rf"^(?:{'|'.join(PENDING_STATES)})\b", help="Regex for the state and host of a job that waits."
+    ).tag(config=True)
+    state_running_re = Unicode(
+        rf"^(?:{'|'.join(RUNNING_STATES)})\b", help="Regex for the state and host of a job that is alive."
+    ).tag(config=True)
+    state_unknown_re = Unicode(
+        r"^(?!.*Invalid job id)(?:slurm_load_jobs error|squeue: error|sudo: )",
+        help="Regex for the errors of another `batch_query_cmd` than batchspawner's that say nothing about the job.",
+    ).tag(config=True)
+
+    _job_facts: JobFacts | None = None
+    _unseen_by_hub = False
+    _silence: Exception | None = None
+
+    async def run_command(self, cmd: str, input: str | None = None, env: Mapping[str, str] | None = None) -> str:  # noqa: A002  # batchspawner's name
+        """Run a shell command; the output, or `CommandError` with what it wrote to stderr.
+
+        Without `env` it gets what a command needs that runs in the user's name, and nothing of what the hub holds.
+        """
+        return await run(cmd, given=input, env=self.command_env() if env is None else env)
+
+    def _prefixed(self, command: str, **variables: str) -> str:
+        """A command in the user's name."""
+        subvars = {**self.get_req_subvars(), **variables}
+        return f"{format_template(self.exec_prefix, **subvars)} {format_template(command, **subvars)}"
+
+    # What all share
+
+    def _shares_the_question(self) -> bool:
+        if self._unseen_by_hub or self.batch_query_cmd != SlurmSpawner.batch_query_cmd.default_value:
+            return False
+        prefix = self.exec_prefix.split()
+        here = not prefix or Path(prefix[0]).name == "sudo"
+        return here or self.queue_cmd != PolledSpawner.queue_cmd.default_value
+
+    def _poller(self) -> JobPoller:
+        if self.queue_cmd not in shared_pollers:
+            shared_pollers[self.queue_cmd] = JobPoller()
+        return shared_pollers[self.queue_cmd]
+
+    async def _ask_for_all(self, numbers: Sequence[str]) -> Mapping[str, JobFacts]:
+        # -t all: jobs that have ended are told apart from jobs that this account may not see
+        some = f" -j {','.join(numbers)}" if len(numbers) <= _LONGEST_LIST else ""
+        command = f"{self.queue_cmd} -h -a -t all -o {JOB_FORMAT}{some}"
+        try:
+            output = await asyncio.wait_for(run(command, given=None, env=os.environ), _COMMAND_SECONDS)
+        except CommandError as error:
+            if "Invalid job id" in str(error):  # what squeue says of one id, and only of one, that it does not know
+                return {}
+            raise
+        return read_jobs(output)
+
+    async def query_job_status(self, max_age: float | None = None) -> JobStatus:
+        """What the job does; `JobStatus.UNKNOWN` whenever Slurm did not say it, never `NOTFOUND`.
+
+        `max_age` is how old the answer may be in seconds, `queue_interval` if not given.
+        """
+        if not self.job_id:
+            self.job_status = ""
+            return JobStatus.NOTFOUND
+        if not self._shares_the_question():
+            return await self._query_alone()
+        poller, age = self._poller(), self.queue_interval if max_age is None else max_age
+        job, self._silence = await poller.look_up(self.job_id, self._ask_for_all, max_age=age)
+        if getattr(self._silence, "not_run", False):
+            self._ask_alone_from_now_on(f"the hub's account cannot run {self.queue_cmd!r}: {self._silence}")
+            return await self._query_alone()
+        outage.announce(self.user.settings, poller.failures, self.log)
+        if self._silence is not None:
+            return JobStatus.UNKNOWN
+        return self._seen(job) if job else await self._confirm_absence()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up the job again."""
+        super().load_state(state)
+        if self.job_id:  # the hub loads all servers before it asks for the first: one question is enough
+            self._poller().expect(self.job_id)
+
+    def clear_state(self) -> None:
+        """Forget the job."""
+        self._poller().forget(self.job_id)
+        self._job_facts = None
+        super().clear_state()
+
+    def _seen(self, job: JobFacts) -> JobStatus:
+        if not self._is_ours(job):
+            self.log.warning("Job %s is %r of %s and not of %s", job.number, job.name, job.user, self._log_name)
+            self.job_status = ""
+            return JobStatus.NOTFOUND
+        self._job_facts = job
+        self.job_status = f"{job.state} {job.host}"
+        return self._status()
+
+    def _status(self) -> JobStatus:
+        # by the configured expressions, as for the output of batchspawner's own command
+        if self.state_isrunning():
+            return JobStatus.RUNNING
+        if self.state_ispending():
+            return JobStatus.PENDING
+        state = self.job_status.partition(" ")[0]
+        return JobStatus.NOTFOUND if not state or state in ENDED_STATES else JobStatus.UNKNOWN
+
+    def _is_ours(self, job: JobFacts) -> bool:
+        """Whether it is this server's job: Slurm gives an id again when it has used them all."""
+        owner = self.job_owner()
+        return owner is None or job.user == owner
+
+    # What one asks alone
+
+    async def _confirm_absence(self) -> JobStatus:
+        """Ask in the user's name about a job that the hub does not see: with PrivateData=jobs it lives."""
+        status = await self._query_alone()
+        if status in {JobStatus.RUNNING, JobStatus.PENDING}:
+            self._ask_alone_from_now_on("Slurm does not show it to the hub's account (PrivateData=jobs?)")
+        return status
+
+    def _ask_alone_from_now_on(self, why: str) -> None:
+        self.log.warning("The job of %s is asked for alone from now on: %s", self._log_name, why)
+        self._unseen_by_hub = True
+        self._poller().forget(self.job_id)
+
+    async def _query_alone(self) -> JobStatus:
+        if self.batch_query_cmd != SlurmSpawner.batch_query_cmd.default_value:
+            return await super().query_job_status()
+        try:
+            command = self._prefixed(self.batch_query_cmd, job_id=shlex.quote(self.job_id))
+            self.job_status = await asyncio.wait_for(self.run_command(command), _COMMAND_SECONDS)
+        except (RuntimeError, OSError, TimeoutError) as error:
+            if "Invalid job id" not in str(error):
+                self._silence = error
+                return JobStatus.UNKNOWN
+            self.job_status = ""
+        return self._status()

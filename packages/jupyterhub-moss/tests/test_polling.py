@@ -1,0 +1,291 @@
+"""What servers learn of their jobs, on the mock Slurm."""
+
+import asyncio
+import getpass
+import json
+import os
+import time
+
+import pytest
+from batchspawner import JobStatus
+from lone_spawner import forget_all, make_spawner
+
+from jupyterhub_moss.polling import shared_pollers
+from mock_slurm import MockSlurm
+
+SERVERS = 1000
+STALL = 0.05
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with MockSlurm(tmp_path_factory.mktemp("slurm")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def mock_slurm(cluster, monkeypatch):
+    """The module's cluster without faults and with an empty log; its commands are on PATH."""
+    forget_all()
+    cluster.faults.clear()
+    (cluster.state_dir / "calls.jsonl").write_text("")
+    for name, value in cluster.environ.items():
+        monkeypatch.setenv(name, value)
+    return cluster
+
+
+@pytest.fixture
+def job(mock_slurm):
+    """The id of a job that runs until the end of the test."""
+    number = mock_slurm.sbatch("sleep infinity", "--exclusive")
+    mock_slurm.wait_for(number, "RUNNING")
+    yield str(number)
+    mock_slurm.faults.clear()
+    mock_slurm.run("scancel", str(number), check=True)
+
+
+def ask(spawner, **options):
+    return asyncio.run(spawner.query_job_status(**{"max_age": 0, **options}))
+
+
+def listed(numbers, state="RUNNING", name="spawner-jupyterhub"):
+    """What squeue prints of such jobs."""
+    owner = getpass.getuser()
+    return "".join(f"{number}//{state}//n1//{owner}//cpu//1//N/A//None//{name}\n" for number in numbers)
+
+
+class Stalls:
+    """The longest time for which the event loop served nobody else: by the clock, and of it the processor's part."""
+
+    def __init__(self):
+        self.seconds = self.busy = 0.0
+
+    async def watch(self):
+        clock, processor = time.perf_counter(), time.thread_time()
+        while True:
+            await asyncio.sleep(0.001)
+            self.seconds = max(self.seconds, time.perf_counter() - clock - 0.001)
+            self.busy = max(self.busy, time.thread_time() - processor)
+            clock, processor = time.perf_counter(), time.thread_time()
+
+
+async def poll_all(spawners):
+    """Poll as the hub does, each spawner by a timer of its own."""
+    polls = []
+    for position, spawner in enumerate(spawners):
+        polls.append(asyncio.ensure_future(spawner.poll()))
+        if position % 20 == 0:
+            await asyncio.sleep(0)
+    return await asyncio.gather(*polls)
+
+
+def test_a_thousand_servers_ask_slurm_once_in_an_interval(mock_slurm):
+    """They share one squeue, whenever in the interval they ask, and the hub serves others while they learn the answer.
+
+    MOSS_TEST_STALL=1 demands the figure for a machine with nothing else to do: no stall of 50 ms.
+    """
+    numbers = [str(number) for number in range(1, SERVERS + 1)]
+    mock_slurm.faults.fail("squeue", code=0, out=listed(numbers), err="")
+    spawners = [make_spawner(f"user{number}") for number in numbers]
+    for spawner, number in zip(spawners, numbers, strict=True):
+        spawner.load_state({"job_id": number})
+    stalls = Stalls()
+
+    async def scenario():
+        watcher = asyncio.ensure_future(stalls.watch())
+        began, busy = time.monotonic(), time.thread_time()
+        answers = await poll_all(spawners)
+        busy = time.thread_time() - busy
+        for _ in range(3):
+            answers += await poll_all(spawners)
+        watcher.cancel()
+        return answers, time.monotonic() - began, busy
+
+    answers, seconds, busy = asyncio.run(scenario())
+    assert answers == [None] * 4 * SERVERS
+    assert {spawner.job_status for spawner in spawners} == {"RUNNING n1"}
+    assert len(mock_slurm.calls("squeue")) <= 1 + seconds // spawners[0].queue_interval
+    assert stalls.busy < busy / 3, "the answer is not handed to all at once"
+    if os.environ.get("MOSS_TEST_STALL"):
+        assert stalls.seconds < STALL
+
+
+@pytest.mark.parametrize(
+    "state", ["SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "STAGE_OUT", "COMPLETING", "RUNNING"]
+)
+def test_a_job_in_any_live_state_is_a_running_server(mock_slurm, state):
+    """A suspended job is alive."""
+    mock_slurm.faults.fail("squeue", code=0, out=listed(["7"], state), err="")
+    assert ask(make_spawner(job_id="7")) is JobStatus.RUNNING
+
+
+def test_a_really_suspended_job_is_a_running_server(mock_slurm, job):
+    """As after `scontrol suspend`."""
+    mock_slurm.run("scontrol", "suspend", job, check=True)
+    mock_slurm.wait_for(int(job), "SUSPENDED")
+    spawner = make_spawner(job_id=job)
+    assert ask(spawner) is JobStatus.RUNNING
+    assert spawner.job_status.startswith("SUSPENDED ")
+
+
+def test_a_state_that_no_list_has_means_that_nobody_knows(mock_slurm):
+    """A word of a newer Slurm ends no server."""
+    mock_slurm.faults.fail("squeue", code=0, out=listed(["7"], "HIBERNATING"), err="")
+    assert ask(make_spawner(job_id="7")) is JobStatus.UNKNOWN
+
+
+def frozen(cluster):
+    cluster.faults.freeze()
+
+
+def without_authentication(cluster):
+    cluster.faults.munge_down()
+
+
+def with_words_nobody_knows(cluster):
+    cluster.faults.fail("squeue", err="squeue: the moon is in the wrong house\n")
+
+
+def silent(cluster):
+    cluster.faults.fail("squeue", err="", code=137)
+
+
+def with_lines_nobody_can_read(cluster):
+    cluster.faults.fail("squeue", code=0, out="RUNNING cpu1\n", err="")
+
+
+@pytest.mark.parametrize(
+    "spoil", [frozen, without_authentication, with_words_nobody_knows, silent, with_lines_nobody_can_read]
+)
+def test_a_question_without_an_answer_ends_no_server(mock_slurm, job, spoil):
+    """Whatever squeue says instead of an answer, the server counts as running, and is found again afterwards."""
+    spawner = make_spawner(job_id=job)
+    assert ask(spawner) is JobStatus.RUNNING
+    spoil(mock_slurm)
+    assert ask(spawner) is JobStatus.UNKNOWN
+    assert asyncio.run(spawner.poll()) is None
+    mock_slurm.faults.clear()
+    forget_all()
+    assert ask(spawner) is JobStatus.RUNNING
+
+
+def test_an_ended_job_is_a_stopped_server(mock_slurm, job):
+    """Once Slurm says so."""
+    spawner = make_spawner(job_id=job)
+    mock_slurm.run("scancel", job, check=True)
+    mock_slurm.wait_for(int(job), "CANCELLED")
+    assert ask(spawner) is JobStatus.NOTFOUND
+    assert asyncio.run(spawner.poll()) == 1
+
+
+def test_a_job_that_slurm_has_forgotten_is_a_stopped_server(mock_slurm):
+    """Slurm answers that it does not know the id."""
+    assert ask(make_spawner(job_id="4711")) is JobStatus.NOTFOUND
+
+
+def test_a_job_that_the_hub_may_not_see_is_asked_for_in_the_users_name(mock_slurm, job):
+    """With PrivateData=jobs the shared answer lacks it; it is confirmed before the server counts as stopped."""
+    mock_slurm.faults.fail("squeue", code=0, out="", err="", containing="-t all")
+    spawner = make_spawner(job_id=job)
+    assert ask(spawner) is JobStatus.RUNNING
+    before = len(mock_slurm.calls("squeue"))
+    assert ask(spawner) is JobStatus.RUNNING
+    assert len(mock_slurm.calls("squeue")) == before + 1, "from then on it is asked for alone"
+
+
+def test_an_id_that_slurm_gave_to_somebody_else_is_not_this_servers_job(mock_slurm):
+    """The owner is compared."""
+    mock_slurm.faults.fail("squeue", code=0, out="7//RUNNING//n1//mallory//cpu//1//N/A//None//x\n", err="")
+    assert ask(make_spawner(job_id="7")) is JobStatus.NOTFOUND
+
+
+def test_a_configured_query_command_is_used_for_each_server(mock_slurm, tmp_path):
+    """An existing configuration keeps its own way to ask, and its own expressions."""
+    answer = tmp_path / "answer"
+    answer.write_text("R node7")
+    spawner = make_spawner(
+        job_id="7", batch_query_cmd=f"cat {answer}", state_running_re="^R ", state_exechost_re=r"(node\d+)"
+    )
+    assert ask(spawner) is JobStatus.RUNNING
+    assert spawner.state_gethost() == "node7"
+    answer.write_text("gone")
+    assert ask(spawner) is JobStatus.NOTFOUND
+    assert mock_slurm.calls("squeue") == []
+
+
+def test_configured_expressions_read_the_shared_answer(mock_slurm, job):
+    """They see the state and the host, as from batchspawner's command."""
+    spawner = make_spawner(job_id=job, state_exechost_exp=r"\1.cluster.example")
+    assert ask(spawner) is JobStatus.RUNNING
+    assert spawner.state_gethost() == "cpu1.cluster.example"
+    assert ask(make_spawner(job_id=job, state_pending_re="^RUNNING", state_running_re="^NEVER")) is JobStatus.PENDING
+
+
+def test_a_hub_that_asks_another_machine_asks_for_each_server(mock_slurm, tmp_path, job):
+    """With ssh as exec_prefix there may be no squeue here; `queue_cmd` says where it is."""
+    log = tmp_path / "log"
+    elsewhere = tmp_path / "ssh"
+    elsewhere.write_text(f'#!/bin/sh\necho "$*" >>{log}\nshift\neval "$*"\n')
+    elsewhere.chmod(0o755)
+    spawner = make_spawner(job_id=job, exec_prefix=f"{elsewhere} login", req_homedir="/")
+    spawner.user.name = getpass.getuser()
+    assert ask(spawner) is JobStatus.RUNNING
+    assert log.read_text() == f"login squeue -h -j {job} -o %T %B\n"
+    spawner.queue_cmd = f"{elsewhere} login squeue"
+    assert ask(spawner) is JobStatus.RUNNING
+    assert "-t all" in log.read_text().splitlines()[-1]
+
+
+def test_without_a_squeue_of_its_own_the_hub_asks_in_the_users_name(mock_slurm, job):
+    """Where only sudo's PATH has Slurm's commands."""
+    spawner = make_spawner(job_id=job, queue_cmd="/no/such/squeue")
+    assert ask(spawner) is JobStatus.RUNNING
+    assert [call["argv"][:3] for call in mock_slurm.calls("squeue")] == [["-h", "-j", job]]
+
+
+def test_commands_in_the_users_name_get_nothing_of_the_hubs_environment(mock_slurm, job, monkeypatch, tmp_path):
+    """Neither what the hub holds nor the server's token: the user can read a process of their own in /proc."""
+    monkeypatch.setenv("CONFIGPROXY_AUTH_TOKEN", "secret-of-the-hub")
+    out = tmp_path / "environment"
+    spawner = make_spawner(job_id=job, batch_cancel_cmd=f"env >{out}", api_token="secret-of-the-server")
+    asyncio.run(spawner.cancel_batch_job())
+    assert "PATH=" in out.read_text()
+    assert "secret-of" not in out.read_text()
+
+
+def test_during_an_outage_slurm_is_asked_less_often_and_every_page_says_so(mock_slurm, job):
+    """The pauses grow; the banner stands below the administrator's own announcement and goes with the outage."""
+    settings = {"template_vars": {"announcement": "Maintenance on Friday"}}
+    spawner = make_spawner(job_id=job, settings=settings)
+
+    async def scenario():
+        for _ in range(100):
+            assert await spawner.query_job_status(max_age=0) is JobStatus.UNKNOWN
+        return len(mock_slurm.calls("squeue"))
+
+    mock_slurm.faults.fail("squeue", err="slurm_load_jobs error: Unable to contact slurm controller\n")
+    assert asyncio.run(scenario()) == 1, "a hundred polls within the first pause"
+    (poller,) = shared_pollers.values()
+    pauses = []
+    for _ in range(8):
+        pauses.append(poller._pause)
+        poller._paused_until = 0.0
+        assert ask(spawner) is JobStatus.UNKNOWN
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    announcement = settings["template_vars"]["announcement"]
+    assert announcement.startswith("Maintenance on Friday<br>")
+    assert "does not answer" in announcement
+    mock_slurm.faults.clear()
+    poller._paused_until = 0.0
+    assert ask(spawner) is JobStatus.RUNNING
+    assert settings["template_vars"] == {"announcement": "Maintenance on Friday"}
+
+
+def test_a_name_with_the_separator_in_it_is_read(mock_slurm):
+    """Anything may stand in a job's name; it cannot shift another field."""
+    name = "x//RUNNING//root " + json.dumps("y")
+    number = mock_slurm.sbatch("sleep infinity", f"--job-name={name}", "--hold")
+    spawner = make_spawner(job_id=str(number))
+    assert ask(spawner) is JobStatus.PENDING
+    assert spawner._job_facts.name == name
+    assert spawner._job_facts.reason == "JobHeldUser"
