@@ -186,7 +186,9 @@ async def test_memory_store_is_bounded(clock):
     for number in range(1000):
         await store.write(f"flood-{number}", b"x", lifetime=60, ttl=60)
     assert len(store.data) == len(store._due) == 3
-    with pytest.raises(ImproperlyConfigured, match="max_sessions: 0 is less than one"):
+    with pytest.raises(
+        ImproperlyConfigured, match="max_sessions: a whole number, or None for no limit, is needed, at least 1, not 0"
+    ):
         InMemoryStore(max_sessions=0)
 
 

@@ -171,6 +171,28 @@ async def test_late_changes_are_reported(make_site, change, caplog):
     assert [record.event for record in caplog.records] == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("memory", "request.session.save"), ("cookie", "Change the session before")]
+)
+async def test_late_changes_come_with_advice_that_helps(make_site, kind, advice, caplog):
+    """Where the cookie would have to change there is nothing to save late any more, and the log does not say so."""
+    site = make_site(InMemoryStore() if kind == "memory" else CookieStore("k" * 32))
+
+    @site.view
+    async def stream(request):
+        async def body():
+            yield b"a"
+            request.session["late"] = 1
+
+        return StreamingResponse(body())
+
+    async with site.visitor() as visitor:
+        await visitor.get("/update?a=1")
+        await visitor.get("/stream")
+    (record,) = caplog.records
+    assert advice in record.reason
+
+
 async def test_an_old_signature_is_cleared(make_site, clock):
     """A signed cookie past its age is refused and cleared, unless a new session takes its place."""
     async with make_site(CookieStore("k" * 32), lifetime=60).visitor() as visitor:

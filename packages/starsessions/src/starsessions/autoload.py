@@ -43,5 +43,5 @@ class SessionAutoloadMiddleware:
         """Tell whether the session of this connection is to be loaded. Override it for rules of your own."""
         if not self.paths:
             return True
-        path = connection.url.path
+        path = connection.scope["path"]  # the whole URL cannot be had if its query is no UTF-8
         return any(pattern.match(path) for pattern in self.paths)

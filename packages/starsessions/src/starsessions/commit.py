@@ -17,6 +17,9 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["commit", "commit_late", "report_late"]
 
+_SAVE = "Call `await request.session.save()`."
+_TOO_LATE = "Change the session before: its cookie cannot be sent any more."
+
 
 async def commit(handler: SessionHandler) -> CookieChange | None:
     """Store what has to be stored at the start of a response; return what the browser has to be told."""
@@ -68,7 +71,8 @@ def report_late(handler: SessionHandler) -> None:
     Changes deep inside of the session are not looked for: that would cost every request as much as storing it.
     """
     if handler.committed is not None and handler.committed != handler.session:
-        events.change_lost("it was made after the response had started. Call `await request.session.save()`.")
+        advice = _SAVE if handler.is_findable else _TOO_LATE
+        events.change_lost(f"it was made after the response had started. {advice}")
 
 
 def _is_due(handler: SessionHandler, document: Document) -> bool:

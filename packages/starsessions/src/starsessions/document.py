@@ -12,12 +12,13 @@ from starsessions.types import SessionMetadata
 if typing.TYPE_CHECKING:
     from starsessions.serializers import Serializer
 
-__all__ = ["METADATA_KEY", "Document", "DocumentError", "parse", "render"]
+__all__ = ["METADATA_KEY", "UNSERIALIZABLE", "Document", "DocumentError", "explain", "parse", "render"]
 
 METADATA_KEY = "__metadata__"
 _MARSHAL_FORMAT = 2  # later ones write whether two values are one and the same object
 _ABSENT = object()
-_UNSERIALIZABLE = (TypeError, ValueError, RecursionError)  # the last one for what is nested too deeply
+UNSERIALIZABLE = (TypeError, ValueError, RecursionError)  # the last one for what is nested too deeply
+"""What serializers raise for a value that they cannot store."""
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 _FAR = 1e15  # seconds: further away than any time that is meant
@@ -123,15 +124,16 @@ def render(session: dict[str, typing.Any], metadata: SessionMetadata, serializer
     """Return the bytes of a document. Raises SessionNotSerializable, naming the key that cannot be stored."""
     try:
         return serializer.serialize({**session, METADATA_KEY: metadata})
-    except _UNSERIALIZABLE as error:
-        raise SessionNotSerializable(_explained(session, serializer, error)) from error
+    except UNSERIALIZABLE as error:
+        raise SessionNotSerializable(explain(session, serializer, error)) from error
 
 
-def _explained(session: dict[str, typing.Any], serializer: Serializer, error: Exception) -> str:
+def explain(session: dict[str, typing.Any], serializer: Serializer, error: Exception) -> str:
+    """Return which key of a session cannot be stored and what to do."""
     for key, value in session.items():
         try:
             serializer.serialize({key: value})
-        except _UNSERIALIZABLE:
+        except UNSERIALIZABLE:
             return (
                 f"Session key {key!r} holds a {type(value).__name__} that {type(serializer).__name__} "
                 f"cannot store ({error}). Store a simpler value, or pass a serializer that knows it."

@@ -63,7 +63,7 @@ class LoadGuard(Session):
         _clear(self)
         _update(self, data)
         self._handler = handler
-        self.__class__ = Session  # type: ignore[assignment]
+        self.__class__ = handler.records.session_class  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "<Session: not loaded>"

@@ -12,7 +12,10 @@ from starsessions.exceptions import InvalidLifetime
 if typing.TYPE_CHECKING:
     from starsessions.types import SessionMetadata
 
-__all__ = ["Lifetime", "parse_absolute_lifetime", "parse_lifetime"]
+__all__ = ["LONGEST_LIFETIME", "Lifetime", "parse_absolute_lifetime", "parse_lifetime"]
+
+LONGEST_LIFETIME = int(dt.timedelta.max.total_seconds())
+"""Seconds; Redis and others cannot count much further."""
 
 
 def parse_lifetime(value: int | str | dt.timedelta) -> int:
@@ -33,6 +36,8 @@ def _seconds(value: int | str | dt.timedelta, name: str, advice: str) -> int:
         raise InvalidLifetime(f"{name}: a number of seconds or a timedelta is needed, not {value!r}.") from None
     if seconds < 0:
         raise InvalidLifetime(f"{name}: {value!r} is negative. {advice}")
+    if seconds > LONGEST_LIFETIME:
+        raise InvalidLifetime(f"{name}: {value!r} is longer than any time that is meant. {advice}")
     if seconds == 0 and exact not in {0, "0"}:
         raise InvalidLifetime(f"{name}: {value!r} is shorter than a second. {advice}")
     return seconds

@@ -8,12 +8,13 @@ import warnings
 from starlette.websockets import WebSocketDisconnect
 
 from starsessions.autoload import SessionAutoloadMiddleware
+from starsessions.checked import CheckedSession
 from starsessions.commit import commit_late, report_late
 from starsessions.cookies import Cookie
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import ImproperlyConfigured, SessionStoreUnavailable
 from starsessions.failures import DEFAULT_TIMEOUT, FailurePolicy, StoreCalls
-from starsessions.guard import LoadGuard
+from starsessions.guard import LoadGuard, Session
 from starsessions.lifetime import Lifetime, parse_absolute_lifetime, parse_lifetime
 from starsessions.records import Records
 from starsessions.scope_handler import new_handler
@@ -54,6 +55,9 @@ class SessionMiddleware:
     an empty session that is not stored. A response whose session did not change needs no store and never fails.
     save_on_server_error: store the session with responses of status 500 and above.
     no_store: send `Cache-Control: no-store` with every response that used its session.
+    check_values: raise SessionNotSerializable where a value is put into the session that the serializer cannot store,
+    or would give back as something else, such as a tuple in JSON; without it the former is raised when the session is
+    stored. It costs as much as storing that value.
 
     Raises ImproperlyConfigured, or its kinds InvalidCookieSettings and InvalidLifetime, for options that cannot work.
     """
@@ -79,6 +83,7 @@ class SessionMiddleware:
         save_on_server_error: bool = True,
         no_store: bool = False,
         cookie_partitioned: bool = False,
+        check_values: bool = False,
     ) -> None:
         self.app = app
         store = _default_store() if store is None else store
@@ -101,7 +106,8 @@ class SessionMiddleware:
         rules = Lifetime(self.lifetime, rolling, parse_absolute_lifetime(absolute_lifetime))
         in_process = self.store.traits.in_process
         calls = StoreCalls(in_process=in_process, timeout=store_timeout, policy=on_store_failure)
-        self.records = Records(self.store, self.serializer, self.encryptor, rules, calls, strict_ids=strict_ids)
+        kind = CheckedSession if check_values else Session
+        self.records = Records(self.store, self.serializer, self.encryptor, rules, calls, strict_ids, kind)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP and WebSockets passes through."""

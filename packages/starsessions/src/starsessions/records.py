@@ -15,6 +15,7 @@ from starsessions.document import Document, DocumentError, parse, render
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionConflict, SessionError, SessionGone, SessionStoreUnavailable
 from starsessions.failures import StoreCalls
+from starsessions.guard import Session
 from starsessions.ids import is_generated_id
 from starsessions.overtaken import Endings
 from starsessions.sealing import seal, unseal
@@ -57,6 +58,8 @@ class Records:
     lifetime: Lifetime
     calls: StoreCalls = dataclasses.field(default_factory=StoreCalls)
     strict_ids: bool = True
+    session_class: type[Session] = Session
+    """What applications get to see."""
     endings: Endings = dataclasses.field(default_factory=Endings)
     link: UserLink = dataclasses.field(init=False)
     is_immediate: bool = dataclasses.field(init=False)

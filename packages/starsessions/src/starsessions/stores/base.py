@@ -9,11 +9,12 @@ import typing
 
 from starsessions.exceptions import ImproperlyConfigured
 from starsessions.ids import is_acceptable_id
+from starsessions.lifetime import LONGEST_LIFETIME
 
 if typing.TYPE_CHECKING:
     from starsessions.stores.user_index import UserIndex
 
-__all__ = ["SessionStore", "StoreTraits", "checked_gc_ttl", "digest_of"]
+__all__ = ["SessionStore", "StoreTraits", "checked_count", "checked_gc_ttl", "digest_of"]
 
 
 def digest_of(record: bytes) -> str:
@@ -24,9 +25,15 @@ def digest_of(record: bytes) -> str:
 
 def checked_gc_ttl(seconds: typing.Any) -> int:
     """Return how long a store keeps sessions without a fixed end. Raises ImproperlyConfigured."""
-    if not isinstance(seconds, int) or seconds < 1:
-        raise ImproperlyConfigured(f"gc_ttl: a whole number of seconds is needed, at least one, not {seconds!r}.")
-    return seconds
+    return checked_count("gc_ttl", seconds, "a whole number of seconds", LONGEST_LIFETIME)
+
+
+def checked_count(option: str, number: typing.Any, wanted: str, most: int | None = None) -> int:
+    """Return a whole number from 1 on. Raises ImproperlyConfigured, which names the option."""
+    if type(number) is not int or number < 1 or (most is not None and number > most):
+        limit = "at least 1" if most is None else f"from 1 to {most}"
+        raise ImproperlyConfigured(f"{option}: {wanted} is needed, {limit}, not {number!r}.")
+    return number
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

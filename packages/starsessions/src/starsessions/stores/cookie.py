@@ -13,7 +13,7 @@ from starsessions import events
 from starsessions.cookies import is_cookie_value
 from starsessions.exceptions import SessionTooLarge
 from starsessions.keys import KeyLike, Keys
-from starsessions.stores.base import SessionStore, StoreTraits
+from starsessions.stores.base import SessionStore, StoreTraits, checked_count
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class CookieStore(SessionStore):
     """
 
     def __init__(self, secret_key: KeyLike, max_size: int = 4096) -> None:
-        self.max_size = max_size
+        self.max_size = checked_count("max_size", max_size, "a whole number of bytes")
         alone = type(self) is CookieStore  # a subclass may ask others, which may keep it waiting
         self.traits = StoreTraits(expires=True, in_process=alone, cookie_limit=max_size)
         try:

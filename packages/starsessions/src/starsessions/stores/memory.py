@@ -6,8 +6,7 @@ import dataclasses
 import heapq
 import time
 
-from starsessions.exceptions import ImproperlyConfigured
-from starsessions.stores.base import SessionStore, StoreTraits, checked_gc_ttl, digest_of
+from starsessions.stores.base import SessionStore, StoreTraits, checked_count, checked_gc_ttl, digest_of
 from starsessions.stores.user_index import MemoryUserIndex
 
 __all__ = ["InMemoryStore", "Record"]
@@ -36,9 +35,9 @@ class InMemoryStore(SessionStore):
     traits = StoreTraits(keeps_ids=True, expires=True, renews=True, compares=True, follows=True, in_process=True)
 
     def __init__(self, gc_ttl: int = 86400, *, max_sessions: int | None = 1_000_000) -> None:
-        if max_sessions is not None and max_sessions < 1:
-            raise ImproperlyConfigured(f"max_sessions: {max_sessions!r} is less than one. Use None for no limit.")
         self.gc_ttl = checked_gc_ttl(gc_ttl)
+        if max_sessions is not None:
+            checked_count("max_sessions", max_sessions, "a whole number, or None for no limit,")
         self.max_sessions = max_sessions
         self.data: dict[str, Record | bytes] = {}
         self.users: MemoryUserIndex = MemoryUserIndex(lambda key: self._live(key) is not None, self._delete)

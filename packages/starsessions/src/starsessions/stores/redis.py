@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import typing
 import warnings
 from collections.abc import Awaitable, Sequence
@@ -13,7 +14,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.cluster import RedisCluster as SyncRedisCluster
 from redis.exceptions import ResponseError
 
-from pentad_config import Secret
+from pentad_config import ConfigError, Secret
 from pentad_config.redis import RedisCredentials
 from starsessions.exceptions import ImproperlyConfigured
 from starsessions.stores.base import SessionStore, StoreTraits, checked_gc_ttl
@@ -58,12 +59,21 @@ class RedisStore(SessionStore):
     ) -> None:
         if url is None and connection is None:
             raise ImproperlyConfigured("Either 'url' or 'connection' arguments must be provided.")
+        if url is not None and connection is not None:
+            raise ImproperlyConfigured(
+                "Give either 'url' or 'connection', not both: which of them is meant is not clear."
+            )
         _check_connection(connection)
         self.prefix = prefix
         self.gc_ttl = checked_gc_ttl(gc_ttl)
         self.keys = SessionKeys(prefix, hash_ids)
         self.users: RedisUserIndex = RedisUserIndex(self._client, self.keys, gc_ttl)
-        self._url = None if connection is not None else _as_secret(url)
+        is_text = isinstance(url, str)
+        self._url = None if url is None else _as_secret(url)
+        del url  # a traceback with local variables would show it
+        if is_text and self._url is not None:
+            with contextlib.suppress(ConfigError):  # what a reference names may be there later
+                redis_options(self._url)
         self._connection: typing.Any = connection
         self._loop: asyncio.AbstractEventLoop | None = None
 
