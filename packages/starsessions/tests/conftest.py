@@ -47,6 +47,37 @@ class DictStore(SessionStore):
         del self.records[session_id]
 
 
+class FailingStore(SessionStore):
+    """Keeps records until `failure` is set; then it raises that instead."""
+
+    def __init__(self) -> None:
+        self.records = InMemoryStore()
+        self.failure: Exception | None = None
+        self.calls = 0
+
+    def _called(self) -> None:
+        self.calls += 1
+        if self.failure is not None:
+            raise self.failure
+
+    async def read(self, session_id: str, lifetime: int) -> bytes:
+        self._called()
+        return await self.records.read(session_id, lifetime)
+
+    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:
+        self._called()
+        return await self.records.write(session_id, data, lifetime, ttl)
+
+    async def remove(self, session_id: str) -> None:
+        self._called()
+        await self.records.remove(session_id)
+
+
+@pytest.fixture
+def failing_store() -> FailingStore:
+    return FailingStore()
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     # Python's development mode would have asyncio note where every callback came from: four fifths of the time.

@@ -86,3 +86,42 @@ def test_an_answered_call_is_not_ended_later():
         assert await task == 0
 
     asyncio.run(main())
+
+
+@pytest.mark.anyio
+async def test_a_store_that_swallows_cancellation():
+    """A client that takes the cancellation at the end of the time for something of its own is cancelled again."""
+    swallowed = []
+
+    async def stubborn():
+        while True:
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                swallowed.append(1)
+                if len(swallowed) == 3:
+                    raise OSError("that was a timeout, was it not?") from None
+
+    with pytest.raises(SessionStoreTimeout, match=r"did not answer within 0\.01 seconds"):
+        await StoreCalls(timeout=0.01)(stubborn)
+    assert len(swallowed) == 3
+    assert asyncio.current_task().cancelling() == 0
+
+
+@pytest.mark.anyio
+async def test_cancelled_by_others_when_time_is_up():
+    """A request that is cancelled while its time is up ends cancelled, not with a timeout."""
+    entered = asyncio.Event()
+
+    async def slow():
+        entered.set()
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            request.cancel()
+            raise
+
+    request = asyncio.ensure_future(StoreCalls(timeout=0.01)(slow))
+    await entered.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await request

@@ -85,6 +85,12 @@ def test_a_timeout_is_a_positive_number(seconds):
         SessionMiddleware(None, store=InMemoryStore(), store_timeout=seconds)
 
 
+def test_an_unknown_policy():
+    """What to do when the store fails is one of three words."""
+    with pytest.raises(ImproperlyConfigured, match="^on_store_failure: 'ignore' is not one of raise, unavailable"):
+        SessionMiddleware(None, store=InMemoryStore(), on_store_failure="ignore")
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

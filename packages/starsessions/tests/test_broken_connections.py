@@ -1,0 +1,110 @@
+"""Connections to Redis that break in the middle of something."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from starlette.responses import Response
+
+from starsessions import regenerate_session_id
+from starsessions.exceptions import SessionStoreTimeout
+from starsessions.failures import StoreCalls
+from starsessions.stores.redis import RedisStore
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def client_behind(redis_url, arrived, **options):
+    """A client whose answers from Redis go through `await arrived(answer)`, which may raise to break the connection."""
+    redis = Redis.from_url(redis_url)
+    address = redis.connection_pool.connection_kwargs["host"], redis.connection_pool.connection_kwargs["port"]
+
+    async def forward(source, target, look):
+        try:
+            while data := await source.read(65536):
+                await look(data)
+                target.write(data)
+        finally:
+            target.close()
+
+    async def ignore(_data):
+        pass
+
+    async def proxy(reader, writer):
+        server_reader, server_writer = await asyncio.open_connection(*address)
+        both = forward(reader, server_writer, ignore), forward(server_reader, writer, arrived)
+        await asyncio.gather(*both, return_exceptions=True)
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    client = Redis.from_url(redis_url, **options)
+    client.connection_pool.connection_kwargs["host"] = "127.0.0.1"
+    client.connection_pool.connection_kwargs["port"] = server.sockets[0].getsockname()[1]
+    try:
+        yield client
+    finally:
+        await client.aclose()
+        await redis.aclose()
+        server.close()
+
+
+async def test_an_interrupted_command_leaves_no_half_read_connection(redis_client, redis_url):
+    """After a timeout in the middle of an answer the next command gets its own answer, not the late one."""
+    await redis_client.set("starsessions.slow", b"late answer")
+    await redis_client.set("starsessions.next", b"own answer")
+    delayed, released = asyncio.Event(), asyncio.Event()
+
+    async def hold(data):
+        if b"late answer" in data:
+            delayed.set()
+            await released.wait()
+
+    async with client_behind(redis_url, hold) as client, asyncio.timeout(60):
+        store, calls = RedisStore(connection=client), StoreCalls(timeout=0.2)
+        while not delayed.is_set():  # a busy machine may take longer than that to get there
+            with pytest.raises(SessionStoreTimeout):
+                await calls(store.read, "slow", 60)
+        released.set()
+        for _ in range(3):
+            assert await store.read("next", 60) == b"own answer"
+
+
+@pytest.mark.parametrize("path", ["/login", "/update?b=2", "/clear"])
+async def test_an_answer_that_was_lost(make_site, redis_client, redis_url, path):
+    """What a client asks again because its connection broke is not taken for what another request has done."""
+    broken = []
+
+    async def lose(data):
+        if broken == [None]:
+            broken.append(data)
+            raise ConnectionResetError
+
+    retry = {"retry": Retry(NoBackoff(), 3), "retry_on_error": [RedisConnectionError]}
+    async with client_behind(redis_url, lose, **retry) as client:
+        site = make_site(RedisStore(connection=client), lifetime=60)
+
+        @site.view
+        async def login(request):
+            regenerate_session_id(request)
+            return Response()
+
+        name = path.partition("?")[0].removeprefix("/")
+        view = site.views[name]
+
+        async def break_after(request):
+            answer = await view(request)
+            broken.append(None)  # the next answer, to what this request stores
+            return answer
+
+        async with site.visitor() as visitor:
+            await visitor.get("/update?a=1")
+            await visitor.get("/login")  # Redis knows the script from now on
+            site.views[name] = break_after
+            await visitor.get(path)
+            expected = {"/login": {"a": "1"}, "/update?b=2": {"a": "1", "b": "2"}, "/clear": {}}[path]
+            assert (await visitor.get("/show")).json() == expected
+    assert len(broken) == 2
