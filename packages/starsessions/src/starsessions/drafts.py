@@ -63,18 +63,22 @@ class Update(Draft):
 
     change: Callable[[dict[str, typing.Any]], typing.Any] = dict
     result: typing.Any = None
+    unchanged: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     def rebase(self, theirs: Document, serializer: Serializer) -> None:
         """Make the change on `theirs`. Raises SessionGone if its user was signed out."""
         self._check_owner(theirs)
         self.before = theirs
-        self.session = theirs.untouched(serializer)
+        self.begin(theirs, serializer)
+
+    def begin(self, document: Document, serializer: Serializer) -> None:
+        """Make the change on what is in a document."""
+        self.session, self.unchanged = document.untouched(serializer), document.untouched(serializer)
         self.result = self.change(self.session)
 
     def show_in(self, session: dict[str, typing.Any], base: dict[str, typing.Any], serializer: Serializer) -> None:
         """Bring what was stored into the session that a request works on and that began as `base`."""
-        before = self.before.untouched(serializer) if self.before else {}
-        for key in changed_keys(before, self.session, serializer):
+        for key in changed_keys(self.unchanged, self.session, serializer):
             if key in self.session:
                 session[key] = self.session[key]
             else:

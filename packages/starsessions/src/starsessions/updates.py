@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from starsessions.document import Document, render
 from starsessions.drafts import Update
 from starsessions.exceptions import SessionGone
 from starsessions.session import get_session_handler
@@ -13,7 +14,7 @@ if typing.TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
-    from starsessions.document import Document
+    from starsessions.drafts import Draft
     from starsessions.handler import SessionHandler
 
 __all__ = ["increment", "update_session"]
@@ -32,7 +33,9 @@ async def update_session(connection: HTTPConnection, change: Callable[[dict[str,
     Exact in stores whose `traits.compares` is true: Redis and memory. In other stores the change is stored at
     once, but two requests at the same time may overwrite each other's.
 
-    Raises SessionGone if the session was ended meanwhile, SessionStoreUnavailable if the store fails.
+    Raises SessionGone if the session was ended meanwhile, SessionStoreUnavailable if the store fails. If the store
+    failed before it answered, whether the change was made is not known; a client that repeats commands by itself
+    when its connection breaks, as redis-py does by default since version 6, may then make it twice.
     """
     handler = get_session_handler(connection)
     await handler.load()
@@ -40,19 +43,25 @@ async def update_session(connection: HTTPConnection, change: Callable[[dict[str,
         handler.prepare()
         if handler.detached:
             raise SessionGone("The session was ended by another request, or could not be loaded.")
-        if handler.document is not None and handler.store.traits.compares:
-            return await _update(handler, handler.document, change)
+        draft = handler.draft()
+        # A session that is not stored yet may have an id all the same, under which others create it at this moment.
+        if handler.store.traits.compares and draft.old_id is not None:
+            return await _update(handler, draft, draft.old_id, change)
     result = change(handler.session)
     await handler.save()
     return result
 
 
-async def _update(handler: SessionHandler, before: Document, change: Callable[[dict[str, typing.Any]], T]) -> T:
-    serializer = handler.serializer
-    draft, base = handler.draft(), before.untouched(serializer)
-    session_id = draft.old_id or draft.session_id
+async def _update(
+    handler: SessionHandler, draft: Draft, session_id: str, change: Callable[[dict[str, typing.Any]], T]
+) -> T:
+    serializer, before = handler.serializer, handler.document
     update = Update({}, draft.metadata, draft.ttl, session_id, session_id, user_agent=draft.user_agent, change=change)
-    update.rebase(before, serializer)
+    if before is not None:
+        update.rebase(before, serializer)
+    else:
+        update.begin(Document(b"", render(draft.session, draft.metadata, serializer), {}, None), serializer)
+    base = before.untouched(serializer) if before else {}
     await handler.write(update)
     for view in (handler.session, handler.committed):
         if view is not None:
