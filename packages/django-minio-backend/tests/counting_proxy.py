@@ -18,6 +18,8 @@ class CountingProxy:
     upstream: str
     sign: object = None
     """Signs a request anew that is changed on its way: called with method, path, headers; returns headers."""
+    before: object = None
+    """Called with each request before anything else, several at a time."""
     requests: list = field(default_factory=list)
     bytes_down: int = 0
     fault: object = None
@@ -59,8 +61,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self.handle_any
         raise AttributeError(name)
 
+    def setup(self):
+        # What is written counts as moved: the kernel shall not take megabytes that the client never asks for.
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        super().setup()
+
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.owner.before:
+            self.owner.before(self)
         with self.owner.lock:
             fault = self.owner.fault(self) if self.owner.fault else None
             self.owner.requests.append((self.command, self.path, fault))

@@ -7,9 +7,11 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name
+from django.core.management import get_commands
 
-from django_minio_backend.configured import configured_options
+from django_minio_backend.configured import configured_options, storage_class
 from django_minio_backend.options import OURS
+from django_minio_backend.static import MinioBackendStatic
 
 __all__ = ["check_settings"]
 
@@ -28,6 +30,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:  # no
         *_removed_settings(),
         *(Error(str(problem), id=f"{OURS}E002") for problem in dict.fromkeys(wrong)),
         *(Warning(str(problem), id=f"{OURS}W001") for problem in dict.fromkeys(unknown)),
+        *_other_collectstatic(),
     ]
 
 
@@ -40,4 +43,19 @@ def _removed_settings() -> list[CheckMessage]:
         )
         for name, alias in _REMOVED.items()
         if str(value := getattr(settings, name, "")).startswith(OURS)
+    ]
+
+
+def _other_collectstatic() -> list[CheckMessage]:
+    """Warn if Django's own collectstatic is in front of ours, and static files go into a bucket."""
+    backend = storage_class(settings.STORAGES.get("staticfiles", {}))
+    ours_runs = get_commands().get("collectstatic") == "django_minio_backend"
+    if backend is None or not issubclass(backend, MinioBackendStatic) or ours_runs:
+        return []
+    return [
+        Warning(
+            "collectstatic asks the server about every single file, because Django's own command is used.",
+            hint='Write "django_minio_backend" before "django.contrib.staticfiles" in INSTALLED_APPS.',
+            id=f"{OURS}W002",
+        )
     ]

@@ -14,7 +14,7 @@ from django_minio_backend.options import Options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_configured", "configured_options", "configured_storages"]
+__all__ = ["check_configured", "configured_options", "configured_storages", "storage_class"]
 
 _OWN = (MinioBackend, MinioBackendStatic)
 
@@ -56,12 +56,12 @@ def _globally_configured() -> bool:
 
 def _entries(*, subclasses: bool) -> Iterator[tuple[str, type[MinioBackend]]]:
     for alias, entry in getattr(settings, "STORAGES", {}).items():
-        cls = _class_of(entry)
+        cls = storage_class(entry)
         if cls is not None and (subclasses or cls in _OWN):
             yield alias, cls
 
 
-def _class_of(entry: Any) -> type[MinioBackend] | None:
+def storage_class(entry: Any) -> type[MinioBackend] | None:
     """Return the entry's class if it is ours; another package's class that cannot be imported is not our matter."""
     path = entry.get("BACKEND", "")
     try:

@@ -207,7 +207,9 @@ class MinioSettings(Settings, prefix="MINIO_"):
     )
     multipart_upload: bool = setting(False, parse=as_flag, doc="Upload in parts from the threshold on.")
     multipart_threshold: int = setting(10 * _MIB, parse=partial(_at_least, 1), doc="Bytes from which parts are used.")
-    multipart_part_size: int = setting(10 * _MIB, parse=partial(_at_least, 1), doc="Bytes of one part.")
+    multipart_part_size: int = setting(
+        10 * _MIB, parse=partial(_at_least, 5 * _MIB), doc="Bytes of one part; S3 takes none below 5 MiB."
+    )
     url_caching_enabled: bool = setting(False, parse=as_flag, doc="Keep links in Django's cache.")
     url_cache_timeout: int | None = setting(
         None, parse=_cache_timeout, doc="Seconds to keep a link; never more than 80 % of its validity."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django_minio_backend.connection import Connection
 
-__all__ = ["MultipartUpload", "Parts"]
+__all__ = ["MultipartUpload", "Parts", "windows_of"]
 
 _log = logging.getLogger(__name__)
 _MOST_PARTS = 10_000
@@ -64,7 +64,7 @@ class MultipartUpload(Transport):
 
     def _send_all(self, body: Window, parts: Parts) -> list[str]:
         """Send all parts; return their etags in order."""
-        windows = _windows(body, parts.fitted(body.size))
+        windows = windows_of(body, parts)
         if parts.parallel <= 1:
             return [self._send(number, window) for number, window in enumerate(windows, 1)]
         tags: list[str] = []
@@ -115,7 +115,9 @@ class MultipartUpload(Transport):
             _log.warning("The unfinished upload of %s to %s stays on the server: %s", self._name, self._bucket, error)
 
 
-def _windows(body: Window, size: int) -> Iterator[Window]:
+def windows_of(body: Window, parts: Parts) -> Iterator[Window]:
+    """Yield the stretches of a body that are its parts."""
+    size = parts.fitted(body.size)
     for start in range(0, max(body.size, 1), size):
         yield Window(body, start, min(size, body.size - start))
 

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from minio.datatypes import Object
 
-__all__ = ["MinioBackend"]
+__all__ = ["MinioBackend", "in_zone"]
+
+
+def in_zone(moment: datetime) -> datetime:
+    """Return a time as Django's storages give it: aware with USE_TZ, else in local time."""
+    return datetime.fromtimestamp(moment.timestamp(), tz=UTC if settings.USE_TZ else None)
 
 
 class MinioBackend(Linking, Saving):
@@ -65,9 +70,7 @@ class MinioBackend(Linking, Saving):
     @bounded
     def get_modified_time(self, name: str | os.PathLike[str]) -> datetime:
         """Return when the object was written: aware with USE_TZ, else in local time."""
-        modified = ObjectReader.time_in(self._head(name))
-        zone = UTC if settings.USE_TZ else None
-        return datetime.fromtimestamp(modified.timestamp(), tz=zone)
+        return in_zone(ObjectReader.time_in(self._head(name)))
 
     @bounded
     def stat(self, name: str | os.PathLike[str]) -> Object:
