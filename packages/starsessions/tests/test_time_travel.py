@@ -2,6 +2,8 @@
 
 import pytest
 
+from starsessions import CookieStore
+
 pytestmark = pytest.mark.anyio
 
 LIFETIMES = {
@@ -84,3 +86,22 @@ async def test_nobody_is_thrown_out_early(make_site, store, session_time, redis_
             assert await journey.use("show")
         await journey.wait(deadline(0, 56, **options) - journey.now - 2)
         assert await journey.use("show")
+
+
+@pytest.mark.parametrize("rules", LIFETIMES)
+async def test_clocks_that_disagree(make_site, store, session_time, rules):
+    """A server whose clock is up to five minutes behind the one that stored the session serves it all the same."""
+    async with make_site(store, **LIFETIMES[rules]).visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        session_time.advance(-298)
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}
+        await visitor.get("/update?n=1")
+        assert (await visitor.get("/show")).json() == {"name": "Ada", "n": "1"}
+
+
+async def test_cookies_from_the_future(make_site, session_time):
+    """A cookie that was signed long after now, or whose end is that of another time, is refused."""
+    async with make_site(CookieStore("k" * 32), lifetime=60).visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        session_time.advance(-302)
+        assert (await visitor.get("/show")).json() == {}

@@ -26,6 +26,10 @@ from starsessions.stores.redis_users import RedisUserIndex
 __all__ = ["RedisStore", "prefix_factory"]
 
 _REFERENCES = ("env:", "file:")
+_DECODES = (
+    "connection: the client has decode_responses=True, which makes text of every answer, and a record is none: "
+    "encrypted ones seldom are. Give the store a client without it."
+)
 _RENAMED_SECONDS = 3600  # longer than requests last, which may end what others have renamed since they began
 
 
@@ -166,15 +170,17 @@ class RedisStore(SessionStore):
     async def _first(self, keys: list[str], command: str, **options: typing.Any) -> bytes:
         """Return what the first key holds that is there, all of them asked for in one round trip."""
         client = self._client()
-        if len(keys) == 1:
-            try:
+        try:
+            if len(keys) == 1:
                 return _record(await getattr(client, command)(keys[0], **options))
-            except ResponseError as error:
-                return _record(error)
-        async with client.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                getattr(pipeline, command)(key, **options)
-            answers = await pipeline.execute(raise_on_error=False)
+            async with client.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    getattr(pipeline, command)(key, **options)
+                answers = await pipeline.execute(raise_on_error=False)
+        except ResponseError as error:
+            return _record(error)
+        except UnicodeDecodeError:
+            raise ImproperlyConfigured(_DECODES) from None
         return next((record for record in map(_record, answers) if record), b"")
 
     def _seconds(self, lifetime: int, ttl: int) -> int:
@@ -223,6 +229,8 @@ async def _answer(answer: Awaitable[typing.Any]) -> typing.Any:
         return await answer
     except ResponseError as error:
         return error
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(_DECODES) from None
 
 
 def _record(answer: typing.Any) -> bytes:
