@@ -83,7 +83,7 @@ class CookieStore(SessionStore):
             return self._current().unsign(value, max_age=max_age)
         except itsdangerous.SignatureExpired as error:
             if error.date_signed and 0 < error.date_signed.timestamp() - time.time() <= _CLOCK_DIFFERENCE_SECONDS:
-                return error.payload  # type: ignore[no-any-return]  # verified bytes
+                return bytes(error.payload or b"")
             raise
         except itsdangerous.BadSignature:
             if not self._keys.refresh():
