@@ -116,6 +116,12 @@ class ConfiguredStorage(ConstructorArguments):
         return seconds
 
     @property
+    def attachment_types(self) -> tuple[str, ...]:
+        """The content types that browsers are told to download."""
+        types: tuple[str, ...] = self.options.get("MINIO_ATTACHMENT_TYPES")
+        return types
+
+    @property
     def client(self) -> Minio:
         """The SDK's client for the internal endpoint."""
         return self.connection.client

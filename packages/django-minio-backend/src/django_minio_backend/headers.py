@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import mimetypes
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+
+from django_minio_backend.content_types import content_type_of, is_active
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["content_type_of", "upload_headers"]
+__all__ = ["upload_headers"]
 
 _STANDARD = frozenset(
     {"cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"}
 )
-_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
-_FALLBACK = "application/octet-stream"
 
 
-def content_type_of(name: str, content: Any = None) -> str:
-    """Return the type the content says it has, else that of the name, else `application/octet-stream`."""
-    said = getattr(content, "content_type", None)
-    if said:
-        return str(said)
-    guessed, encoding = mimetypes.guess_type(name)
-    return _COMPRESSED.get(encoding, _FALLBACK) if encoding else guessed or _FALLBACK
+def upload_headers(
+    name: str, content: Any, options: Mapping[str, Any], attachment_types: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the headers for an upload: `options` are the storage's metadata, tags, sse, retention and so on.
 
-
-def upload_headers(name: str, content: Any, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers for an upload: `options` are the storage's metadata, tags, sse, retention and so on."""
+    What would run scripts in a browser is stored to be downloaded, unless the metadata name a disposition.
+    """
     headers = {"content-type": content_type_of(name, content)}
     for key, value in (options.get("metadata") or {}).items():
         headers[_metadata_key(key)] = _metadata_value(key, value)
+    if is_active(name, headers["content-type"], attachment_types):
+        headers.setdefault("content-disposition", "attachment")
     if options.get("sse") is not None:
         headers |= {key.lower(): str(value) for key, value in options["sse"].headers().items()}
     if options.get("tags"):

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from minio.credentials.providers import Provider
 
+from django_minio_backend.content_types import ACTIVE_TYPES
 from django_minio_backend.credentials import held
 from pentad_config import ConfigError, Problem, Secret, Settings, setting
 
@@ -80,6 +81,12 @@ def _buckets(value: Any) -> tuple[str, ...]:
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in value):
         return tuple(value)
     raise _refusal(f"a list of bucket names is needed, not {_kind(value)}.")
+
+
+def _types(value: Any) -> tuple[str, ...]:
+    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in value):
+        return tuple(name.lower() for name in value)
+    raise _refusal(f"a list of content types is needed, not {_kind(value)}.")
 
 
 def _policy_hooks(value: Any) -> tuple[tuple[str, dict[str, Any]], ...]:
@@ -209,6 +216,9 @@ class MinioSettings(Settings, prefix="MINIO_"):
     multipart_threshold: int = setting(10 * _MIB, parse=partial(_at_least, 1), doc="Bytes from which parts are used.")
     multipart_part_size: int = setting(
         10 * _MIB, parse=partial(_at_least, 5 * _MIB), doc="Bytes of one part; S3 takes none below 5 MiB."
+    )
+    attachment_types: tuple[str, ...] = setting(
+        ACTIVE_TYPES, parse=_types, doc="Content types that browsers shall download, not show; [] for none."
     )
     url_caching_enabled: bool = setting(False, parse=as_flag, doc="Keep links in Django's cache.")
     url_cache_timeout: int | None = setting(

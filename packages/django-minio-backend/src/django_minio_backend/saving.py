@@ -96,7 +96,7 @@ class Saving(Administration, Storage):
 
     def _upload(self, key: str, content: Any, body: Payload, *, replace: bool) -> bool:
         """Send the object; return False if the name is taken. A missing bucket is created if the settings say so."""
-        headers = upload_headers(key, content, self._upload_options)
+        headers = upload_headers(key, content, self._upload_options, self.attachment_types)
         body.announce(key)
         try:
             stored = self._send(key, body, headers, replace=replace)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from pentad_config import Secret
@@ -25,11 +27,12 @@ __all__ = ["EMPTY_SHA256", "Signer", "canonical_query", "quote_path"]
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _UNRESERVED = "-_.~"
+_needs_no_quoting = re.compile(r"[A-Za-z0-9\-_.~/]*").fullmatch
 
 
 def quote_path(path: str) -> str:
     """Percent-encode an object's path as S3 signs it: everything but letters, digits, `-_.~` and `/`."""
-    return quote(path, safe="/" + _UNRESERVED)
+    return path if _needs_no_quoting(path) else quote(path, safe="/" + _UNRESERVED)
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
@@ -44,6 +47,7 @@ class Signer:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._kept: _DayKey | None = None
+        self._head: _LinkHead | None = None
 
     def headers(
         self, method: str, host: str, path: str, query: str, region: str, sha256: str, extra: Mapping[str, str]
@@ -66,23 +70,21 @@ class Signer:
         self, method: str, host: str, path: str, region: str, expires: int, extra: Iterable[tuple[str, str]] = ()
     ) -> str:
         """Return the query string of a link that is valid for `expires` seconds from now."""
-        stamp = _stamp(datetime.now(UTC))
         credentials = self._provider.retrieve()
-        scope = quote(f"{credentials.access_key}/{_scope(stamp, region)}", safe=_UNRESERVED)
-        fields = [  # already encoded, and in the order the signature wants
-            f"X-Amz-Algorithm={_ALGORITHM}",
-            f"X-Amz-Credential={scope}",
-            f"X-Amz-Date={stamp}",
-            f"X-Amz-Expires={expires}",
-            "X-Amz-SignedHeaders=host",
-        ]
-        if credentials.session_token:
-            fields.insert(4, f"X-Amz-Security-Token={quote(credentials.session_token, safe=_UNRESERVED)}")
-        query = "&".join(fields)
+        head = self._link_head(credentials, region, expires)
+        query = head.query
         if more := canonical_query(extra):
-            query = "&".join(sorted([*fields, *more.split("&")]))
-        request = _canonical_request(method, path, query, {"host": host}, "host", "UNSIGNED-PAYLOAD")
-        return f"{query}&X-Amz-Signature={self._signature(credentials, stamp, region, request)}"
+            query = "&".join(sorted([*query.split("&"), *more.split("&")]))
+        request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+        return f"{query}&X-Amz-Signature={self._signature(credentials, head.stamp, region, request)}"
+
+    def _link_head(self, credentials: Credentials, region: str, expires: int) -> _LinkHead:
+        """Return what the links of one second have in common."""
+        origin = (int(time.time()), credentials.access_key, credentials.session_token, region, expires)
+        head = self._head
+        if head is None or head.origin != origin:
+            head = self._head = _LinkHead.of(*origin)
+        return head
 
     def fingerprint(self) -> str:
         """Return a value that changes with the credentials and does not show them."""
@@ -99,6 +101,29 @@ class Signer:
         if kept is None or not kept.fits(credentials.secret_key, day, region):
             kept = self._kept = _DayKey(credentials.secret_key, day, region)
         return kept.reveal()
+
+
+class _LinkHead(NamedTuple):
+    """The part of a link's query that says who signs, when and for how long. It holds nothing secret."""
+
+    origin: tuple[int, str, str | None, str, int]
+    stamp: str
+    query: str
+
+    @classmethod
+    def of(cls, moment: int, access_key: str, session_token: str | None, region: str, expires: int) -> _LinkHead:
+        """Return the part for links that are signed at a moment, in seconds since 1970."""
+        stamp = _stamp(datetime.fromtimestamp(moment, UTC))
+        fields = [  # in the order the signature wants
+            f"X-Amz-Algorithm={_ALGORITHM}",
+            f"X-Amz-Credential={quote(f'{access_key}/{_scope(stamp, region)}', safe=_UNRESERVED)}",
+            f"X-Amz-Date={stamp}",
+            f"X-Amz-Expires={expires}",
+            "X-Amz-SignedHeaders=host",
+        ]
+        if session_token:
+            fields.insert(4, f"X-Amz-Security-Token={quote(session_token, safe=_UNRESERVED)}")
+        return cls((moment, access_key, session_token, region, expires), stamp, "&".join(fields))
 
 
 class _DayKey:

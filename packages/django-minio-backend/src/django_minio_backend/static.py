@@ -60,6 +60,11 @@ class MinioBackendStatic(MinioBackend):
         declared = self.options.public_buckets
         return declared if self.bucket in {*declared, *self.PRIVATE_BUCKETS} else [*declared, self.bucket]
 
+    @property
+    def attachment_types(self) -> tuple[str, ...]:
+        """None: pages, scripts and drawings of the site itself are there to be shown."""
+        return ()
+
     @contextmanager
     def collecting(self, progress: Callable[[int, int], None] = lambda _done, _begun: None) -> Iterator[None]:
         """Fill the bucket inside the block: one listing answers what is there, and uploads run side by side.
