@@ -253,15 +253,6 @@ async def test_missing_middleware(kind):
         await wrong_order(scope, None, None)
 
 
-def test_root_needs_no_extras():
-    """Importing the package imports neither redis nor cryptography."""
-    import subprocess
-    import sys
-
-    code = "import sys, starsessions; assert not {'redis', 'cryptography'} & set(sys.modules), 'imported'"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_public_names():
     """The package's root offers the documented names and the modules offer theirs."""
     import importlib

@@ -3,8 +3,6 @@
 import dataclasses
 import datetime as dt
 import logging
-import subprocess
-import sys
 from typing import Annotated
 
 import httpx
@@ -310,13 +308,6 @@ def test_openapi_shows_no_session():
     assert parameters == {"/login": ["uname"], "/me": [], "/greeting": [], "/cart/{item}": ["item"], "/visits": []}
     assert "requestBody" not in str(document)
     assert "securitySchemes" not in str(document)
-
-
-def test_the_package_imports_neither_pydantic_nor_fastapi():
-    """Importing starsessions loads no optional package, and no test framework."""
-    code = "import starsessions, sys; print(sorted({'fastapi', 'pydantic', 'pytest', 'redis'} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
 
 
 async def test_the_log_does_not_quote_a_visitor(make_site, store, caplog):

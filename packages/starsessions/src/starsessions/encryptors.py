@@ -8,6 +8,7 @@ import os
 import typing
 from collections.abc import Awaitable
 
+from starsessions.extras import from_extra
 from starsessions.keys import KeyLike, Keys
 
 if typing.TYPE_CHECKING:
@@ -75,10 +76,12 @@ class FernetEncryptor(Encryptor):
         self._accept_plaintext = accept_plaintext
         self._ready = key if _is_fernet(key) else None
         try:
-            self._keys = None if self._ready else Keys(key, _multi_fernet, name=_NAME, check=_no_fernet_key)  # type: ignore[arg-type]
+            with from_extra("cryptography"):
+                self._keys = None if self._ready else Keys(key, _multi_fernet, name=_NAME, check=_no_fernet_key)  # type: ignore[arg-type]
         finally:
             del key  # a traceback with local variables would show it
-        self._cipher()  # a key that cannot work is refused here, not at the first request
+        with from_extra("cryptography"):
+            self._cipher()  # a key that cannot work is refused here, not at the first request
 
     @property
     def fernet(self) -> MultiFernet:
@@ -141,13 +144,15 @@ class AESGCMEncryptor(Encryptor):
         self, key: KeyLike, *, bind: bool = True, accept_unbound: bool = True, accept_plaintext: bool = False
     ) -> None:
         try:
-            self._keys = Keys(key, _aesgcm, name=_NAME, check=_no_aes_key)
+            with from_extra("cryptography"):
+                self._keys = Keys(key, _aesgcm, name=_NAME, check=_no_aes_key)
         finally:
             del key  # a traceback with local variables would show it
         self._bind = bind
         self._accept_unbound = accept_unbound or not bind
         self._accept_plaintext = accept_plaintext
-        self._keys.current()
+        with from_extra("cryptography"):
+            self._keys.current()
 
     @property
     def key(self) -> bytes:

@@ -13,7 +13,11 @@ from __future__ import annotations
 
 import typing
 
-from fastapi import Depends, HTTPException
+from starsessions.extras import from_extra
+
+with from_extra("fastapi"):
+    from fastapi import Depends, HTTPException
+
 from starlette.requests import HTTPConnection
 
 from starsessions.session import load_session

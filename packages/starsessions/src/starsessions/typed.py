@@ -11,7 +11,10 @@ import json
 import logging
 import typing
 
-from pydantic import TypeAdapter, ValidationError
+from starsessions.extras import from_extra
+
+with from_extra("typed"):
+    from pydantic import TypeAdapter, ValidationError
 
 from starsessions.exceptions import ImproperlyConfigured, SessionNotSerializable
 from starsessions.ids import fingerprint

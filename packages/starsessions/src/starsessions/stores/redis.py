@@ -8,13 +8,16 @@ import typing
 import warnings
 from collections.abc import Awaitable, Sequence
 
-from redis import Redis as SyncRedis
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.cluster import RedisCluster
-from redis.cluster import RedisCluster as SyncRedisCluster
-from redis.exceptions import ResponseError
-
 from pentad_config import ConfigError, Secret
+from starsessions.extras import from_extra
+
+with from_extra("redis"):
+    from redis import Redis as SyncRedis
+    from redis.asyncio import ConnectionPool, Redis
+    from redis.asyncio.cluster import RedisCluster
+    from redis.cluster import RedisCluster as SyncRedisCluster
+    from redis.exceptions import ResponseError
+
 from pentad_config.redis import RedisCredentials
 from starsessions.exceptions import ImproperlyConfigured
 from starsessions.stores.base import SessionStore, StoreTraits, checked_gc_ttl

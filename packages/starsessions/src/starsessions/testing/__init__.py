@@ -3,8 +3,11 @@
 Requires pytest, which loads `starsessions.testing.plugin` by itself.
 """
 
-from starsessions.testing.contract import SessionStoreContract
-from starsessions.testing.cookies import session_cookies
-from starsessions.testing.plugin import SessionTime
+from starsessions.extras import from_extra
+
+with from_extra("testing"):
+    from starsessions.testing.contract import SessionStoreContract
+    from starsessions.testing.cookies import session_cookies
+    from starsessions.testing.plugin import SessionTime
 
 __all__ = ["SessionStoreContract", "SessionTime", "session_cookies"]
