@@ -14,8 +14,6 @@ import pytest
 from project import Project, postgres_settings
 from random_models import Shop
 
-REFUSED = "what came before is not known to be independent"
-STACKED = {10, 12, 24, 33, 43, 69, 76, 91, 96, 100, 103, 109, 126, 142, 147, 148, 150, 168, 178, 179, 181, 187}
 SEQUENCES = int(os.environ.get("RANDOM_CHANGES", "12"))
 
 
@@ -89,13 +87,7 @@ def test_the_schema_is_the_one_that_django_makes(seed, replayed):
     assert ours == djangos, [release["changes"] for release in sequence]
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [
-        pytest.param(seed, marks=[pytest.mark.xfail(reason=REFUSED, raises=AssertionError)] if seed in STACKED else [])
-        for seed in range(SEQUENCES)
-    ],
-)
+@pytest.mark.parametrize("seed", range(SEQUENCES))
 def test_no_release_is_refused(seed, replayed):
     """Releases that were made on top of one another deploy together."""
     assert replayed(seed)["refused"] == []

@@ -155,3 +155,108 @@ def test_code_that_waits(stacked):
     stacked.migration("0005_clean", 'migrations.RunSQL("SELECT 1", "SELECT 1")', ["0004_gone"], body=body)
     stacked.migration("0006_add", 'migrations.AddField("Item", "d", models.IntegerField(null=True))', ["0005_clean"])
     assert "depends on shop.0005_clean and is defined to wait" in stacked.run("migrate", "--pre-deploy", status=1)
+
+
+@pytest.fixture
+def renamed(make_project, postgres_database):
+    """A table of one row on PostgreSQL, and the files of releases that are deployed together."""
+    project = make_project(postgres_settings(postgres_database))
+    project.migration("0001_initial", CREATE.replace('"c", models.Integer', '"c", models.SmallInteger'))
+    project.run("migrate", "-v0")
+    with connect(project) as connection:
+        connection.execute("insert into shop_item (a, c) values (1, 1)")
+    return project
+
+
+def stack(project, *operations):
+    """Write a migration for each operation, on top of each other."""
+    previous = "0001_initial"
+    for number, operation in enumerate(operations, 2):
+        name = f"{number:04}_part"
+        project.migration(name, operation, [previous], body="atomic = False")
+        previous = name
+
+
+def test_a_field_is_renamed_twice(renamed):
+    """Code that knows any of the three names reads and writes the same values; in the end the last one is left."""
+    stack(
+        renamed,
+        'syzygy.operations.ExpandRenameField("Item", "a", "b")',
+        'syzygy.operations.ContractRenameField("Item", "a", "b")',
+        'syzygy.operations.ExpandRenameField("Item", "b", "d")',
+        'syzygy.operations.ContractRenameField("Item", "b", "d")',
+    )
+    renamed.run("migrate", "--pre-deploy", "-v0")
+    with connect(renamed) as connection:
+        rows = "select a, b, d from shop_item where id = %s"
+        for number, (written, name) in enumerate([(5, "a"), (6, "b"), (7, "d")], 2):
+            connection.execute(f"insert into shop_item ({name}, c) values ({written}, 1)")
+            assert connection.execute(rows, [number]).fetchone() == (written,) * 3
+            connection.execute(f"update shop_item set {name} = {written + 10} where id = 1")
+            assert connection.execute(rows, [1]).fetchone() == (written + 10,) * 3
+    renamed.run("migrate", "-v0")
+    assert inspect(renamed)[:2] == [["c", "d", "id"], []]
+    with connect(renamed) as connection:
+        assert connection.execute("select d from shop_item order by id").fetchall() == [(17,), (5,), (6,), (7,)]
+        assert connection.execute("select count(*) from pg_proc where proname like 'syzygy%'").fetchone() == (0,)
+
+
+def test_a_renamed_field_is_altered(renamed):
+    """What the new code may write by then is no error in the column that the old code reads; the default comes along."""
+    stack(
+        renamed,
+        'syzygy.operations.ExpandRenameField("Item", "c", "d")',
+        'syzygy.operations.ContractRenameField("Item", "c", "d")',
+        'migrations.AlterField("Item", "d", models.BigIntegerField(null=True, db_default=9))',
+    )
+    renamed.run("migrate", "--pre-deploy", "-v0")
+    with connect(renamed) as connection:
+        connection.execute("insert into shop_item (d) values (5000000000), (null), (default)")
+        connection.execute("insert into shop_item (c) values (3)")
+        assert connection.execute("select c, d from shop_item order by id").fetchall() == [
+            (1, 1),
+            (5000000000, 5000000000),
+            (9, 9),
+            (9, 9),
+            (3, 3),
+        ]
+    renamed.run("migrate", "-v0")
+    with connect(renamed) as connection:
+        assert connection.execute("insert into shop_item default values returning d").fetchone() == (9,)
+
+
+def test_a_model_is_renamed_whose_fields_go_and_change(renamed):
+    """The old name of the table shows its columns for as long as they are there, whatever becomes of their types."""
+    stack(
+        renamed,
+        'migrations.RemoveField("Item", "a")',
+        'syzygy.operations.ExpandRenameModel("Item", "Thing")',
+        'syzygy.operations.ContractRenameModel("Item", "Thing")',
+        'migrations.AlterField("Thing", "c", models.BigIntegerField(default=1))',
+    )
+    renamed.run("migrate", "--pre-deploy", "-v0")
+    with connect(renamed) as connection:
+        connection.execute("insert into shop_item (a, c) values (2, 5000000000)")
+        assert connection.execute("select a, c from shop_thing order by id").fetchall() == [(1, 1), (2, 5000000000)]
+    renamed.run("migrate", "-v0")
+    with connect(renamed) as connection:
+        assert connection.execute("select * from shop_thing order by id").fetchall() == [(1, 1), (2, 5000000000)]
+        assert connection.execute("select to_regclass('shop_item')").fetchone() == (None,)
+
+
+def test_alterations_of_one_field(renamed):
+    """Each side of the deployment makes the changes that it was written for, and no more."""
+    stack(
+        renamed,
+        'syzygy.operations.AlterField("Item", "a", models.IntegerField(default=4), stage=Stage.POST_DEPLOY)',
+        'migrations.AlterField("Item", "a", models.BigIntegerField(default=4, db_default=4))',
+    )
+    renamed.run("migrate", "--pre-deploy", "-v0")
+    describe = "select data_type, is_nullable, column_default from information_schema.columns where column_name = 'a'"
+    with connect(renamed) as connection:
+        assert connection.execute(describe).fetchone() == ("bigint", "YES", "4")
+        connection.execute("insert into shop_item (a, c) values (null, 1)")
+    renamed.run("migrate", "-v0")
+    with connect(renamed) as connection:
+        assert connection.execute(describe).fetchone() == ("bigint", "NO", "4")
+        assert connection.execute("select a from shop_item order by id").fetchall() == [(1,), (4,)]

@@ -5,53 +5,65 @@ which are put on a list in the database. The operations of the others run on the
 is to be removed is still there. After the deployment the list is worked off first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from django.db.migrations import Migration, operations
-from django.db.migrations.operations.base import Operation
-from django.db.migrations.operations.models import IndexOperation
+from django.db.migrations import Migration
 
 from .exceptions import AmbiguousPlan
-from .inference import may_precede
-from .locks.opaque import is_opaque
 from .plan import Conflict, Plan, get_pre_deploy_plan, must_post_deploy_migration, requirements
 from .progress import MigrationKey
+from .replay import Overtaken, Replay
 
-__all__ = ("Division", "commutes", "divide_plan")
+__all__ = ("Division", "divide_plan")
 
 
 class Division(NamedTuple):
-    """A plan cut at the deployment: what is done now, which of it only in the records, and what is left."""
+    """A plan cut at the deployment: what is done now, which of it only in the records, and what is left.
+
+    `replay` says what the operations are then, `None` where nothing waits.
+    """
 
     now: Plan
     deferred: set[MigrationKey]
     postponed: Plan
+    replay: Replay | None = None
 
 
-def divide_plan(plan: Plan, waiting: Sequence[Migration] = ()) -> Division:
-    """Divide a plan; `waiting` are migrations that an earlier run deferred and that have not been done since.
+def divide_plan(plan: Plan, applied: Callable[[], Replay], waiting: Sequence[MigrationKey] = ()) -> Division:
+    """Divide a plan; `applied` replays what has been applied, of which `waiting` were put off by an earlier run.
 
-    Raises `AmbiguousPlan` where a migration for before the deployment touches what one that waits is about.
+    Raises `AmbiguousPlan` where a migration for before the deployment needs what one that waits does.
     """
     if any(backward for _, backward in plan):
         now = get_pre_deploy_plan(plan)
         return Division(now, set(), [entry for entry in plan if entry not in now])
     needs = _transitive_requirements(plan)
-    postponed: dict[MigrationKey, Migration] = {}
+    postponed: set[MigrationKey] = set()
     deferred: set[MigrationKey] = set()
-    for migration, _ in plan:
-        key = (migration.app_label, migration.name)
-        behind = [other for other in postponed if other in needs[key]]
-        wait = must_post_deploy_migration(migration)
+    for entry in plan:
+        key = _key(entry)
+        behind = postponed & needs[key]
+        wait = must_post_deploy_migration(entry[0])
         if wait or (wait is None and behind):
-            postponed[key] = migration
-            continue
-        for obstacle in (*waiting, *(postponed[other] for other in behind)):
-            _refuse_conflict(migration, obstacle)
-        deferred.update(behind)
+            postponed.add(key)
+        else:
+            deferred |= behind
     kept = [entry for entry in plan if _key(entry) not in postponed or _key(entry) in deferred]
-    return Division(kept, deferred, [entry for entry in plan if entry not in kept])
+    replay = _replayed(kept, deferred, applied()) if deferred or (waiting and kept) else None
+    return Division(kept, deferred, [entry for entry in plan if entry not in kept], replay)
+
+
+def _replayed(plan: Plan, deferred: set[MigrationKey], replay: Replay) -> Replay:
+    for migration, _ in plan:
+        if _key((migration, False)) in deferred:
+            replay.put_off(migration)
+            continue
+        try:
+            replay.run(migration)
+        except Overtaken as overtaken:
+            raise AmbiguousPlan(Conflict(migration, overtaken.waiting, False).message()) from overtaken
+    return replay
 
 
 def _key(entry: tuple[Migration, bool]) -> MigrationKey:
@@ -65,40 +77,3 @@ def _transitive_requirements(plan: Plan) -> dict[MigrationKey, set[MigrationKey]
         needed = direct[_key(entry)]
         found[_key(entry)] = needed.union(*(found.get(key, set()) for key in needed))
     return found
-
-
-def _refuse_conflict(migration: Migration, obstacle: Migration) -> None:
-    independent = all(
-        commutes(operation, waiting, obstacle.app_label)
-        for operation in migration.operations
-        for waiting in obstacle.operations
-    )
-    if not independent:
-        raise AmbiguousPlan(Conflict(migration, obstacle, False).message())
-
-
-_WITHOUT_SCHEMA = (operations.AlterModelOptions, operations.AlterModelManagers)
-
-
-def commutes(operation: Operation, waiting: Operation, app_label: str) -> bool:
-    """Tell whether an operation does the same before `waiting`, an operation of `app_label`, as after it.
-
-    Code and SQL written for a schema without something do not touch it, so they may run while it is still there.
-    """
-    if isinstance(operation, _WITHOUT_SCHEMA):
-        return True
-    if is_opaque(waiting) or isinstance(waiting, operations.RunSQL) or not waiting.reduces_to_sql:
-        return False
-    if is_opaque(operation) or isinstance(operation, operations.RunSQL) or not operation.reduces_to_sql:
-        return _only_restricts(waiting)
-    if isinstance(operation, IndexOperation) and _only_restricts(waiting) and not _adds(operation):
-        return True
-    return may_precede(operation, waiting, app_label)
-
-
-def _only_restricts(waiting: Operation) -> bool:
-    return isinstance(waiting, (operations.RemoveField, operations.DeleteModel, operations.AlterField))
-
-
-def _adds(operation: IndexOperation) -> bool:
-    return isinstance(operation, (operations.AddIndex, operations.AddConstraint))

@@ -27,6 +27,7 @@ from .locks import RetryPolicy
 from .locks.guard import LockGuard
 from .plan import Plan, get_post_deploy_plan
 from .progress import MigrationKey, Progress
+from .replay import Overtaken, Replay
 from .stepwise import Stepwise
 
 __all__ = ("StagedMigrationExecutor", "StagedRun", "staged_run")
@@ -37,8 +38,9 @@ class StagedRun:
     """One run of `migrate`: what it was asked for, and what the executor made of it.
 
     `post_only` leaves alone what is meant for before the deployment. Of `plan`, the migrations in `deferred` are
-    recorded now and their operations put off. `check_holder` is called before each migration and raises if this
-    process may no longer migrate; `say` prints a line of progress.
+    recorded now and their operations put off; `replay` tells what is done otherwise than it is written.
+    `check_holder` is called before each migration and raises if this process may no longer migrate; `say` prints a
+    line of progress.
     """
 
     stage: Stage = Stage.POST_DEPLOY
@@ -46,15 +48,16 @@ class StagedRun:
     plan: Plan = field(default_factory=list)
     postponed: Plan = field(default_factory=list)
     deferred: set[MigrationKey] = field(default_factory=set)
+    replay: Replay | None = None
     executor: "StagedMigrationExecutor | None" = None
     check_holder: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _: None
 
-    def divide(self, plan: Plan, waiting: Sequence[Migration]) -> Division:
+    def divide(self, plan: Plan, applied: Callable[[], Replay], waiting: Sequence[MigrationKey]) -> Division:
         """Cut Django's plan for this run. Raises `CommandError` where it cannot be cut."""
         try:
             if self.stage is Stage.PRE_DEPLOY:
-                return divide_plan(plan, waiting)
+                return divide_plan(plan, applied, waiting)
             now = get_post_deploy_plan(plan) if self.post_only else plan
         except (AmbiguousPlan, AmbiguousStage, InvalidStage) as error:
             raise CommandError(str(error)) from error
@@ -73,10 +76,13 @@ class StagedMigrationExecutor(MigrationExecutor):
         self.run.executor = self
         self.progress = Progress(self.connection)
         self.guard = LockGuard(self.connection, RetryPolicy.from_settings(), self.run.say)
-        # The operations of those that wait, by migration, in the order in which they were put off.
-        self._waiting: dict[MigrationKey, Sequence[Operation]] = {
-            key: self._node(key).operations for key in self.progress.deferred()
-        }
+        # Those whose operations wait, in the order in which they were put off.
+        self._waiting: list[MigrationKey] = self.progress.deferred()
+        for key in self._waiting:
+            self._node(key)
+        # While something runs: what migrations have in their files, and what those that wait have become.
+        self._written: dict[MigrationKey, Sequence[Operation]] = {}
+        self._later: dict[MigrationKey, Sequence[Operation]] = {}
         self._depth = 0
 
     def _node(self, key: MigrationKey) -> Migration:
@@ -89,18 +95,58 @@ class StagedMigrationExecutor(MigrationExecutor):
         return node
 
     @contextmanager
-    def _real_states(self) -> Iterator[None]:
-        """Take the operations that wait out of their migrations: every state is then the one the schema is in."""
+    def _real_states(self, replay: Replay | None = None) -> Iterator[None]:
+        """Let every migration do what it does while some wait: each state is then the one the schema is in."""
+        if not self._depth:
+            self._arrange(replay)
         self._depth += 1
-        for key in self._waiting:
-            _set_operations(self._node(key), [])
         try:
             yield
         finally:
             self._depth -= 1
-            if self._depth == 0:
-                for key, operations in self._waiting.items():
-                    _set_operations(self._node(key), operations)
+            if not self._depth:
+                self._restore()
+
+    def _arrange(self, replay: Replay | None = None) -> None:
+        self._restore()
+        if replay is None and self._waiting:
+            replay = self._replay_applied()
+        if replay is not None:
+            self._later = replay.later
+            for key, operations in {**replay.now, **dict.fromkeys(replay.later, ())}.items():
+                self._written[key] = self._node(key).operations
+                _set_operations(self._node(key), operations)
+
+    def _restore(self) -> None:
+        for key, operations in self._written.items():
+            _set_operations(self._node(key), operations)
+        self._written, self._later = {}, {}
+
+    def _replay_applied(self) -> Replay:
+        replay = Replay(ProjectState(real_apps=self.loader.unmigrated_apps))
+        for migration, _ in super().migration_plan(self.loader.graph.leaf_nodes(), clean_start=True):
+            key = _key(migration)
+            if key in self._waiting:
+                replay.put_off(migration)
+            elif key in self.loader.applied_migrations:
+                self._run_again(replay, migration)
+        return replay
+
+    def _run_again(self, replay: Replay, migration: Migration) -> None:
+        try:
+            replay.run(migration)
+        except Overtaken as overtaken:
+            raise CommandError(
+                f"{migration} was applied while the operations of {overtaken.waiting} waited, but as their files are "
+                "now it needs them. Restore the files as they were and run migrate before changing them."
+            ) from overtaken
+
+    def operations_of(self, migration: Migration) -> Sequence[Operation]:
+        """Return what a migration of the plan does, which may differ from its file while others wait."""
+        replay, key = self.run.replay, _key(migration)
+        if replay is None:
+            return migration.operations
+        return replay.later[key] if key in self._waiting else replay.now.get(key, migration.operations)
 
     def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
         with self._real_states():
@@ -122,8 +168,10 @@ class StagedMigrationExecutor(MigrationExecutor):
         run = self.run
         if run.stage is not Stage.PRE_DEPLOY:
             plan = [*self._due(targets, plan), *plan]
-        division = run.divide(plan, [self._node(key) for key in self._waiting])
-        run.plan, run.deferred = division.now, division.deferred
+        division = run.divide(plan, self._replay_applied, self._waiting)
+        run.plan, run.deferred, run.replay = division.now, division.deferred, division.replay
+        if run.replay is None and self._waiting:
+            run.replay = self._replay_applied()
         # Django calls itself once more where a squashed migration is the target: keep what the inner call found.
         run.postponed = division.postponed or run.postponed
         return run.plan
@@ -150,7 +198,7 @@ class StagedMigrationExecutor(MigrationExecutor):
         _end_with_client(self.connection)
         if self.run.deferred and not fake:
             self.progress.ensure()
-        with self._real_states():
+        with self._real_states(self.run.replay):
             state = super().migrate(targets, plan=plan, state=state, fake=fake, fake_initial=fake_initial)
         self.progress.drop_if_empty()
         return state
@@ -162,12 +210,13 @@ class StagedMigrationExecutor(MigrationExecutor):
         self.run.check_holder()
         self._report("apply_start", migration, fake)
         key = _key(migration)
-        _set_operations(migration, self._waiting.pop(key, migration.operations))
         if not fake and fake_initial:
             fake, state = self.detect_soft_applied(state, migration)
         if fake:
             self._record(migration)
-        elif key in self.run.deferred and migration.operations:
+        elif key in self._waiting:
+            state = self._caught_up(state, migration)
+        elif self.run.deferred and self._later.get(key):
             self._defer(migration)
         else:
             state = self._applied(state, migration)
@@ -184,9 +233,19 @@ class StagedMigrationExecutor(MigrationExecutor):
         with transaction.atomic(self.connection.alias, savepoint=False):
             self._note_as_applied(migration)
             self.progress.defer(key)
-        self._waiting[key] = migration.operations
-        _set_operations(migration, [])
+        self._waiting.append(key)
         self.run.say(f"recorded; the operations of {migration} wait until after the deployment")
+
+    def _caught_up(self, state: ProjectState, migration: Migration) -> ProjectState:
+        key = _key(migration)
+        _set_operations(migration, self._later[key])
+        try:
+            state = self._applied(state, migration)
+        finally:
+            _set_operations(migration, ())
+        self._waiting.remove(key)
+        self._arrange()
+        return state
 
     def _applied(self, state: ProjectState, migration: Migration) -> ProjectState:
         if not self.connection.features.can_rollback_ddl or _applies_itself(migration):
@@ -247,7 +306,8 @@ class StagedMigrationExecutor(MigrationExecutor):
             self._unrecord(migration)
         else:
             state = self._unapplied(state, migration)
-        _set_operations(migration, self._waiting.pop(_key(migration), migration.operations))
+        if _key(migration) in self._waiting:
+            self._waiting.remove(_key(migration))
         self.loader.applied_migrations.pop(_key(migration), None)
         self._report("unapply_success", migration, fake)
         return state

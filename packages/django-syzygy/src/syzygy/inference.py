@@ -1,11 +1,12 @@
 """Which stage an operation or a migration belongs to, and how a list of operations splits in two."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.migrations import Migration, operations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.operations.fields import FieldOperation
+from django.db.migrations.utils import resolve_relation
 from django.db.models import Index
 from django.db.models.constraints import BaseConstraint, UniqueConstraint
 
@@ -20,6 +21,7 @@ __all__ = (
     "get_operation_stage",
     "may_precede",
     "partition_operations",
+    "points_elsewhere",
     "stage_of",
 )
 
@@ -84,13 +86,22 @@ def partition_operations(operations_: Iterable[Operation], app_label: str) -> tu
     A pre-deployment operation that comes later than post-deployment ones is moved in front of them only where that
     changes nothing; `AmbiguousStage` otherwise.
     """
+    given = list(operations_)
+    with_new_key = {o.model_name_lower for o in given if isinstance(o, _SETS_FIELD) and o.field.primary_key}
+
+    def is_obstacle(operation: Operation, waiting: Operation) -> bool:
+        if may_precede(operation, waiting, app_label):
+            return False
+        keeps_key = isinstance(waiting, FieldOperation) and waiting.model_name_lower not in with_new_key
+        return not (keeps_key and points_elsewhere(operation, waiting, app_label))
+
     before: list[Operation] = []
     after: list[Operation] = []
-    for operation in operations_:
+    for operation in given:
         if get_operation_stage(operation) is Stage.POST_DEPLOY:
             after.append(operation)
             continue
-        obstacle = next((o for o in after if not may_precede(operation, o, app_label)), None)
+        obstacle = next((o for o in after if is_obstacle(operation, o)), None)
         if obstacle is not None:
             raise AmbiguousStage(
                 f"Operation {operation.describe()!r} of app {app_label!r} is meant for before the deployment but "
@@ -110,6 +121,34 @@ def may_precede(operation: Operation, obstacle: Operation, app_label: str) -> bo
     if isinstance(obstacle, operations.DeleteModel):
         return operation.model_name_lower != obstacle.name_lower
     return isinstance(obstacle, FieldOperation) and not _index_mentions(operation, obstacle)
+
+
+_SETS_FIELD = (operations.AddField, operations.AlterField)
+
+
+def points_elsewhere(operation: Operation, obstacle: Operation, app_label: str) -> bool:
+    """Tell whether an operation has to do with a model because it points there, and not to the field of `obstacle`.
+
+    Django's optimizer takes a relation that does not say which field it points to for one that may point to any. That
+    it does not point to `obstacle`'s field holds unless this is the primary key.
+    """
+    if not isinstance(obstacle, FieldOperation):
+        return False
+    if isinstance(operation, operations.CreateModel):
+        bases = {resolve_relation(base, app_label) for base in operation.bases or () if isinstance(base, str)}
+        related = [] if (app_label, obstacle.model_name_lower) in bases else [field for _, field in operation.fields]
+    elif isinstance(operation, _SETS_FIELD) and not obstacle.references_field(
+        operation.model_name, operation.name, app_label
+    ):
+        related = [operation.field] if operation.field.is_relation else []
+    else:
+        related = []
+    return bool(related) and not any(obstacle.name in _named_targets(field) for field in related)
+
+
+def _named_targets(field: Any) -> set[str]:
+    through = getattr(field.remote_field, "through_fields", None) or ()
+    return {*(getattr(field, "to_fields", None) or ()), *through}
 
 
 def _index_mentions(operation: operations.AddIndex | operations.AddConstraint, obstacle: FieldOperation) -> bool:

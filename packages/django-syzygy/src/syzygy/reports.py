@@ -71,7 +71,8 @@ class PlanReport:
         if backward:
             key = (migration.app_label, migration.name)
             state = self.executor.loader.project_state(key, at_end=False)
-        for operation in migration.operations:
+        operations = migration.operations if recorded else self.executor.operations_of(migration)
+        for operation in operations:
             before = state.clone()
             after = before.clone() if recorded else state
             operation.state_forwards(migration.app_label, after)

@@ -16,6 +16,8 @@ from django.db import Error, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 
+from syzygy.postgresql.views import around_views
+
 from .catalog import holders, resolve
 from .lexing import pattern
 from .modes import LockMode
@@ -105,6 +107,11 @@ class LockGuard:
         if self._own_statements:
             return execute(sql, params, many, context)
         self._statement = text = self._text(sql)
+        if self.connection.vendor == "postgresql" and not many:
+            with self._unwatched():
+                followed = around_views(self.connection, text, params is not None)
+            if followed != text:
+                sql = followed
 
         def run(limit: str | None = None) -> Any:
             if limit is not None:

@@ -84,6 +84,8 @@ class ContractRenameModel(ModelOperation):
 
     def __init__(self, old_name: str, new_name: str) -> None:
         self.old_name, self.new_name = old_name, new_name
+        # Not what is written: the name that a later release has given to the model while this operation waited.
+        self.current_name = new_name
         super().__init__(new_name)
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:  # noqa: D102
@@ -99,10 +101,9 @@ class ContractRenameModel(ModelOperation):
     def database_forwards(  # noqa: D102
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        new = to_state.apps.get_model(app_label, self.new_name)
+        old, new = (self._model(app_label, to_state, name) for name in (self.old_name, self.new_name))
         if not works_online(schema_editor) or not self.allow_migrate_model(schema_editor.connection.alias, new):
             return
-        old = self._old_model(app_label, to_state)
         with working(schema_editor) as editor:
             for table in _renamed_tables(editor, old, new):
                 table.drop_view()
@@ -112,10 +113,9 @@ class ContractRenameModel(ModelOperation):
     def database_backwards(  # noqa: D102
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        new = to_state.apps.get_model(app_label, self.new_name)
+        old, new = (self._model(app_label, to_state, name) for name in (self.old_name, self.new_name))
         if not works_online(schema_editor) or not self.allow_migrate_model(schema_editor.connection.alias, new):
             return
-        old = self._old_model(app_label, to_state)
         moved = {old._meta.db_table: new._meta.db_table}
         with working(schema_editor) as editor:
             for source, field, model in _renamed_columns(new, old):
@@ -123,10 +123,12 @@ class ContractRenameModel(ModelOperation):
             for table in _renamed_tables(editor, old, new):
                 table.restore_view()
 
-    def _old_model(self, app_label: str, state: ProjectState) -> _Model:
-        earlier = state.clone()
-        earlier.rename_model(app_label, self.new_name, self.old_name)
-        model: _Model = earlier.apps.get_model(app_label, self.old_name)
+    def _model(self, app_label: str, state: ProjectState, name: str) -> _Model:
+        """The model under one of its names."""
+        if name != self.current_name:
+            state = state.clone()
+            state.rename_model(app_label, self.current_name, name)
+        model: _Model = state.apps.get_model(app_label, name)
         return model
 
     def describe(self) -> str:  # noqa: D102

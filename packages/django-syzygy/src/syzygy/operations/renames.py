@@ -15,7 +15,7 @@ from syzygy.rewriting import rename_field
 
 from .online import working, works_online
 
-__all__ = ("ContractRenameField", "ExpandRenameField")
+__all__ = ("ContractRenameField", "ExpandRenameField", "field_called")
 
 
 class ExpandRenameField(operations.RenameField):
@@ -76,6 +76,8 @@ class ContractRenameField(FieldOperation):
 
     def __init__(self, model_name: str, old_name: str, new_name: str) -> None:
         self.old_name, self.new_name = old_name, new_name
+        # Not what is written: the name that a later release has given to the field while this operation waited.
+        self.current_name = new_name
         super().__init__(model_name, new_name)
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:  # noqa: D102
@@ -95,26 +97,24 @@ class ContractRenameField(FieldOperation):
     ) -> None:
         if not works_online(schema_editor):
             return
-        new = to_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.new_name)
+        old, new = (self._field(app_label, to_state, name) for name in (self.old_name, self.new_name))
         if self.allow_migrate_model(schema_editor.connection.alias, new.model):
             with working(schema_editor) as editor:
-                contract_field(editor, self._old_field(app_label, to_state), new)
+                contract_field(editor, old, new)
 
     def database_backwards(  # noqa: D102
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
         if not works_online(schema_editor):
             return
-        new = to_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.new_name)
+        old, new = (self._field(app_label, to_state, name) for name in (self.old_name, self.new_name))
         if self.allow_migrate_model(schema_editor.connection.alias, new.model):
             with working(schema_editor) as editor:
-                undo_contract_field(editor, self._old_field(app_label, to_state), new)
+                undo_contract_field(editor, old, new)
 
-    def _old_field(self, app_label: str, state: ProjectState) -> Any:
-        """The field as it was before the renaming, in a model that has all the rest as it is now."""
-        earlier = state.clone()
-        rename_field(earlier, app_label, self.model_name_lower, self.new_name, self.old_name)
-        return earlier.apps.get_model(app_label, self.model_name)._meta.get_field(self.old_name)
+    def _field(self, app_label: str, state: ProjectState, name: str) -> Any:
+        """The field under one of its names, in a model that has all the rest as it is now."""
+        return field_called(app_label, state, self.model_name_lower, self.current_name, name)
 
     def describe(self) -> str:  # noqa: D102
         return f"Drop {self.old_name} of {self.model_name}, which is {self.new_name} now"
@@ -123,6 +123,14 @@ class ContractRenameField(FieldOperation):
     def migration_name_fragment(self) -> str:
         """The operation's part in the name of a generated file."""
         return f"drop_{self.model_name_lower}_{self.old_name.lower()}"
+
+
+def field_called(app_label: str, state: ProjectState, model_name: str, current_name: str, name: str) -> Any:
+    """The field `current_name` of a state as it is, or would be, under another name."""
+    if name != current_name:
+        state = state.clone()
+        rename_field(state, app_label, model_name, current_name, name)
+    return state.apps.get_model(app_label, model_name)._meta.get_field(name)
 
 
 # The four steps for a pair of fields, `old` and `new`, which are bound to their models before and after.

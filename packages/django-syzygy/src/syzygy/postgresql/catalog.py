@@ -33,6 +33,20 @@ _USES_COLUMN = """
     LEFT JOIN pg_class i ON d.classid = 'pg_class'::regclass AND i.oid = d.objid AND i.relkind IN ('i', 'I')
     WHERE a.attrelid = to_regclass(%s) AND a.attname = %s AND coalesce(c.conname, i.relname) IS NOT NULL
 """
+_TRIGGERS = """
+    SELECT tgname, tgargs FROM pg_trigger
+    WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND starts_with(tgname, %s) ORDER BY tgname
+"""
+_POSITIONS = """
+    SELECT attname, attnum FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
+_VIEWS = """
+    SELECT DISTINCT v.oid::regclass::text, obj_description(v.oid, 'pg_class')
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+        AND d.refobjid = to_regclass(%s) AND v.relkind = 'v'
+"""
 _PRIVILEGES = """
     SELECT CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_get_userbyid(acl.grantee) END,
            acl.privilege_type, acl.is_grantable
@@ -75,9 +89,27 @@ class Catalog:
         """The bare names of the columns of a table or view, in order; empty if it does not exist."""
         return [name for (name,) in self._all(_COLUMNS, table)]
 
+    def positions(self, table: str) -> dict[str, int]:
+        """The bare names of the columns of a table, and the numbers that they keep under whichever name."""
+        return dict(self._all(_POSITIONS, table))
+
+    def views(self, table: str) -> list[tuple[str, str | None]]:
+        """The names, quoted as needed, of the views that read a table, and the comment on each."""
+        return list(self._all(_VIEWS, table))
+
     def using_column(self, table: str, column: str) -> set[str]:
         """The bare names of the table's own constraints and indexes that a column is part of."""
         return {name for (name,) in self._all(_USES_COLUMN, table, bare(column))}
+
+    def has(self, table: str, name: str) -> bool:
+        """Whether the table has a constraint or an index of this bare name."""
+        quoted = '"{}"'.format(name.replace('"', '""'))
+        return self.constraint_is_valid(table, name) is not None or self.index_is_valid(quoted, table) is not None
+
+    def triggers(self, table: str, prefix: str) -> list[tuple[str, list[str]]]:
+        """The bare names of the table's triggers that begin like this, and the arguments of each."""
+        rows = self._all(_TRIGGERS, table, prefix)
+        return [(name, [part.decode() for part in bytes(arguments).split(b"\0")[:-1]]) for name, arguments in rows]
 
     def kind(self, table: str) -> str | None:
         """PostgreSQL's letter for what has this name (`r` table, `p` partitioned table, `v` view), None if nothing."""

@@ -1,7 +1,8 @@
 """A second column that a trigger keeps equal to the first, and the return to one.
 
 While both exist, code may write either. The trigger knows who wrote what: the new column has no default, so an INSERT
-that leaves it NULL did not name it; an UPDATE that changes the new column, or else the old one, means that one.
+that leaves it NULL did not name it; an UPDATE that changes the new column, or else the old one, means that one. A
+column that is renamed again meanwhile has a third one beside it, and one trigger keeps all of them equal.
 """
 
 import re
@@ -19,6 +20,62 @@ from .catalog import Catalog, bare
 __all__ = ("Twin",)
 
 _NAMED = re.compile(r'(?:INDEX(?: CONCURRENTLY)?|ADD CONSTRAINT) "(?P<name>[^"]+)"')
+
+
+TRIGGER_PREFIX = "syzygy_sync_"
+
+
+class Synchronisation(NamedTuple):
+    """The trigger `name` of a table, whose function has the same name, and the columns that it keeps equal.
+
+    All names are quoted. Of the columns, the first has the default.
+    """
+
+    table: str
+    name: str
+    columns: list[str]
+
+    def including(self, column: str) -> list[str]:
+        """The statements that add a column without a default."""
+        return self._made_for([*(c for c in self.columns if c != column), column])
+
+    def without(self, column: str) -> list[str]:
+        """The statements that leave a column out, which may drop the trigger altogether."""
+        columns = [c for c in self.columns if c != column]
+        if len(columns) > 1:
+            return self._made_for(columns)
+        return [f"DROP TRIGGER IF EXISTS {self.name} ON {self.table}", f"DROP FUNCTION IF EXISTS {self.name}()"]
+
+    def _made_for(self, columns: list[str]) -> list[str]:
+        arguments = ", ".join(_literal(bare(column)) for column in columns)
+        return [
+            self._function(columns),
+            f"DROP TRIGGER IF EXISTS {self.name} ON {self.table}",
+            (
+                f"CREATE TRIGGER {self.name} BEFORE INSERT OR UPDATE ON {self.table} "
+                f"FOR EACH ROW EXECUTE FUNCTION {self.name}({arguments})"
+            ),
+        ]
+
+    def _function(self, columns: list[str]) -> str:
+        first, *others = columns
+        branches = [
+            f"IF (TG_OP = 'INSERT' AND NEW.{column} IS NOT NULL) OR (TG_OP = 'UPDATE' AND "
+            f"{_differs(f'NEW.{column}', f'OLD.{column}')}) THEN {_copied(column, columns)}"
+            for column in reversed(others)
+        ]
+        return (
+            f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $syzygy$ BEGIN "
+            f"{' ELS'.join(branches)} ELSE {_copied(first, columns)} END IF; RETURN NEW; END $syzygy$"
+        )
+
+
+def _copied(source: str, columns: list[str]) -> str:
+    return " ".join(f"NEW.{column} := NEW.{source};" for column in columns if column != source)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Twin(NamedTuple):
@@ -55,10 +112,15 @@ class Twin(NamedTuple):
         """The quoted name of the new column."""
         return str(self.editor.quote_name(self.field.column))
 
-    @property
-    def trigger(self) -> str:
-        """The name of the trigger and of its function, the same in which direction ever."""
-        return f'"syzygy_sync_{_fingerprint(self.table, *sorted((self.source, self.target)))}"'
+    def _synchronisation(self) -> Synchronisation:
+        """The trigger that keeps the source column equal to others, made before or to be made now."""
+        if not self.editor.collect_sql:
+            for trigger, columns in Catalog(self.editor.connection).triggers(self.table, TRIGGER_PREFIX):
+                quoted = [str(self.editor.quote_name(column)) for column in columns]
+                if self.source in quoted:
+                    return Synchronisation(self.table, f'"{trigger}"', quoted)
+        fingerprint = _fingerprint(self.table, *sorted((self.source, self.target)))
+        return Synchronisation(self.table, f'"{TRIGGER_PREFIX}{fingerprint}"', [self.source])
 
     def expand(self) -> None:
         """Add the column, keep both equal, fill it, and give it all that the other has; may be repeated."""
@@ -73,8 +135,7 @@ class Twin(NamedTuple):
     def contract(self) -> None:
         """Drop the source column and the trigger; the default moves to the column that stays. May be repeated."""
         statements = [
-            f"DROP TRIGGER IF EXISTS {self.trigger} ON {self.table}",
-            f"DROP FUNCTION IF EXISTS {self.trigger}()",
+            *self._synchronisation().without(self.source),
             f"ALTER TABLE {self.table} DROP COLUMN IF EXISTS {self.source}",
         ]
         params: list[Any] = []
@@ -94,12 +155,7 @@ class Twin(NamedTuple):
         collation = f" {self.editor._collate_sql(parameters['collation'])}" if parameters.get("collation") else ""
         statements = [
             f"ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS {self.target} {parameters['type']}{collation} NULL",
-            self._function(),
-            f"DROP TRIGGER IF EXISTS {self.trigger} ON {self.table}",
-            (
-                f"CREATE TRIGGER {self.trigger} BEFORE INSERT OR UPDATE ON {self.table} "
-                f"FOR EACH ROW EXECUTE FUNCTION {self.trigger}()"
-            ),
+            *self._synchronisation().including(self.target),
         ]
         self.editor._run("; ".join(statements))
         if self.field.db_comment:
@@ -107,16 +163,6 @@ class Twin(NamedTuple):
                 self.model, self.field, parameters["type"], self.field.db_comment
             )
             self.editor.execute(*comment)
-
-    def _function(self) -> str:
-        source, target = self.source, self.target
-        return (
-            f"CREATE OR REPLACE FUNCTION {self.trigger}() RETURNS trigger LANGUAGE plpgsql AS $syzygy$ BEGIN "
-            f"IF (TG_OP = 'INSERT' AND NEW.{target} IS NOT NULL) OR (TG_OP = 'UPDATE' AND "
-            f"{_differs(f'NEW.{target}', f'OLD.{target}')}) "
-            f"THEN NEW.{source} := NEW.{target}; ELSE NEW.{target} := NEW.{source}; END IF; "
-            "RETURN NEW; END $syzygy$"
-        )
 
     def _fill(self) -> None:
         assignment = f"SET {self.target} = {self.source}"
@@ -168,18 +214,27 @@ class Twin(NamedTuple):
         taken = Catalog(self.editor.connection).using_column(self.table, self.source)
         for name in self._wanted_names():
             if name in taken:
-                self.editor.execute(self._rename(name, self._other_name(name)), None)
+                self.editor.execute(self._rename(name, self._other_name(self.source, name)), None)
 
     def _names_given_back(self) -> Iterator[str]:
         if self.editor.collect_sql:
             return
-        there = Catalog(self.editor.connection).using_column(self.table, self.target)
+        catalog = Catalog(self.editor.connection)
+        there = catalog.using_column(self.table, self.target)
         for name in self._wanted_names():
-            if self._other_name(name) in there:
-                yield self._rename(self._other_name(name), name)
+            other = self._other_name(self.target, name)
+            if other in there and not catalog.has(self.table, name):
+                yield self._rename(other, name)
 
-    def _other_name(self, name: str) -> str:
-        return f"syzygy_{_fingerprint(self.table, name)}"
+    def _other_name(self, column: str, name: str) -> str:
+        return f"syzygy_{_fingerprint(self.table, column, name)}"
+
+    def drop_other(self, name: str) -> None:
+        """Drop what the source column has had under this name until the new column took it."""
+        other = self._other_name(self.source, name)
+        if not self.editor.collect_sql and Catalog(self.editor.connection).has(self.table, other):
+            self.editor.execute(f'ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS "{other}"', None)
+            self.editor.execute(f'DROP INDEX IF EXISTS "{other}"', None)
 
     def _rename(self, name: str, other: str) -> str:
         if Catalog(self.editor.connection).constraint_is_valid(self.table, name) is not None:

@@ -1,13 +1,23 @@
 """A table under a new name, and a view that lets code go on reading and writing it under the old one."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db import NotSupportedError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .catalog import Catalog
+from .catalog import Catalog, bare
 
-__all__ = ("RenamedTable",)
+__all__ = ("RenamedTable", "around_views")
+
+_MARK = "syzygy: the old name of a table "
+_NAME = r'"(?:[^"]|"")+"'
+_CHANGED_COLUMN = re.compile(
+    rf"ALTER TABLE (?P<table>{_NAME}(?:\.{_NAME})?) [^;]*?(?:DROP COLUMN|ALTER COLUMN {_NAME} TYPE) "
+)
+_DROPPED = re.compile(rf"DROP COLUMN (?:IF EXISTS )?({_NAME})")
 
 
 class RenamedTable:
@@ -61,24 +71,64 @@ class RenamedTable:
 
     def _view(self, table: str) -> Iterator[str]:
         """The statements of the view, made from what is known of `table` before it is renamed."""
-        quote = self.editor.quote_name
-        current = {new: old for old, new in self.columns.items()}
-        names = [(self.columns.get(name, name), current.get(name, name)) for name in self.catalog.columns(table)]
-        selected = ", ".join(f"{quote(new)} AS {quote(old)}" for new, old in names) or "*"
-        yield f"CREATE VIEW {self.old}{self._options(table)} AS SELECT {selected} FROM {self.new}"
-        for role, privilege, grantable in self.catalog.privileges(table):
-            if privilege in {"SELECT", "INSERT", "UPDATE", "DELETE"}:
-                grantee = "PUBLIC" if role is None else quote(role)
-                option = " WITH GRANT OPTION" if grantable else ""
-                yield f"GRANT {privilege} ON {self.old} TO {grantee}{option}"
-
-    def _options(self, table: str) -> str:
-        """Rows are guarded by the table's policies for the one who asks, not for the owner of the view."""
-        if self.editor.connection.pg_version >= 150000:
-            return " WITH (security_invoker = true)"
-        if self.catalog.has_row_security(table):
+        if self.editor.connection.pg_version < 150000 and self.catalog.has_row_security(table):
             raise NotSupportedError(
                 f"The table {table} has row security, which a view keeps from PostgreSQL 15 on only: rename it "
                 "between two deployments, or keep its name with Meta.db_table."
             )
-        return ""
+        current = {new: old for old, new in self.columns.items()}
+        positions = self.catalog.positions(table)
+        renamed = {self.columns.get(name, name): position for name, position in positions.items()}
+        shown = {current.get(name, name): position for name, position in renamed.items()}
+        yield from view_statements(self.editor.connection, self.old, self.new, shown, renamed)
+        yield from _grants(self.catalog, table, self.old)
+
+
+def view_statements(
+    connection: BaseDatabaseWrapper, view: str, table: str, shown: Mapping[str, int], columns: Mapping[str, int]
+) -> Iterator[str]:
+    """Make a view that shows columns under the names in `shown`, those of the table being `columns`.
+
+    Its comment remembers which is which by their numbers, so that it can be made anew whatever they are called then.
+    """
+    quote = connection.ops.quote_name
+    names = {position: name for name, position in columns.items()}
+    selected = ", ".join(f"{quote(names[number])} AS {quote(old)}" for old, number in shown.items()) or "*"
+    # Rows are guarded by the table's policies for the one who asks, not for the owner of the view.
+    guarded = " WITH (security_invoker = true)" if connection.pg_version >= 150000 else ""  # type: ignore[attr-defined]
+    yield f"CREATE VIEW {view}{guarded} AS SELECT {selected} FROM {table}"
+    comment = (_MARK + json.dumps(shown)).replace("'", "''")
+    yield f"COMMENT ON VIEW {view} IS '{comment}'"
+
+
+def _grants(catalog: Catalog, source: str, view: str) -> Iterator[str]:
+    """The statements that let everybody do with the view what they may do with something else."""
+    for role, privilege, grantable in catalog.privileges(source):
+        if privilege in {"SELECT", "INSERT", "UPDATE", "DELETE"}:
+            grantee = "PUBLIC" if role is None else catalog.connection.ops.quote_name(role)
+            option = " WITH GRANT OPTION" if grantable else ""
+            yield f"GRANT {privilege} ON {view} TO {grantee}{option}"
+
+
+def around_views(connection: BaseDatabaseWrapper, statement: str, has_parameters: bool) -> str:
+    """Return a statement that drops or alters columns with what makes the views of renamed tables follow.
+
+    PostgreSQL neither alters the type of a column that a view shows nor drops it without the view.
+    """
+    found = _CHANGED_COLUMN.search(statement)
+    if found is None:
+        return statement
+    catalog, table = Catalog(connection), found["table"]
+    ours = {view: comment for view, comment in catalog.views(table) if comment and comment.startswith(_MARK)}
+    if not ours:
+        return statement
+    added: list[str] = []
+    gone = {bare(name) for name in _DROPPED.findall(statement)}
+    columns = {name: number for name, number in catalog.positions(table).items() if name not in gone}
+    for view, comment in ours.items():
+        shown = {old: n for old, n in json.loads(comment.removeprefix(_MARK)).items() if n in columns.values()}
+        added += [*view_statements(connection, view, table, shown, columns), *_grants(catalog, view, view)]
+    if has_parameters:
+        added = [part.replace("%", "%%") for part in added]
+    # One message to the server is one transaction.
+    return "; ".join([*(f"DROP VIEW {view}" for view in ours), statement.rstrip("; \n"), *added])
