@@ -104,6 +104,20 @@ async def test_applications_below_a_path(root, url, path):
         assert f"; path={path}; " in (await visitor.get(url)).headers["set-cookie"]
 
 
+async def test_a_host_cookie_below_a_path():
+    """A `__Host-` cookie is for the whole host wherever the application is, as browsers accept no other."""
+
+    async def view(request):
+        request.session["a"] = 1
+        return Response()
+
+    stack = [Middleware(SessionMiddleware, store=InMemoryStore(), cookie_name="__Host-s")]
+    app = Starlette(routes=[Route("/", view)], middleware=[*stack, Middleware(SessionAutoloadMiddleware)])
+    transport = httpx.ASGITransport(app, root_path="/sub")
+    async with httpx.AsyncClient(transport=transport, base_url="https://site.example") as visitor:
+        assert "; path=/; " in (await visitor.get("/sub/")).headers["set-cookie"]
+
+
 @pytest.mark.parametrize(
     "options",
     [

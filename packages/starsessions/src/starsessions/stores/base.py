@@ -44,7 +44,7 @@ class StoreTraits:
     expires: records that were neither written nor renewed within their ttl are gone.
     renews: `renew` is implemented.
     compares: `swap` is implemented, so that requests at the same time cannot undo each other's changes.
-    follows: `remove` ends a session that `swap` has given another id within the last hour as well.
+    follows: `remove` ends a session that `swap` has lately given another id as well.
     in_process: its methods never wait, so nothing has to be done about a store that does not answer.
     shares_namespace: other programs may keep other things under the same kind of keys.
     cookie_limit: the record itself travels in the cookie, whose name and value may have so many bytes.
@@ -91,7 +91,7 @@ class SessionStore(abc.ABC):
         """Delete the record of `session_id`. A missing record is no error.
 
         If `traits.follows`, a record that was given another id by `swap` meanwhile is deleted there: whoever logs
-        out may have read it before. What was renamed longer than an hour ago may be forgotten.
+        out may have read it before. The store remembers that for longer than requests take.
         """
 
     async def renew(self, session_id: str, lifetime: int) -> bytes:
