@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # running_hub is a module of these tests
 
+from lone_cluster import cluster, cluster_config, job, mock_slurm  # noqa: F401  # fixtures
 from running_hub import Hub, Visitor
 
 ENVIRONMENT = {"description": "This Python", "path": str(Path(sys.executable).parent)}

@@ -17,7 +17,7 @@ c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings['hub_port']}/"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings['api_port']}"
 c.ConfigurableHTTPProxy.command = [str(bin_dir / "configurable-http-proxy"), "--proxy-timeout=0"]
 # the REST API waits for the end of a start, so that its answer says how that went
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 90}
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": settings.get("slow_spawn_timeout", 90)}
 # tests read the log, also for what must not be in it
 c.JupyterHub.log_level = "DEBUG"
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
@@ -46,5 +46,12 @@ c.MOSlurmSpawner.start_timeout = 120
 c.MOSlurmSpawner.http_timeout = 60
 c.MOSlurmSpawner.slurm_info_max_age = 0
 c.MOSlurmSpawner.poll_interval = 2
+if settings.get("tiny_servers"):
+    # what is tested is the hub: no proxy, and servers that do nothing but report their port and answer
+    c.JupyterHub.proxy_class = "tiny_hub.NoProxy"
+    c.MOSlurmSpawner.batchspawner_singleuser_cmd = f"{sys.executable} -I {Path(__file__).with_name('tiny_server.py')}"
+    c.MOSlurmSpawner.args = []
+    c.MOSlurmSpawner.req_srun = ""
+    sys.path.insert(0, str(Path(__file__).parent))
 for name, value in settings.get("spawner", {}).items():
     c.MOSlurmSpawner[name] = value

@@ -4,10 +4,11 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -29,7 +30,7 @@ class Hub:
     def __init__(self, folder, environ, *, guard=None, **settings):
         self.folder = folder
         port, hub_port, api_port = free_ports(3)
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{hub_port if settings.get('tiny_servers') else port}"
         self.token = secrets.token_hex(24)
         home = folder / "home"
         home.mkdir()
@@ -75,6 +76,11 @@ class Hub:
         self.process.terminate()
         self.process.wait(30)
 
+    def kill(self):
+        """End the hub's process at once, as a power failure does."""
+        self.process.kill()
+        self.process.wait(30)
+
     def log_text(self):
         return self.log.read_text(errors="replace")
 
@@ -93,6 +99,14 @@ class Hub:
     def server(self, user):
         """The model of a user's default server; None when there is none."""
         return self.api("GET", f"/users/{user}").json()["servers"].get("")
+
+    def state(self, user):
+        """What the hub has stored of the user's default server."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'hub.sqlite'}?mode=ro", uri=True, timeout=30)) as database:
+            rows = database.execute(
+                "SELECT spawners.state FROM spawners JOIN users ON users.id = user_id WHERE users.name = ?", [user]
+            ).fetchall()
+        return json.loads(rows[0][0] or "{}") if rows else {}
 
     def ready(self, user):
         return self.wait_for(lambda: (self.server(user) or {}).get("ready"), f"{user}'s server is ready")

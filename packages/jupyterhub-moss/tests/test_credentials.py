@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from jupyterhub_moss.credentials import RedactedLog, tokens_of
-from jupyterhub_moss.spawner import MOSlurmSpawner, _submission_message
+from jupyterhub_moss.spawner import MOSlurmSpawner
+from jupyterhub_moss.submission import refusal
 from pentad_config import ConfigError
 from pentad_config.exposure import exposures
 
@@ -46,7 +47,7 @@ def test_what_slurm_says_is_shown_without_the_token():
     """sbatch repeats what it was given when it refuses it."""
     held = tokens_of({"JUPYTERHUB_API_TOKEN": TOKEN})
     assert len(held) == 1
-    message = _submission_message(f"sbatch: error: invalid export {TOKEN}\n")
+    message = refusal(f"sbatch: error: invalid export {TOKEN}\n")
     assert message == "Slurm did not accept the job: invalid export <redacted>"
 
 

@@ -70,3 +70,17 @@ def test_what_the_hub_itself_holds_stays_with_it(hub, owner, slurm):
     ]
     shown = [name for name, value in hub.credentials.items() if any(value in place for place in places)]
     assert shown == []
+
+
+@pytest.mark.parametrize(
+    ("report", "status"),
+    [({"port": 4711}, 409), ({"port": 4711, "ip": "10.0.0.1"}, 400), ({"port": 80}, 400), ([], 400)],
+)
+def test_a_running_server_cannot_change_where_the_hub_sends_its_visitors(hub, owner, report, status):
+    """With its own token: a port is taken only while the server starts, and nothing but a port at any time."""
+    (token,) = tokens_of(owner)
+    before = hub.state(owner)
+    answer = hub.api("POST", "/batchspawner", json=report, headers={"Authorization": f"token {token}"})
+    assert answer.status_code == status
+    assert hub.state(owner) == before
+    assert hub.server(owner)["ready"]

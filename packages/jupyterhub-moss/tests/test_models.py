@@ -3,7 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.models import JupyterEnvironment, PartitionConfig, PartitionsTrait, UserOptions
+from jupyterhub_moss.partitions import complete_partitions
 
 ENVIRONMENT = {"description": "Default", "path": "/env/bin"}
 
@@ -89,3 +91,12 @@ def test_memory_is_written_as_slurm_reads_it(text, kept):
 def test_output_is_one_of_two_files(given, kept):
     """Only `true` keeps a log; no other file can be named."""
     assert UserOptions(partition="cpu", output=given).output == kept
+
+
+def test_an_environment_of_whatever_is_on_path_can_be_used():
+    """Leaving out path and modules is allowed, also once its defaults were filled in."""
+    configured = PartitionsTrait.model_validate(
+        {"cpu": {"jupyter_environments": {"default": {"description": "On PATH"}}}}
+    ).model_dump()
+    partitions = complete_partitions(configured, Facts({}, 0, "no answer", known=False))
+    assert partitions["cpu"].environments["default"].path == ""

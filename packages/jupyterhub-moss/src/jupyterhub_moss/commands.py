@@ -5,14 +5,21 @@ from collections.abc import Mapping
 
 # what a shell answers for a program that is not there or may not be run
 _NOT_RUN = frozenset({126, 127})
+# and for one that a signal ended
+_SIGNALS = range(129, 160)
 
 
 class CommandError(RuntimeError):
-    """A command failed; its text is what the command wrote to stderr, and `code` its exit code."""
+    """A command failed; its text is what the command wrote to `stderr`, and `code` its exit code."""
 
     def __init__(self, stderr: str, code: int) -> None:
         super().__init__(stderr or f"the command ended with exit code {code} and said nothing")
-        self.code = code
+        self.code, self.stderr = code, stderr
+
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended it."""
+        return self.code < 0 or self.code in _SIGNALS
 
     @property
     def not_run(self) -> bool:

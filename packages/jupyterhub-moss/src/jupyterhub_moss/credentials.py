@@ -1,5 +1,6 @@
 """The server's token, known to pentad_config so that nothing the spawner writes or shows has it in it."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,11 @@ TOKENS = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
 def tokens_of(environment: Mapping[str, Any]) -> list[Secret]:
     """Return the tokens in a job's environment; while they are held, `redact` finds them in any text."""
     return [Secret(environment[name], name=name) for name in TOKENS if environment.get(name)]
+
+
+def token_digest(token: str) -> str:
+    """The SHA-256 of a token: enough to know it again, and safe to store."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class RedactedLog(_Adapter):

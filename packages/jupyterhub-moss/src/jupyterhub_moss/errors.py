@@ -37,6 +37,13 @@ class SubmissionError(SpawnRefused, RuntimeError):
     """sbatch refused the job or could not be run."""
 
 
+class JobEndedError(SpawnRefused, RuntimeError):
+    """The job ended before its server could be reached."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status_code=500)
+
+
 class ConfirmLink(web.HTTPError):
     """A link asked for more than a link may start: the form is shown, filled in, and nothing is started."""
 

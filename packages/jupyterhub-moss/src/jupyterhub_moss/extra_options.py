@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 DEFAULT_ALLOWED_OPTIONS = (
     "begin", "cluster-constraint", "comment", "constraint", "contiguous", "cores-per-socket", "deadline",
     "dependency", "exclude", "exclusive", "hint", "licenses", "mail-type", "mail-user", "nice", "no-requeue",
-    "nodelist", "oversubscribe", "prefer", "requeue", "signal", "sockets-per-node",
+    "nodelist", "oversubscribe", "prefer", "signal", "sockets-per-node",
     "spread-job", "switches", "threads-per-core", "tmp", "verbose",
 )  # fmt: skip
 
@@ -24,6 +24,7 @@ MANAGED_OPTIONS = {
     "output": "output", "error": "output", "job-name": "", "chdir": "", "export": "", "export-file": "",
     "get-user-env": "", "parsable": "", "wrap": "", "array": "", "uid": "", "gid": "", "input": "", "test-only": "",
     "clusters": "", "wait": "", "wait-all-nodes": "", "open-mode": "", "propagate": "", "bb": "", "bbf": "",
+    "requeue": "",
 }  # fmt: skip
 
 _SHORT_NAMES = {

@@ -12,6 +12,8 @@ from batchspawner.api import BatchSpawnerAPIHandler  # type: ignore[import-untyp
 from jupyterhub import apihandlers  # type: ignore[import-untyped]
 from tornado import web
 
+from jupyterhub_moss.credentials import token_digest
+
 _FIRST_PORT, _LAST_PORT = 1024, 65535
 
 
@@ -25,6 +27,11 @@ def read_port(body: object) -> int:
     return port
 
 
+def _has_token(spawner: Any, token: str) -> bool:
+    digest = getattr(spawner, "token_digest", "") or (token_digest(spawner.api_token) if spawner.api_token else "")
+    return hmac.compare_digest(digest, token_digest(token))
+
+
 class PortHandler(BatchSpawnerAPIHandler):  # type: ignore[misc]  # batchspawner is untyped
     """``POST /hub/api/batchspawner`` with ``{"port": N}`` and the server's own API token."""
 
@@ -32,7 +39,7 @@ class PortHandler(BatchSpawnerAPIHandler):  # type: ignore[misc]  # batchspawner
         token = self.get_auth_token() or ""
         # a service has tokens too, and no servers
         for spawner in getattr(self.current_user, "spawners", {}).values():
-            if spawner.api_token and hmac.compare_digest(spawner.api_token.encode(), token.encode()):
+            if _has_token(spawner, token):
                 return spawner
         self.log.warning("Refused a port report of %s: no server has that token", self.current_user.name)
         raise web.HTTPError(403, "the token belongs to no server of this user")
@@ -48,10 +55,11 @@ class PortHandler(BatchSpawnerAPIHandler):  # type: ignore[misc]  # batchspawner
                 "Refused a port report of %s: %s", spawner.name or "the default server", refusal.log_message
             )
             raise
-        if spawner.pending != "spawn":
+        # a hub can have other spawners of batchspawner beside ours
+        if not getattr(spawner, "awaits_port", spawner.pending == "spawn"):
             self.log.warning("Refused a port report of %s: it is not starting", spawner.name or "the default server")
             raise web.HTTPError(409, "the server is not starting")
-        spawner.port = port
+        getattr(spawner, "take_port", lambda port: setattr(spawner, "port", port))(port)
         self.set_status(201)
         self.finish(json.dumps({"message": "BatchSpawner data configured"}))
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from jupyterhub_moss.errors import UnavailablePartitionError
 from jupyterhub_moss.facts import Facts
-from jupyterhub_moss.models import JupyterEnvironment, PartitionConfig, PartitionInfo, PartitionsTrait
+from jupyterhub_moss.models import COMPLETED, JupyterEnvironment, PartitionConfig, PartitionInfo, PartitionsTrait
 
 
 class Limits(NamedTuple):
@@ -54,14 +54,14 @@ def _complete(name: str, config: PartitionConfig, facts: Facts) -> Partition | N
     if name not in facts.resources:
         return None
     configured = {key: value for key, value in config.model_dump().items() if value is not None}
-    info = PartitionInfo.model_validate({**facts.resources[name].model_dump(), **configured})
+    info = PartitionInfo.model_validate({**facts.resources[name].model_dump(), **configured}, context=COMPLETED)
     limits = Limits(info.max_nprocs, info.max_mem, info.max_ngpus if info.gpu else 0, info.max_runtime, info.gpu)
     return Partition(name, config, limits, info)
 
 
 def complete_partitions(configured: Mapping[str, Any], facts: Facts) -> dict[str, Partition]:
     """The partitions that can be chosen; one that Slurm does not have (any more) is left out."""
-    configs = PartitionsTrait.model_validate(configured).root
+    configs = PartitionsTrait.model_validate(configured, context=COMPLETED).root
     partitions = {name: _complete(name, config, facts) for name, config in configs.items()}
     return {name: partition for name, partition in partitions.items() if partition is not None}
 

@@ -15,14 +15,14 @@ from jupyterhub_moss.facts import Facts, Resources, shared_facts
 from jupyterhub_moss.files import local_path
 from jupyterhub_moss.handlers import replace_port_handler
 from jupyterhub_moss.job import Job, first_values, resolve_job
+from jupyterhub_moss.lifetime import LastingSpawner
 from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_names
 from jupyterhub_moss.models import PartitionsTrait
 from jupyterhub_moss.page import render_page
 from jupyterhub_moss.partitions import Partition, complete_partitions
-from jupyterhub_moss.polling import PolledSpawner
 from jupyterhub_moss.quoting import literal_format, shell_words
 from jupyterhub_moss.sinfo import read_partitions
-from pentad_config import ConfigError, Problem, Secret, redact
+from pentad_config import ConfigError, Problem, Secret
 
 replace_port_handler()
 
@@ -33,7 +33,7 @@ def _packaged_script() -> str:
     return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(PolledSpawner):
+class MOSlurmSpawner(LastingSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
 
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
@@ -106,7 +106,7 @@ class MOSlurmSpawner(PolledSpawner):
         self.options_form = self.create_options_form
         # a start replaces both with the user's choice; one without a choice gets the configured values again
         self._configured_pages = (self.default_url, self.notebook_dir)
-        # batchspawner's start() resets it to its own default, all interfaces
+        # start() replaces it by the node's name
         self._configured_ip = self.ip
         # the trait exists since JupyterHub 5.3; start() makes the same check whether or not this ran
         if self.has_trait("apply_user_options") and not self.apply_user_options:
@@ -267,13 +267,11 @@ class MOSlurmSpawner(PolledSpawner):
         script = await self._get_batch_script(**subvars, cmd=self.cmd_formatted_for_batch())
         # the environment holds the server's token: neither it nor its values are logged
         self.log.info("Submitting a job for %s: %s", self._log_name, command)
-        self.log.debug("Job script of %s:\n%s", self._log_name, script)
         try:
-            output = await self.run_command(command, input=script, env=environment)
-            self.job_id = self.parse_job_id(output)
-        except (RuntimeError, ValueError, IndexError) as error:
+            await self._hand_in(command, script, environment)
+        except SubmissionError:
             self._remember(self.user_options, from_link=False)
-            raise SubmissionError(_submission_message(str(error))) from error
+            raise
         return str(self.job_id)
 
 
@@ -282,8 +280,3 @@ def _partition_problems(error: ValidationError) -> list[Problem]:
         Problem(".".join(("c.MOSlurmSpawner.partitions", *map(str, found["loc"]))), f"{found['msg']}.")
         for found in error.errors(include_url=False, include_input=False)
     ]
-
-
-def _submission_message(stderr: str) -> str:
-    lines = [line.removeprefix("sbatch: error: ") for line in str(redact(stderr)).splitlines() if line.strip()]
-    return f"Slurm did not accept the job: {' '.join(lines) or 'sbatch gave no reason'}"

@@ -1,0 +1,109 @@
+"""Real hubs that are killed while servers start, run and stop: each user has exactly one job afterwards."""
+
+from pathlib import Path
+
+import pytest
+from running_hub import Hub
+
+from mock_slurm import MockSlurm
+from pentad_services.guard import ProcessGuard
+
+ENVIRONMENT = {"default": {"description": "Tiny"}}
+PARTITIONS = {"cpu": {"jupyter_environments": ENVIRONMENT}, "debug": {"jupyter_environments": ENVIRONMENT}}
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """A cluster whose commands are patient: a frozen one waits until the end of the freeze."""
+    with MockSlurm(tmp_path_factory.mktemp("slurm"), {"message_timeout": 300}) as slurm:
+        yield slurm
+
+
+@pytest.fixture(scope="module")
+def hub(slurm, tmp_path_factory):
+    with ProcessGuard() as guard:
+        hub = Hub(
+            tmp_path_factory.mktemp("hub"),
+            slurm.environ,
+            guard=guard,
+            partitions=PARTITIONS,
+            tiny_servers=True,
+            spawner={"submission_wait": 5},
+            slow_spawn_timeout=0,
+        )
+        hub.start()
+        yield hub
+        hub.kill()
+
+
+@pytest.fixture
+def home(hub):
+    return Path(hub.settings["home"])
+
+
+def live_jobs(slurm):
+    """The ids of all jobs that wait or run, by what identifies a server's job: the name."""
+    lines = slurm.run("squeue", "-h", "-a", "-o", "%i %j", check=True).stdout.splitlines()
+    return [line.split() for line in lines]
+
+
+def job_of(hub, slurm, user):
+    """The only job of the user's server: the hub's record and Slurm's agree."""
+    state = hub.state(user)
+    (number,) = [number for number, name in live_jobs(slurm) if name == state["job_name"]]
+    assert number == state["job_id"]
+    return int(number)
+
+
+def start(hub, user, **options):
+    answer = hub.api("POST", f"/users/{user}")
+    assert answer.status_code == 201, answer.text
+    answer = hub.api("POST", f"/users/{user}/server", json={"partition": "cpu", **options})
+    assert answer.status_code == 202, answer.text
+
+
+def test_after_kill_9_in_every_phase_each_server_has_exactly_one_job(hub, slurm, home):
+    """Submitting, waiting in the queue, before and after the port was reported, running, and being stopped."""
+    blocker = slurm.sbatch("sleep infinity", "--partition=debug", "--exclusive")
+    slurm.wait_for(blocker, "RUNNING")
+    # running, and then being stopped: Slurm loses the scancel
+    for user in ("running", "stopping"):
+        start(hub, user)
+    for user in ("running", "stopping"):
+        hub.ready(user)
+    slurm.faults.freeze("scancel", lost=True)
+    assert hub.api("DELETE", "/users/stopping/server").status_code in {202, 204}
+    hub.wait_for(lambda: slurm.faults.count()["frozen"], "scancel was asked")
+    slurm.faults.clear()
+    # in the queue
+    start(hub, "queued", partition="debug")
+    # before the port is reported, and before the server answers
+    (home / "wait-report-reporting").touch()
+    (home / "wait-answer-answering").touch()
+    start(hub, "reporting")
+    start(hub, "answering")
+    for step in ("report-reporting", "answer-answering"):
+        hub.wait_for((home / f"reached-{step}").exists, f"a server reached {step}")
+    # with sbatch under way
+    hub.wait_for(lambda: hub.state("queued").get("job_id"), "the job is in the queue")
+    slurm.faults.freeze("sbatch")
+    frozen = slurm.faults.count()["frozen"]
+    start(hub, "submitting")
+    hub.wait_for(lambda: slurm.faults.count()["frozen"] > frozen, "sbatch was asked")
+    before = {user: hub.state(user)["job_id"] for user in ("running", "queued", "reporting", "answering")}
+
+    hub.kill()
+    slurm.faults.clear()  # what was frozen is carried out now: the job that nobody heard of
+    hub.wait_for(lambda: any(n == hub.state("submitting")["job_name"] for _, n in live_jobs(slurm)), "it is there")
+    (home / "wait-report-reporting").unlink()
+    (home / "wait-answer-answering").unlink()
+    hub.start()
+    slurm.run("scancel", str(blocker), check=True)
+
+    users = ("running", "queued", "reporting", "answering", "submitting")
+    for user in users:
+        hub.ready(user)
+    hub.gone("stopping")
+    jobs = {user: job_of(hub, slurm, user) for user in users}
+    assert {user: str(jobs[user]) for user in before} == before, "the same jobs as before"
+    assert sorted(int(number) for number, _ in live_jobs(slurm)) == sorted(jobs.values()), "and no other job"
