@@ -139,7 +139,7 @@ def main():
     """Measure, print and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
-    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds, of which the best counts")
+    parser.add_argument("--rounds", type=int, default=31, help="interleaved rounds, of which the best counts")
     options = parser.parse_args()
     print(machine())
     if sys.version_info < (3, 12):

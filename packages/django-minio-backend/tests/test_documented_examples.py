@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from minio.error import S3Error
 
 BUCKETS = [
     "django-backend-dev-private",
@@ -184,7 +185,10 @@ def test_the_command_starts_the_documented_hooks(project, sdk):
 from django_minio_backend.policies import public_read_policy
 MINIO_POLICY_HOOKS = [("django-backend-dev-private", public_read_policy("django-backend-dev-private"))]
 """
-    assert "policy hook" in succeed(project(["initialize_buckets"], more=more))
+    succeed(project(["initialize_buckets"]))
+    with pytest.raises(S3Error, match="NoSuchBucketPolicy"):
+        sdk.get_bucket_policy("django-backend-dev-private")
+    succeed(project(["initialize_buckets"], more=more))
     assert "s3:GetObject" in sdk.get_bucket_policy("django-backend-dev-private")
 
 

@@ -12,6 +12,8 @@ from django_minio_backend.health import MinioServerStatus, server_status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django_minio_backend.declarations import BucketDeclaration
+
 __all__ = ["Administration"]
 
 
@@ -65,6 +67,11 @@ class Administration(ConfiguredStorage):
     def policy_hooks(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the configured hooks: bucket and policy."""
         return [(bucket, policy) for bucket, policy in self.options.get("MINIO_POLICY_HOOKS")]
+
+    def bucket_declarations(self) -> Mapping[str, BucketDeclaration]:
+        """Return what the settings declare for buckets: versioning, lifecycle, CORS, policy."""
+        declarations: Mapping[str, BucketDeclaration] = self.options.get("MINIO_BUCKETS")
+        return declarations
 
     def set_bucket_policy(self, bucket: str, policy: Mapping[str, Any]) -> None:
         """Give a bucket a policy, as a dictionary in the language of S3 policies."""

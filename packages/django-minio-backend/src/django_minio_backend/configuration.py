@@ -52,7 +52,8 @@ class ConfiguredStorage(ConstructorArguments):
         if both:
             self.options.check_unmixed()
         wanted = explicit or self.options.is_set("MINIO_DEFAULT_BUCKET")
-        if not wanted or self.bucket in {*self.PRIVATE_BUCKETS, *self.PUBLIC_BUCKETS}:
+        declared = {*self.PRIVATE_BUCKETS, *self.PUBLIC_BUCKETS, *self.options.get("MINIO_BUCKETS")}
+        if not wanted or self.bucket in declared:
             return
         text = f"The bucket {self.bucket!r} is in neither MINIO_PRIVATE_BUCKETS nor MINIO_PUBLIC_BUCKETS"
         if self.options.legacy:

@@ -16,6 +16,7 @@ from minio.credentials.providers import Provider
 
 from django_minio_backend.content_types import ACTIVE_TYPES
 from django_minio_backend.credentials import held
+from django_minio_backend.declarations import BucketDeclaration, parse_declarations
 from pentad_config import ConfigError, Problem, Secret, Settings, setting
 
 __all__ = ["DEFAULT_BUCKET", "STATIC_FILES_BUCKET", "MinioSettings", "as_flag"]
@@ -196,6 +197,9 @@ class MinioSettings(Settings, prefix="MINIO_"):
     public_listing: bool = setting(False, parse=as_flag, doc="Let anyone list the names in public buckets.")
     policy_hooks: tuple[tuple[str, dict[str, Any]], ...] = setting(
         (), parse=_policy_hooks, doc="Pairs of bucket and policy that initialize_buckets sets last."
+    )
+    buckets: Mapping[str, BucketDeclaration] = setting(
+        {}, parse=parse_declarations, doc="Versioning, lifecycle, CORS and policy by bucket, set by initialize_buckets."
     )
     default_bucket: str = setting(
         DEFAULT_BUCKET, parse=_bucket, aliases=("MINIO_MEDIA_FILES_BUCKET",), doc="The bucket of MinioBackend()."
