@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connections
 from settings import from_url
+from waiting import wait_until
 
 ALIASES = ["default", "file", "postgres", "mariadb"]
 # Emptying the tables of these alone takes a third of the time that those of the whole project take.
@@ -38,3 +39,23 @@ def added_database(alias, url):
         connections[alias].close()
         del connections[alias]
         del connections.settings[alias]
+
+
+def kill_other_sessions(alias):
+    """End all sessions of the database but this thread's."""
+    with connections[alias].cursor() as cursor:
+        if alias == "postgres":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        for number in _others_on_mariadb(cursor):
+            cursor.execute("KILL %s", [number])
+        # The server ends them when it gets to it, and their locks with them.
+        wait_until(lambda: not _others_on_mariadb(cursor))
+
+
+def _others_on_mariadb(cursor):
+    cursor.execute("SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
+    return [number for (number,) in cursor.fetchall()]

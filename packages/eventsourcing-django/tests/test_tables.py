@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from eventsourcing_django.checks import check_recorder_databases
-from eventsourcing_django.library import originator_id_of
+from eventsourcing_django.library import OperationalError, made_stored_event, originator_id_of
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 
@@ -127,3 +127,18 @@ def test_uuids_that_an_older_django_made_text_are_warned_about():
     recorder = DjangoApplicationRecorder("app", StoredEventRecord, "mariadb")
     assert len(recorder.select_events(originator_id_of(originator_id))) == 1
     assert check_recorder_databases(databases=["mariadb"]) == []
+
+
+@on_database("mariadb")
+def test_mariadb_takes_the_uuids_of_the_standard():
+    """And most others; those that its type cannot hold, which no generator makes, it refuses by name."""
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, "mariadb")
+    layouts = [f"12345678-1234-{version}234-{variant}234-123456789abc" for version in "1456789f" for variant in "8b"]
+    for known in (UUID(int=0), UUID(int=2**128 - 1), *map(UUID, layouts)):
+        event = made_stored_event(originator_id_of(known), 1, "topic", b"state")
+        recorder.insert_events([event])
+        assert recorder.select_events(event.originator_id) == [event]
+    unknown = originator_id_of(UUID("12345678-1234-f234-7234-123456789abc"))
+    with pytest.raises(OperationalError, match=str(unknown)):
+        recorder.insert_events([made_stored_event(unknown, 1, "topic", b"state")])
+    assert recorder.select_events(unknown) == []

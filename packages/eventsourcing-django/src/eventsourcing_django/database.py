@@ -19,7 +19,7 @@ from eventsourcing_django.own_connections import (
     is_pooled,
     was_lost,
 )
-from eventsourcing_django.sqlite_journal import prepare_journal, use_write_ahead_log
+from eventsourcing_django.sqlite_journal import has_its_journal, prepare_journal, use_write_ahead_log
 from eventsourcing_django.write_transactions import write_transaction
 
 __all__ = ["RecorderDatabase"]
@@ -54,16 +54,17 @@ class RecorderDatabase:
                 " application's DJANGO_DB_ALIAS and the project's DATABASE_ROUTERS"
             )
         self.vendor: str = self.connection.vendor
-        self.lock: AbstractContextManager[object] = self._process_lock()
+        self._memory_lock = self._lock_of_memory()
+        self.lock: AbstractContextManager[object] = self._memory_lock or nullcontext()
         if self.vendor == "sqlite":
             use_write_ahead_log(self.alias)
 
-    def _process_lock(self) -> AbstractContextManager[object]:
+    def _lock_of_memory(self) -> AbstractContextManager[object] | None:
         # Threads that share an in-memory SQLite database fail at once, without waiting, when they meet in a table.
         # Re-entrant, because a signal receiver may read through the recorder that is just writing.
         if self.vendor == "sqlite" and self.connection.is_in_memory_db():  # type: ignore[attr-defined]
             return _memory_locks[str(self.connection.settings_dict["NAME"])]
-        return nullcontext()
+        return None
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
@@ -100,13 +101,16 @@ class RecorderDatabase:
 
     def read(self, operation: Callable[[BaseDatabaseWrapper], _T]) -> _T:
         """Run statements that change nothing; once more if the connection was lost meanwhile."""
-        with self.connected() as connection:
-            try:
-                return operation(connection)
-            except django.db.Error as error:
-                if not was_lost(connection, error):
-                    raise
+        return self._use(lambda connection: self._read(connection, operation))
+
+    @staticmethod
+    def _read(connection: BaseDatabaseWrapper, operation: Callable[[BaseDatabaseWrapper], _T]) -> _T:
+        try:
             return operation(connection)
+        except django.db.Error as error:
+            if not was_lost(connection, error):
+                raise
+        return operation(connection)
 
     def write(
         self,
@@ -127,25 +131,54 @@ class RecorderDatabase:
             stored: after the repetition was refused, gives what `operation` would have given if what is stored is
                 the very change, and None if it may be somebody else's. None in its place: do not repeat.
         """
-        with self.connected() as connection:
-            try:
-                return self._transact(connection, operation, several=several)
-            except django.db.Error as error:
-                if stored is None or not was_lost(connection, error):
-                    raise
-                lost = error
-            try:
-                return self._transact(connection, operation, several=several)
-            except (django.db.IntegrityError, library.IntegrityError) as refused:
-                result = stored(connection)
-                if result is None:
-                    raise refused from lost
-                return result
+        return self._use(lambda connection: self._write(connection, operation, several, stored))
+
+    def _write(
+        self,
+        connection: BaseDatabaseWrapper,
+        operation: Callable[[BaseDatabaseWrapper], _T],
+        several: bool,
+        stored: Callable[[BaseDatabaseWrapper], _T | None] | None,
+    ) -> _T:
+        try:
+            return self._transact(connection, operation, several)
+        except django.db.Error as error:
+            if stored is None or not was_lost(connection, error):
+                raise
+            lost = error
+        try:
+            return self._transact(connection, operation, several)
+        except (django.db.IntegrityError, library.IntegrityError) as refused:
+            result = stored(connection)
+            if result is None:
+                raise refused from lost
+            return result
 
     def _transact(
-        self, connection: BaseDatabaseWrapper, operation: Callable[[BaseDatabaseWrapper], _T], *, several: bool
+        self, connection: BaseDatabaseWrapper, operation: Callable[[BaseDatabaseWrapper], _T], several: bool
     ) -> _T:
-        if several or connection.in_atomic_block or not connection.get_autocommit():
+        # What `get_autocommit()` says of an open connection, which it makes sure of first, at some length.
+        autocommit = connection.autocommit if connection.connection is not None else connection.get_autocommit()
+        if several or connection.in_atomic_block or not autocommit:
             with write_transaction(self.alias):
                 return operation(connection)
         return operation(connection)
+
+    def _use(self, use: Callable[[BaseDatabaseWrapper], _T]) -> _T:
+        """Do what `connected` does, without its expense where the connection is open and there is nothing to do."""
+        connection = connections[self.alias]
+        if self._memory_lock or not self._is_ready(connection):
+            with self.connected() as connection:
+                return use(connection)
+        try:
+            return use(connection)
+        except django.db.Error as error:
+            raise translated(error, self.alias) from error
+
+    def _is_ready(self, connection: BaseDatabaseWrapper) -> bool:
+        if connection.connection is None:
+            return False
+        if self.vendor == "postgresql":
+            drop_dead_connection(connection)
+            return connection.connection is not None
+        return self.vendor != "sqlite" or has_its_journal(connection)

@@ -8,20 +8,52 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import django.db
 from django.db import connections
 
 from eventsourcing_django.channels import advisory_key
+from eventsourcing_django.database import RecorderDatabase
+from eventsourcing_django.library import PersistenceError
+from eventsourcing_django.models import NotificationTrackingRecord
 from eventsourcing_django.own_connections import DedicatedSession
+from eventsourcing_django.statements import execute, first_row
 
 __all__ = ["Election", "NoElection", "UnsupportedElectionError", "election_in"]
 
 _logger = logging.getLogger(__name__)
-# Names of locks are the whole server's there, and another database of it may have a follower of the same name.
-_MYSQL_TRY_LOCK = "SELECT GET_LOCK(CONCAT(%s, ':', LEFT(SHA2(DATABASE(), 256), 40)), 0)"
+_TRACKING = NotificationTrackingRecord._meta.db_table  # Django's documented name
+
+
+@dataclass(frozen=True)
+class _SessionLocks:
+    """Statements about locks that end with a session.
+
+    Attributes:
+        tables: gives what tells the tables of followers from others that the locks are shared with.
+        try_lock: gives a true value if the lock of its parameter was free.
+        release_all: gives up all locks of the session.
+    """
+
+    tables: str
+    try_lock: str
+    release_all: str
+
+
+_LOCKS = {
+    # Known in the whole database, of which each schema may have followers of the same names.
+    "postgresql": _SessionLocks(
+        f"SELECT to_regclass('{_TRACKING}')::oid::text",
+        "SELECT pg_try_advisory_lock(%s::bigint)",
+        "SELECT pg_advisory_unlock_all()",
+    ),
+    # Known in the whole server, of which each database may.
+    "mysql": _SessionLocks("SELECT DATABASE()", "SELECT GET_LOCK(%s, 0)", "SELECT RELEASE_ALL_LOCKS()"),
+}
 
 
 class UnsupportedElectionError(Exception):
@@ -64,32 +96,39 @@ class _SessionElection(Election):
 
     Args:
         alias: the database.
-        try_lock: a query that gives a true value if the lock of its parameter was free.
-        release_all: a query that gives up all locks of the session.
+        locks: of its vendor.
     """
 
-    def __init__(self, alias: str, try_lock: str, release_all: str) -> None:
+    def __init__(self, alias: str, locks: _SessionLocks) -> None:
         super().__init__()
         self._alias = alias
-        self._try_lock = try_lock
-        self._release_all = release_all
+        self._locks = locks
+        self._tables: str | None = None
         self._session: DedicatedSession | None = None
 
     def renew(self, followers: Iterable[str]) -> None:
         try:
             self._ask(set(followers) - self.held)
-        except django.db.Error as error:
+        except (django.db.Error, PersistenceError) as error:
             _logger.warning("Lost the session of the election on %r: %s", self._alias, type(error).__name__)
             self.close()
 
     def _ask(self, wanted: set[str]) -> None:
+        self._tables = self._tables or self._ask_for_tables()
         if self._session is None:
             self._session = DedicatedSession(self._alias)
         if not wanted:
             self._session.fetch_value("SELECT 1")
         for name in sorted(wanted):
-            if self._session.fetch_value(self._try_lock, [str(advisory_key("run_followers", name))]):
+            lock = advisory_key("run_followers", str(self._tables), name)
+            if self._session.fetch_value(self._locks.try_lock, [str(lock)]):
                 self.held.add(name)
+
+    def _ask_for_tables(self) -> str | None:
+        # Asked where followers ask: their connection may have chosen a schema, which a session of its own has not.
+        database = RecorderDatabase(NotificationTrackingRecord, self._alias)
+        (tables,) = database.read(lambda connection: execute(connection, self._locks.tables, (), first_row))
+        return tables  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self.held.clear()
@@ -97,7 +136,7 @@ class _SessionElection(Election):
             session, self._session = self._session, None
             try:
                 # A server ends a closed session when it gets to it; the successor should not have to wait for that.
-                session.fetch_value(self._release_all)
+                session.fetch_value(self._locks.release_all)
             except django.db.Error:
                 _logger.debug("The session of the election on %r was dead already", self._alias)
             finally:
@@ -145,12 +184,16 @@ def election_in(alias: str) -> Election:
         UnsupportedElectionError: it is another kind of database.
     """
     connection: Any = connections[alias]
-    if connection.vendor == "postgresql":
-        return _SessionElection(alias, "SELECT pg_try_advisory_lock(%s::bigint)", "SELECT pg_advisory_unlock_all()")
-    if connection.vendor == "mysql":
-        return _SessionElection(alias, _MYSQL_TRY_LOCK, "SELECT RELEASE_ALL_LOCKS()")
+    if connection.vendor in _LOCKS:
+        return _SessionElection(alias, _LOCKS[connection.vendor])
     if connection.vendor != "sqlite":
         raise UnsupportedElectionError(f"There is no election in {alias!r}, which is a {connection.vendor} database")
     if connection.is_in_memory_db():
         return NoElection()
-    return _FileElection(Path(connection.settings_dict["NAME"]))
+    return _FileElection(_file_of(connection.settings_dict["NAME"]))
+
+
+def _file_of(name: str | Path) -> Path:
+    """Give the file of a SQLite database, whose name may be a URI (``file:events.sqlite3?cache=private``)."""
+    is_uri = str(name).startswith("file:")
+    return Path(unquote(urlsplit(str(name)).path) if is_uri else name)

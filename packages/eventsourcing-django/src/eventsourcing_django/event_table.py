@@ -18,19 +18,17 @@ from eventsourcing_django.library import (
     made_stored_event,
     originator_id_of,
 )
-from eventsourcing_django.statements import execute
+from eventsourcing_django.statements import all_rows, execute, first_row
 
 __all__ = ["EventTable", "quoted"]
 
 
-def _as_uuid(originator_id: object) -> UUID:
-    """Give the UUID that an aggregate's ID is or spells.
+def _parsed_uuid(originator_id: object) -> UUID:
+    """Give the UUID that an aggregate's ID spells.
 
     Raises:
         eventsourcing.persistence.DataError: the ID is not a UUID, and the column holds nothing else.
     """
-    if isinstance(originator_id, UUID):
-        return originator_id
     try:
         return UUID(str(originator_id))
     except ValueError as error:
@@ -40,7 +38,7 @@ def _as_uuid(originator_id: object) -> UUID:
         ) from error
 
 
-def _as_text(originator_id: object, longest: int) -> str:
+def _checked_text(originator_id: object, longest: int) -> str:
     """Give the string that an aggregate's ID is.
 
     Raises:
@@ -108,20 +106,23 @@ class EventTable:
         Raises:
             eventsourcing.persistence.DataError: it is of another type.
         """
-        return _as_uuid(originator_id) if self.holds_uuids else _as_text(originator_id, self._id_field.max_length)
+        if self.holds_uuids:
+            return originator_id if isinstance(originator_id, UUID) else _parsed_uuid(originator_id)
+        return _checked_text(originator_id, self._id_field.max_length)
 
     def _loaded_id(self, value: Any) -> Any:
         return originator_id_of(UUID(value) if self.holds_uuids and not isinstance(value, UUID) else value)
 
-    def parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> tuple[Any, ...]:
-        """Give the values of `columns` for an event in the form that the database's driver takes."""
-        return (
+    def row_parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> tuple[Any, ...]:
+        """Give the application's name and the values of `columns` in the form that the database's driver takes."""
+        content = (
+            self.application_name,
             self.id_parameter(connection, event.originator_id),
             event.originator_version,
             event.topic,
             event.state,
-            *self.extra_parameters(connection, event),
         )
+        return (*content, *self.extra_parameters(connection, event)) if self._extra_fields else content
 
     def extra_parameters(self, connection: BaseDatabaseWrapper, event: StoredEvent) -> list[Any]:
         """Give the values of the columns that events of eventsourcing 10 have in addition; none for those of 9."""
@@ -145,9 +146,9 @@ class EventTable:
     def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> UUID | str:
         """Give an aggregate's ID in the form that the column has here: a UUID, 32 digits, or text."""
         checked = self.checked_id(originator_id)
-        if isinstance(checked, str) or connection.features.has_native_uuid_field:
-            return checked
-        return checked.hex
+        if self.holds_uuids and not connection.features.has_native_uuid_field:
+            return checked.hex  # type: ignore[union-attr]  # a UUID
+        return checked
 
     def select_events(
         self,
@@ -217,7 +218,7 @@ class EventTable:
     def max_id(self, connection: BaseDatabaseWrapper) -> int | None:
         """Give the position of the application's last event, or None if it has none."""
         statement = f"SELECT MAX({self.sql_pk}) FROM {self.sql_name} WHERE application_name = %s"  # noqa: S608
-        (position,) = execute(connection, statement, [self.application_name]).fetchone()
+        (position,) = execute(connection, statement, [self.application_name], first_row)
         return position  # type: ignore[no-any-return]
 
     def positions_of(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int] | None:
@@ -253,5 +254,5 @@ class EventTable:
         statement = f"SELECT {columns} FROM {self.sql_name} WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608
         if limit is not None:
             statement += " " + connection.ops.limit_offset_sql(0, limit)
-        rows: list[tuple[Any, ...]] = execute(connection, statement, parameters).fetchall()
+        rows: list[tuple[Any, ...]] = execute(connection, statement, parameters, all_rows)
         return rows

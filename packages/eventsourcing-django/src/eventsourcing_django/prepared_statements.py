@@ -45,9 +45,10 @@ _sessions: WeakKeyDictionary[Connection[Any], _Session] = WeakKeyDictionary()
 
 
 def open_cursor(connection: BaseDatabaseWrapper) -> Cursor[Any] | None:
-    """Make a cursor that sends values apart from the statement; None if the project has its own kind of cursor."""
+    """Make a cursor that sends values apart from the statement; None if somebody has a kind of their own."""
     session: Connection[Any] = connection.connection
-    if session.cursor_factory not in _USUAL_CURSORS:
+    # Tools for tracing put a proxy around the driver's connection, or a class of theirs into it.
+    if not issubclass(type(session), Connection) or session.cursor_factory not in _USUAL_CURSORS:
         return None
     cursor = (_PreparingCursor if _may_prepare(connection.settings_dict) else Cursor)(session)
     cursor.format = Format.BINARY

@@ -113,24 +113,30 @@ class DjangoAggregateRecorder(AggregateRecorder):
     def _write(self, events: Sequence[StoredEvent], tracking: Tracking | None = None) -> list[int]:
         if not events and tracking is None:
             return []
-        heard = has_listeners(self.model)
+        if has_listeners(self.model):
+            return self._write_announced(events, tracking)
+        return self._database.write(
+            lambda connection: self._writer.write(connection, events, tracking),
+            several=self._writer.statements(events, tracking) > 1,
+            stored=lambda connection: self._stored(connection, events, tracking),
+        )
 
+    def _write_announced(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> list[int]:
         def insert(connection: BaseDatabaseWrapper) -> list[int]:
-            if not heard:
-                return self._writer.write(connection, events, tracking)
             with announced(self._table, events, self.using) as positions:
                 positions.extend(self._writer.write(connection, events, tracking))
             return positions
 
-        def stored(connection: BaseDatabaseWrapper) -> list[int] | None:
-            if not events:
-                raise _nobody_knows(tracking)
-            # Events that are there byte by byte, their timestamps included, are the ones that were sent.
-            return self._table.positions_of(connection, events)
-
-        several = heard or self._writer.statements(events, tracking) > 1
         # What receivers of signals have done cannot be done twice.
-        return self._database.write(insert, several=several, stored=None if heard else stored)
+        return self._database.write(insert, several=True, stored=None)
+
+    def _stored(
+        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
+    ) -> list[int] | None:
+        if not events:
+            raise _nobody_knows(tracking)
+        # Events that are there byte by byte, their timestamps included, are the ones that were sent.
+        return self._table.positions_of(connection, events)
 
     def select_events(
         self,

@@ -4,7 +4,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.library import Tracking, upstream_of
 from eventsourcing_django.models import NotificationTrackingRecord
-from eventsourcing_django.statements import execute
+from eventsourcing_django.statements import execute, first_row
 
 __all__ = ["TrackingTable"]
 
@@ -27,7 +27,7 @@ class TrackingTable:
             f"SELECT MAX(notification_id) FROM {_NAME}"  # noqa: S608  # a constant
             " WHERE application_name = %s AND upstream_application_name = %s"
         )
-        (position,) = execute(connection, statement, [self.application_name, upstream]).fetchone()
+        (position,) = execute(connection, statement, [self.application_name, upstream], first_row)
         return position  # type: ignore[no-any-return]
 
     def advance_statement(self) -> str:

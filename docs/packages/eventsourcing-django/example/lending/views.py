@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -26,12 +27,20 @@ def books(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"books": list(shelf)})
 
 
+class VersionForm(forms.Form):
+    """Text from outside becomes a number that a column of versions holds, or an error."""
+
+    version = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
 @require_GET
 def book(request: HttpRequest, book_id: UUID) -> JsonResponse:
     """One book is read from its events; `?version=1` is how it was after its first one."""
-    version = request.GET.get("version", "")
+    asked = VersionForm(request.GET)
+    if not asked.is_valid():
+        return JsonResponse({"error": asked.errors}, status=400)
     try:
-        found = lending().repository.get(book_id, version=int(version) if version.isdecimal() else None)
+        found = lending().repository.get(book_id, version=asked.cleaned_data["version"])
     except AggregateNotFoundError:
         return JsonResponse({"error": "no such book or version"}, status=404)
     return JsonResponse({"title": found.title, "lent_to": found.lent_to, "version": found.version})

@@ -1,14 +1,15 @@
 """PostgreSQL: one statement per write."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.channels import Channel, advisory_key
 from eventsourcing_django.event_table import EventTable
-from eventsourcing_django.library import StoredEvent, Tracking
-from eventsourcing_django.statements import execute
+from eventsourcing_django.library import IS_10, StoredEvent, Tracking
+from eventsourcing_django.statements import all_rows, execute
 from eventsourcing_django.tracking_table import TrackingTable
 from eventsourcing_django.writers.interface import Writer
 
@@ -45,8 +46,10 @@ class PostgreSQLWriter(Writer):
     def _order(self, events: EventTable) -> tuple[str, list[Any]]:
         """Give what is evaluated, from left to right, before the first position is drawn."""
         channel = Channel(events.name, events.application_name)
-        lock = "pg_advisory_xact_lock(%s::bigint)"
-        parameters: list[Any] = [advisory_key(events.name, events.application_name)]
+        # Tables of the same name in several schemas are several tables, whichever search path leads to them.
+        table = events.sql_name.replace("'", "''")
+        lock = f"pg_advisory_xact_lock(%s::bigint # '{table}'::regclass::oid::bigint)"
+        parameters: list[Any] = [advisory_key(events.application_name)]
         if self._lock_timeout:
             # The setting would last until the end of the caller's transaction, and belongs to this lock only.
             lock = f"set_config('lock_timeout', %s, true), {lock}, set_config('lock_timeout', usual.lock_timeout, true)"
@@ -62,7 +65,7 @@ class PostgreSQLWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> list[int]:
         """Insert events and advance the tracking in one statement."""
-        rows = execute(connection, *self._statement(connection, events, tracking)).fetchall()
+        rows = execute(connection, *self._statement(connection, events, tracking), all_rows)
         if tracking is not None and not rows:
             raise self.refuse(tracking)
         return [position for (position,) in rows] if events else []
@@ -71,26 +74,37 @@ class PostgreSQLWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> tuple[str, list[Any]]:
         if tracking is None:
-            return self._insert(connection, events)
-        advance = f"{self.tracking.advance_statement()} RETURNING 1"
+            return self._insert, self._insert_parameters(connection, events)
         parameters: list[Any] = list(self.tracking.advance_parameters(tracking))
         if not events:
-            return advance, parameters
-        # No row comes out of the common table expression if the position has been passed, and then none goes in.
-        insert, insert_parameters = self._insert(connection, events, after="advanced")
-        return f"WITH advanced AS ({advance}) {insert}", parameters + insert_parameters
+            return self._advance, parameters
+        return self._advance_and_insert, parameters + self._insert_parameters(connection, events)
 
-    def _insert(
-        self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], after: str = ""
-    ) -> tuple[str, list[Any]]:
+    @cached_property
+    def _insert(self) -> str:
+        return self._insert_after("")
+
+    @cached_property
+    def _advance(self) -> str:
+        return f"{self.tracking.advance_statement()} RETURNING 1"
+
+    @cached_property
+    def _advance_and_insert(self) -> str:
+        # No row comes out of the common table expression if the position has been passed, and then none goes in.
+        return f"WITH advanced AS ({self._advance}) {self._insert_after('advanced')}"
+
+    def _insert_after(self, source: str) -> str:
         table = self.events
-        statement = (
+        return (
             f"INSERT INTO {table.sql_name} (application_name, {table.sql_columns})"  # noqa: S608  # names of the model
             f" SELECT %s::varchar, {table.sql_columns}"
-            f" FROM ({self._ordering}{self._source(after)}) ordering_lock, unnest({self._arrays()}) WITH ORDINALITY"
+            f" FROM ({self._ordering}{self._source(source)}) ordering_lock, unnest({self._arrays()}) WITH ORDINALITY"
             f" AS event ({table.sql_columns}, place) ORDER BY event.place RETURNING {table.sql_pk}"
         )
-        return statement, [
+
+    def _insert_parameters(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[Any]:
+        table = self.events
+        return [
             table.application_name,
             *self._ordering_parameters,
             [table.checked_id(event.originator_id) for event in events],
@@ -106,6 +120,8 @@ class PostgreSQLWriter(Writer):
         return ", ".join(f"%s::{each}[]" for each in types)
 
     def _extra_arrays(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[list[Any]]:
+        if not IS_10:
+            return []
         extras = [self.events.extra_parameters(connection, event) for event in events]
         return [list(column) for column in zip(*extras, strict=True)]
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.event_table import EventTable
 from eventsourcing_django.library import StoredEvent, Tracking
-from eventsourcing_django.statements import execute
+from eventsourcing_django.statements import execute, last_row_id, row_count
 from eventsourcing_django.writers.interface import Writer
 
 __all__ = ["SQLiteWriter"]
@@ -50,23 +52,32 @@ class SQLiteWriter(Writer):
     ) -> list[int]:
         if tracking is not None:
             self._advance(connection, tracking)
-        positions: list[int] = []
-        for first in range(0, len(events), _ROWS_PER_STATEMENT):
-            positions += self._insert(connection, events[first : first + _ROWS_PER_STATEMENT])
-        return positions
+        if len(events) <= _ROWS_PER_STATEMENT:
+            return self._insert(connection, events) if events else []
+        return [position for batch in _batches(events) for position in self._insert(connection, batch)]
 
     def _advance(self, connection: BaseDatabaseWrapper, tracking: Tracking) -> None:
-        cursor = execute(connection, self.tracking.advance_statement(), self.tracking.advance_parameters(tracking))
-        if cursor.rowcount != 1:
+        parameters = self.tracking.advance_parameters(tracking)
+        if execute(connection, self.tracking.advance_statement(), parameters, row_count) != 1:
             raise self.refuse(tracking)
 
     def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
         table = self.events
-        parameters = [
-            value for event in events for value in (table.application_name, *table.parameters(connection, event))
-        ]
-        rows = ", ".join([_ROW] * len(events))
-        statement = f"INSERT INTO {table.sql_name} (application_name, {table.sql_columns}) VALUES {rows}"  # noqa: S608  # names of the model
-        last = execute(connection, statement, parameters).lastrowid
+        parameters: list[Any] = []
+        for event in events:
+            parameters += table.row_parameters(connection, event)
+        statement = _insert_statement(table.sql_name, table.sql_columns, len(events))
+        last = execute(connection, statement, parameters, last_row_id)
         # One statement of the only writer numbers its rows without a gap.
         return list(range(last - len(events) + 1, last + 1))
+
+
+def _batches(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
+    for first in range(0, len(events), _ROWS_PER_STATEMENT):
+        yield events[first : first + _ROWS_PER_STATEMENT]
+
+
+@lru_cache
+def _insert_statement(table: str, columns: str, number: int) -> str:
+    rows = ", ".join([_ROW] * number)
+    return f"INSERT INTO {table} (application_name, {columns}) VALUES {rows}"  # noqa: S608  # names of the model

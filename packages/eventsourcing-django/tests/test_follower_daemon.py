@@ -1,0 +1,196 @@
+"""The daemon that keeps followers up to date, in a thread of this process."""
+
+import logging
+import os
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from databases import ALIASES, kill_other_sessions, on_database
+from eventsourcing.system import SingleThreadedRunner
+from school.applications import Celebrations, Counters, Dog, TrainingSchool, make_system
+from waiting import wait_until
+
+from eventsourcing_django.election import NoElection, election_in
+from eventsourcing_django.follower_daemon import DaemonOptions, FollowerDaemon, FollowerGivenUpError
+from eventsourcing_django.health_file import read_health
+from eventsourcing_django.synchronisation import Synchronizer
+
+LONG = 60.0
+
+each_database = pytest.mark.parametrize(
+    "alias", [pytest.param(each, marks=on_database(each)) for each in ALIASES if each != "default"]
+)
+on_servers = pytest.mark.parametrize(
+    "alias", [pytest.param(each, marks=on_database(each)) for each in ("postgres", "mariadb")]
+)
+
+
+@pytest.fixture
+def runner(alias):
+    env = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": alias}
+    runner = SingleThreadedRunner(make_system(), env=env)
+    runner.start()
+    return runner
+
+
+@pytest.fixture
+def school(alias):
+    """The application as another process has it, which prompts nobody."""
+    school = TrainingSchool(env={"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": alias})
+    school.register("Fido")
+    return school
+
+
+class Running(threading.Thread):
+    """A daemon in a thread; an error of it is raised at the end of the block."""
+
+    def __init__(self, runner, followers=("Counters", "Celebrations"), election=None, **options):
+        super().__init__()
+        elected = election or NoElection()
+        self.daemon_ = FollowerDaemon(
+            Synchronizer(runner), dict.fromkeys(followers, elected), DaemonOptions(**{"poll_interval": 0.05} | options)
+        )
+        self.error = None
+
+    def run(self):
+        try:
+            with self.daemon_:
+                self.daemon_.run()
+        except Exception as error:  # noqa: BLE001  # raised again in the thread of the test
+            self.error = error
+
+    def __enter__(self):
+        self.start()
+        return self.daemon_
+
+    def __exit__(self, *_):
+        self.daemon_.stop()
+        self.join(30)
+        assert not self.is_alive()
+        if self.error:
+            raise self.error
+
+
+def processed(runner):
+    """Wait until both followers have processed everything; return what they have counted."""
+    school, counters, celebrations = (runner.get(each) for each in (TrainingSchool, Counters, Celebrations))
+    counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60)
+    celebrations.recorder.wait("Counters", counters.recorder.max_notification_id(), timeout=60)
+    return counters.count, celebrations.count
+
+
+@each_database
+def test_followers_process_what_there_is_and_what_comes(runner, school):
+    """The next follower in line as well, whose leader is a follower here."""
+    school.add_trick("Fido", "sit")
+    with Running(runner) as daemon:
+        assert processed(runner) == (1, 1)
+        for number in range(3):
+            school.add_trick("Fido", f"trick {number}")
+        assert processed(runner) == (4, 4)
+    assert daemon.health.followers["Counters"].processed == 5
+    assert daemon.health.status == "stopped"
+
+
+@on_database("postgres")
+@pytest.mark.parametrize("alias", ["postgres"])
+def test_on_postgresql_it_is_told(runner, school):
+    """It does not wait for the end of its poll interval."""
+    with Running(runner, poll_interval=LONG):
+        processed(runner)
+        started = time.monotonic()
+        for number in range(3):
+            school.add_trick("Fido", f"trick {number}")
+            assert processed(runner) == (number + 1, number + 1)
+        assert time.monotonic() - started < LONG / 2
+
+
+@each_database
+def test_a_failing_follower_is_tried_again_and_holds_up_nobody_else(runner, school, monkeypatch, caplog):
+    """It resumes at the event that it has failed at, and each failure is logged with its cause."""
+    failures = iter([ZeroDivisionError("bad luck")] * 3)
+    monkeypatch.setattr(Celebrations, "process", lambda self, event: _raise_next(failures))
+    with caplog.at_level(logging.ERROR), Running(runner, first_backoff=0.02, longest_backoff=0.05) as daemon:
+        school.add_trick("Fido", "sit")
+        school.add_trick("Fido", "roll over")
+        assert processed(runner) == (2, 2)
+    records = [record for record in caplog.records if record.name == "eventsourcing_django.follower_daemon"]
+    assert [record.exc_info[0] for record in records] == [ZeroDivisionError] * 3
+    assert daemon.health.followers["Celebrations"].status == "following"
+    assert daemon.health.followers["Counters"].failures == 0
+
+
+def _raise_next(errors):
+    for error in errors:
+        raise error
+
+
+@each_database
+def test_back_off_grows_and_ends(runner, school, monkeypatch):
+    """Each failure in a row doubles the wait, up to the longest, and the allowed number ends the daemon."""
+    waits = []
+    before = FollowerDaemon._back_off
+
+    def remember(daemon, report, error):
+        started = time.monotonic()
+        try:
+            before(daemon, report, error)
+        finally:
+            waits.append(round(daemon._retry_at[report.follower] - started, 2))
+
+    monkeypatch.setattr(FollowerDaemon, "_back_off", remember)
+    monkeypatch.setattr(Counters, "process", lambda *_: 1 / 0)
+    school.add_trick("Fido", "sit")
+    running = Running(runner, ["Counters"], first_backoff=0.1, longest_backoff=0.3, max_failures=4)
+    with pytest.raises(FollowerGivenUpError, match="Counters has failed 4 times in a row"), running:
+        running.join(30)
+    assert waits == [0.1, 0.2, 0.3, 0.3]
+
+
+@each_database
+def test_a_backlog_of_one_follower_does_not_hold_up_another(runner, school, monkeypatch):
+    """Followers take turns of a hundred events."""
+    order = []
+    for application in (Counters, Celebrations):
+        monkeypatch.setattr(application, "process", lambda self, event: order.append(self.name))
+    dog = school.repository.get(Dog.create_id("Fido"))
+    for number in range(110):
+        dog.add_trick(f"trick {number}")
+    school.save(dog)
+    with Running(runner):
+        assert processed(runner) == (110, 110)
+    assert 90 < order.index("Celebrations") <= 100
+
+
+@on_servers
+def test_killed_sessions_stop_nobody(runner, school, alias):
+    """Its sessions, those of the election and of listening included, are made anew, and each event counts once."""
+    election = election_in(alias)
+    with Running(runner, election=election, first_backoff=0.05) as daemon:
+        for number in range(1, 6):
+            school.add_trick("Fido", f"trick {number}")
+            assert processed(runner) == (number, number)
+            kill_other_sessions(alias)
+            wait_until(lambda: daemon.health.followers["Counters"].status == "following")
+    assert processed(runner) == (5, 5)
+
+
+@each_database
+def test_the_health_file_says_how_it_is(runner, school, tmp_path, monkeypatch):
+    """Who runs, up to where followers have got, and what class of error they fail with, but not its text."""
+    path = tmp_path / "health.json"
+    monkeypatch.setattr(Celebrations, "process", lambda *_: (_ for _ in ()).throw(ValueError("a secret")))
+    school.add_trick("Fido", "sit")
+    with Running(runner, health_file=path, first_backoff=LONG):
+        wait_until(lambda: path.exists() and read_health(path).failing() == ["Celebrations"])
+        health = read_health(path)
+        assert health.problem() is None
+    assert "a secret" not in path.read_text()
+    assert (health.pid, health.status, health.followers["Counters"].status) == (os.getpid(), "running", "following")
+    assert health.followers["Counters"].positions == {"TrainingSchool": 2}
+    assert health.followers["Celebrations"].error == "ValueError"
+    assert datetime.fromisoformat(health.followers["Celebrations"].retry_at) > datetime.now(UTC)
+    assert read_health(path).problem() == "the daemon is stopped"
+    assert list(tmp_path.iterdir()) == [path]
