@@ -84,8 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         upstream = http.client.HTTPConnection(self.owner.upstream, timeout=30)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if fault == "forget condition":
-            headers.pop("if-none-match", None)
+        if fault == "forget condition" and headers.pop("if-none-match", None):
             headers = self.owner.sign(self.command, self.path, headers)
         for name, value in headers.items():
             upstream.putheader(name, value)

@@ -1,9 +1,11 @@
 """Whether a server is healthy, whatever S3 server it is."""
 
 import http.server
+import re
 import socket
 import threading
 import time
+from email.utils import formatdate
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -94,3 +96,28 @@ def test_the_command_needs_a_server_to_ask(settings):
     settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
     with pytest.raises(CommandError, match="No storage"):
         call_command("is_minio_available")
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(1200, "ahead"), (-120, "behind"), (0, "")])
+def test_a_wrong_clock_is_shown(make_storage, web_server, ahead, said):
+    """The details say by how much the server's clock differs, once that is a minute or more."""
+    web_server.handler.date_time_string = lambda *_: formatdate(time.time() + ahead, usegmt=True)
+    status = make_storage(MINIO_ENDPOINT=f"127.0.0.1:{web_server.server_port}").is_minio_available()
+    assert status.clock_skew == pytest.approx(ahead, abs=30)
+    assert f" {said}" in status.details
+    assert ("clock" in status.details) is bool(said)
+
+
+def test_a_server_that_does_not_say_the_time(make_storage, web_server):
+    """Without a Date header there is no skew to tell, and without an answer neither."""
+    web_server.handler.date_time_string = lambda *_: "no date"
+    storage = make_storage(MINIO_ENDPOINT=f"127.0.0.1:{web_server.server_port}")
+    assert storage.is_minio_available().clock_skew is None
+    assert MinioServerStatus(None).clock_skew is None
+
+
+def test_the_details_say_how_long_it_took(storage):
+    """A status tells the address, the HTTP status and the milliseconds."""
+    assert re.search(
+        rf"{storage.base_url}/ answered with HTTP status \d+ in \d+ ms", storage.is_minio_available().details
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django_minio_backend.buckets import Buckets
 from django_minio_backend.configuration import ConfiguredStorage
 from django_minio_backend.health import MinioServerStatus, server_status
+from django_minio_backend.planning import changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,20 +50,11 @@ class Administration(ConfiguredStorage):
         """Return every bucket of the settings once, the storage's own included."""
         return list(dict.fromkeys([*self.PUBLIC_BUCKETS, *self.PRIVATE_BUCKETS, self.bucket]))
 
-    def initialize_bucket(self, bucket: str) -> tuple[bool, bool]:
-        """Create a bucket if it is missing and give it the policy its declaration asks for.
-
-        A bucket that a policy hook names keeps its policy for the hook to set. Returns whether it was created
-        and whether its policy changed.
-        """
-        buckets = Buckets(self.connection)
-        created = buckets.ensure(bucket)
-        if bucket in (name for name, _ in self.policy_hooks()):
-            return created, False
-        if bucket in self.PUBLIC_BUCKETS:
-            listing = bool(self.options.get("MINIO_PUBLIC_LISTING"))
-            return created, buckets.make_public(bucket, listing=listing)
-        return created, buckets.remove_policy(bucket)
+    def initialize_bucket(self, bucket: str) -> None:
+        """Create a bucket if it is missing and give it all that is declared for it, the hook's policy included."""
+        for _, changes in changes_of([self], only=bucket):
+            for change in changes:
+                change.apply()
 
     def policy_hooks(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the configured hooks: bucket and policy."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from django_minio_backend.deadlines import check_deadline
+from django_minio_backend.deadlines import deadline as within
 from django_minio_backend.transport import reason_of
 
 if TYPE_CHECKING:
@@ -14,19 +19,31 @@ if TYPE_CHECKING:
 __all__ = ["MinioServerStatus", "server_status"]
 
 
+_WORTH_SAYING = 60
+"""Seconds of difference between the clocks."""
+_ENOUGH = 64 * 1024
+"""Bytes of the answer that are read."""
+
+
 class MinioServerStatus:
     """What a server answered to an unsigned request. True if it answered as a healthy S3 server does.
 
-    `request` is urllib3's answer with its body read, or None if there was none.
+    `request` is urllib3's answer, or None if there was none; `data` is the body, if it is not in the answer.
     """
 
-    def __init__(self, request: urllib3.BaseHTTPResponse | None) -> None:
-        self.__request = request
+    def __init__(self, request: urllib3.BaseHTTPResponse | None, data: bytes | None = None) -> None:
+        self.__request, self.__data = request, data
         self._messages: list[str] = []
+        self._skew = None if request is None else _skew(request)
         if request is None:
             self.add_message("There was no answer: the server cannot be reached.")
         elif not self.is_available:
             self.add_message(_verdict(request))
+        if self._skew is not None and abs(self._skew) >= _WORTH_SAYING:
+            self.add_message(
+                f"The server's clock is {abs(self._skew):.0f} seconds {'ahead' if self._skew > 0 else 'behind'}; "
+                "signatures more than 900 seconds off are refused."
+            )
 
     @property
     def status(self) -> int | None:
@@ -36,7 +53,12 @@ class MinioServerStatus:
     @property
     def data(self) -> bytes | None:
         """The body of the answer, or None without an answer."""
-        return None if self.__request is None else self.__request.data
+        return self.__request.data if self.__request is not None and self.__data is None else self.__data
+
+    @property
+    def clock_skew(self) -> float | None:
+        """By how many seconds the server's clock is ahead of ours; None if it does not say."""
+        return self._skew
 
     @property
     def is_available(self) -> bool:
@@ -62,17 +84,40 @@ class MinioServerStatus:
 def server_status(connection: Connection, deadline: float) -> MinioServerStatus:
     """Ask the server's root without credentials; wait no longer than `deadline` seconds for the answer."""
     url = f"{connection.endpoint.base_url}/"
+    started = time.monotonic()
     try:
-        response = connection.pool.urlopen(
-            "GET", url, retries=False, redirect=False, timeout=urllib3.Timeout(total=deadline)
-        )
+        with within(deadline):
+            response, body = _answer(connection, url, deadline)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         status = MinioServerStatus(None)
         status.add_message(f"{url}: {reason_of(error)}")
         return status
-    status = MinioServerStatus(response)
-    status.add_message(f"{url} answered with HTTP status {response.status}.")
+    status = MinioServerStatus(response, body)
+    milliseconds = (time.monotonic() - started) * 1000
+    status.add_message(f"{url} answered with HTTP status {response.status} in {milliseconds:.0f} ms.")
     return status
+
+
+def _answer(connection: Connection, url: str, deadline: float) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+    """Return the answer and the beginning of its body; a body that trickles ends with the deadline."""
+    response = connection.pool.urlopen(
+        "GET", url, retries=False, redirect=False, timeout=urllib3.Timeout(total=deadline), preload_content=False
+    )
+    body = b""
+    while len(body) < _ENOUGH and (block := response.read1(_ENOUGH)):
+        check_deadline()
+        body += block
+    response.close()
+    return response, body
+
+
+def _skew(response: Any) -> float | None:
+    """Return by how much the Date header is ahead of our clock; it counts whole seconds."""
+    try:
+        theirs = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError):
+        return None
+    return (theirs - datetime.now(UTC)).total_seconds() + 0.5
 
 
 def _speaks_s3(response: Any) -> bool:

@@ -14,8 +14,8 @@ from django_minio_backend.policies import public_read_policy, same_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from django_minio_backend.administration import Administration
     from django_minio_backend.declarations import CorsRule
-    from django_minio_backend.storage import MinioBackend
 
 __all__ = ["Change", "changes_of"]
 
@@ -48,7 +48,7 @@ def _lines(value: Any) -> list[str]:
 class _Target:
     """A bucket with all that is declared for it."""
 
-    storage: MinioBackend
+    storage: Administration
     bucket: str
     declared: BucketDeclaration
     hook: dict[str, Any] | None
@@ -72,24 +72,24 @@ class _Target:
         return None, "to private"
 
 
-def changes_of(storages: Iterable[MinioBackend]) -> list[tuple[str, list[Change]]]:
+def changes_of(storages: Iterable[Administration], only: str | None = None) -> list[tuple[str, list[Change]]]:
     """Return each declared bucket with what has to change, and last, under no name, what policy hooks change.
 
-    Nothing is written. Raises what the servers or the connections raise.
+    `only` leaves out all buckets but one. Nothing is written. Raises what the servers or the connections raise.
     """
-    targets = list(_targets(storages))
+    targets = [target for target in _targets(storages) if only in (None, target.bucket)]
     existing = {id(target): target.buckets.exists(target.bucket) for target in targets}
     per_bucket = [(target.bucket, list(_changes(target, exists=existing[id(target)]))) for target in targets]
     hooked = [target for target in targets if target.hook is not None]
     return [*per_bucket, ("", [change for one in hooked for change in _policy(one, exists=existing[id(one)])])]
 
 
-def _targets(storages: Iterable[MinioBackend]) -> Iterator[_Target]:
+def _targets(storages: Iterable[Administration]) -> Iterator[_Target]:
     """Yield each declared bucket of each server once; a public declaration is heeded before a missing one."""
     storages = list(storages)
     hooks: dict[tuple[str, str], dict[str, Any]] = {}
     declared: dict[tuple[str, str], BucketDeclaration] = {}
-    places: dict[tuple[str, str], MinioBackend] = {}
+    places: dict[tuple[str, str], Administration] = {}
     for storage in storages:
         hooks |= {(storage.base_url, bucket): policy for bucket, policy in storage.policy_hooks()}
         declared |= {(storage.base_url, bucket): what for bucket, what in storage.bucket_declarations().items()}
