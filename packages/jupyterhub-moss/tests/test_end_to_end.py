@@ -136,6 +136,16 @@ def test_slurms_own_sentence_explains_a_refused_job(hub, visitor):
     assert "Invalid feature specification" in answer.json()["message"]
 
 
+def test_a_server_that_dies_as_it_starts_is_an_error_at_once(hub, visitor):
+    """Not after start_timeout; the answer has the last lines of its log."""
+    options = {"partition": "cpu", "environment_path": "/no/such/bin", "output": "true"}
+    answer = hub.api("POST", f"/users/{visitor.name}/server", json=options)
+    assert answer.status_code == 500
+    assert "its script ended with an error" in answer.json()["message"]
+    assert "/no/such/bin/batchspawner-singleuser" in answer.json()["message"]
+    assert hub.server(visitor.name) is None
+
+
 def test_the_port_report_needs_a_servers_token(hub):
     """Another token is no server's: 403 and nothing changes."""
     assert hub.api("POST", "/batchspawner", json={"port": 8888}).status_code == 403

@@ -37,6 +37,10 @@ class SubmissionError(SpawnRefused, RuntimeError):
     """sbatch refused the job or could not be run."""
 
 
+class ImpossibleRequestError(SpawnRefused, RuntimeError):
+    """Slurm has taken the job and says that it will never start."""
+
+
 class JobEndedError(SpawnRefused, RuntimeError):
     """The job ended before its server could be reached."""
 

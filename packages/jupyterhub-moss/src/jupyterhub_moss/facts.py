@@ -30,39 +30,58 @@ class _Entry(Generic[T]):
         self.attempt: asyncio.Future[T] | None = None
 
 
-class FactsCache:
+class Answer(NamedTuple, Generic[T]):
+    """What was answered last, how many seconds ago, and what went wrong if it could not be renewed."""
+
+    value: T | None
+    age: float
+    error: str
+
+
+class AnswerCache(Generic[T]):
     """Remembers answers; many who ask at the same time share one attempt."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._entries: dict[tuple[object, ...], _Entry[Resources]] = {}
+        self._entries: dict[tuple[object, ...], _Entry[T]] = {}
 
-    async def get(self, key: tuple[object, ...], ask: Callable[[], Awaitable[Resources]], *, max_age: float) -> Facts:
-        """The facts under `key`: at most `max_age` seconds old, or the last ones with the error of the attempt.
+    async def get(self, key: tuple[object, ...], ask: Callable[[], Awaitable[T]], *, max_age: float) -> Answer[T]:
+        """The answer under `key`: at most `max_age` seconds old, or the last one with the error of the attempt.
 
-        `ask` may raise anything; its message is returned in `Facts.error` and the exception is not.
+        `ask` may raise anything; its message is returned in `Answer.error` and the exception is not.
         """
         entry = self._entries.setdefault(key, _Entry())
         error = ""
         if entry.answer is None or self._clock() - entry.answered_at >= max_age:
             try:
                 await self._renew(entry, ask)
-            except Exception as failure:  # noqa: BLE001  # whatever ask() raises becomes Facts.error
+            except Exception as failure:  # noqa: BLE001  # whatever ask() raises becomes Answer.error
                 error = str(failure) or type(failure).__name__
-        known = entry.answer is not None
-        return Facts(entry.answer or {}, self._clock() - entry.answered_at, error, known)
+        return Answer(entry.answer, self._clock() - entry.answered_at, error)
 
-    async def _renew(self, entry: _Entry[Resources], ask: Callable[[], Awaitable[Resources]]) -> None:
+    async def _renew(self, entry: _Entry[T], ask: Callable[[], Awaitable[T]]) -> None:
         if entry.attempt is None:
             entry.attempt = asyncio.ensure_future(ask())
             entry.attempt.add_done_callback(lambda done: self._finish(entry, done))
         # shielded: a visitor who goes away must not cancel the attempt that others wait for
         await asyncio.shield(entry.attempt)
 
-    def _finish(self, entry: _Entry[Resources], attempt: asyncio.Future[Resources]) -> None:
+    def _finish(self, entry: _Entry[T], attempt: asyncio.Future[T]) -> None:
         entry.attempt = None
         if not attempt.cancelled() and attempt.exception() is None:
             entry.answer, entry.answered_at = attempt.result(), self._clock()
+
+
+class FactsCache:
+    """Remembers what Slurm said about its partitions."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._answers: AnswerCache[Resources] = AnswerCache(clock)
+
+    async def get(self, key: tuple[object, ...], ask: Callable[[], Awaitable[Resources]], *, max_age: float) -> Facts:
+        """The facts under `key`; see `AnswerCache.get`."""
+        resources, age, error = await self._answers.get(key, ask, max_age=max_age)
+        return Facts(resources or {}, age, error, known=resources is not None)
 
 
 #: Shared by every spawner of the hub.

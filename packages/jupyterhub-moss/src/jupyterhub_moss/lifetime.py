@@ -12,7 +12,7 @@ from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
 
 from jupyterhub_moss.commands import CommandError
 from jupyterhub_moss.credentials import token_digest
-from jupyterhub_moss.errors import JobEndedError
+from jupyterhub_moss.errors import JobEndedError, SpawnRefused
 from jupyterhub_moss.submission import SubmittingSpawner
 
 # how old an answer may be, in seconds, while somebody waits
@@ -109,7 +109,7 @@ class LastingSpawner(SubmittingSpawner):
     def _check_possible(self) -> None:
         """Raise when the job will never start."""
 
-    async def _ended(self) -> JobEndedError:
+    async def _ended(self) -> SpawnRefused:
         """Why there is no server."""
         return JobEndedError("The job ended before its server could be reached")
 
@@ -126,7 +126,7 @@ class LastingSpawner(SubmittingSpawner):
         """Go on with a start of the hub's last run; the result is that of `poll`."""
         try:
             self._address = await asyncio.wait_for(self._until_served(), self.start_timeout)
-        except (JobEndedError, TimeoutError) as problem:
+        except (SpawnRefused, TimeoutError) as problem:
             self.log.warning("The start of %s was taken up and failed: %s", self._log_name, repr(problem))
             return 1
         return None

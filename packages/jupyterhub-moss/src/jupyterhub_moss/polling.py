@@ -72,8 +72,10 @@ class PolledSpawner(AccountSpawner):
 
     def _prefixed(self, command: str, **variables: str) -> str:
         """A command in the user's name."""
-        subvars = {**self.get_req_subvars(), **variables}
-        return f"{format_template(self.exec_prefix, **subvars)} {format_template(command, **subvars)}"
+        return self._in_users_name(format_template(command, **self.get_req_subvars(), **variables))
+
+    def _in_users_name(self, command: str) -> str:
+        return f"{format_template(self.exec_prefix, **self.get_req_subvars())} {command}"
 
     # What all share
 
@@ -89,12 +91,15 @@ class PolledSpawner(AccountSpawner):
             shared_pollers[self.queue_cmd] = JobPoller()
         return shared_pollers[self.queue_cmd]
 
+    async def _run_as_hub(self, command: str) -> str:
+        return await asyncio.wait_for(run(command, given=None, env=os.environ), _COMMAND_SECONDS)
+
     async def _ask_for_all(self, numbers: Sequence[str]) -> Mapping[str, JobFacts]:
         # -t all: jobs that have ended are told apart from jobs that this account may not see
         some = f" -j {','.join(numbers)}" if len(numbers) <= _LONGEST_LIST else ""
         command = f"{self.queue_cmd} -h -a -t all -o {JOB_FORMAT}{some}"
         try:
-            output = await asyncio.wait_for(run(command, given=None, env=os.environ), _COMMAND_SECONDS)
+            output = await self._run_as_hub(command)
         except CommandError as error:
             if "Invalid job id" in str(error):  # what squeue says of one id, and only of one, that it does not know
                 return {}

@@ -14,8 +14,8 @@ from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
 from jupyterhub_moss.facts import Facts, Resources, shared_facts
 from jupyterhub_moss.files import local_path
 from jupyterhub_moss.handlers import replace_port_handler
+from jupyterhub_moss.insight import ExplainingSpawner
 from jupyterhub_moss.job import Job, first_values, resolve_job
-from jupyterhub_moss.lifetime import LastingSpawner
 from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_names
 from jupyterhub_moss.models import PartitionsTrait
 from jupyterhub_moss.page import render_page
@@ -33,7 +33,7 @@ def _packaged_script() -> str:
     return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(LastingSpawner):
+class MOSlurmSpawner(ExplainingSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
 
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here

@@ -1,0 +1,117 @@
+"""What a person learns who waits for a server: why, for how long, and what went wrong."""
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub_moss.errors import ImpossibleRequestError, JobEndedError
+from jupyterhub_moss.facts import AnswerCache
+from jupyterhub_moss.jobs import JOB_FORMAT, JobFacts, read_jobs
+from jupyterhub_moss.lifetime import LastingSpawner
+from jupyterhub_moss.reasons import why_ended, why_impossible, why_waiting
+from pentad_config import redact
+
+# seconds for which the order of the queue is used again: it changes slowly, and the question is about everybody's jobs
+_QUEUE_AGE = 15.0
+# jobs that wait for these are in line; the others would be passed over
+_IN_LINE = frozenset({"None", "Priority", "Resources"})
+_LINES, _BYTES = 20, 4000
+_READING_SECONDS = 10.0
+
+#: The waiting jobs of the cluster, shared by every spawner of the hub.
+shared_queue: AnswerCache[Mapping[str, JobFacts]] = AnswerCache()
+
+
+def position(job: JobFacts, waiting: Mapping[str, JobFacts]) -> int | None:
+    """The place of a job in its partition's line, from 1; None if it is not in line."""
+    line = [each for each in waiting.values() if each.partition == job.partition and each.reason in _IN_LINE]
+    line.sort(key=lambda each: (-each.priority, int(each.number.partition("_")[0])))
+    return next((place for place, each in enumerate(line, 1) if each.number == job.number), None)
+
+
+def estimated_start(job: JobFacts) -> str:
+    """When Slurm expects the job to start, for a person; empty without an estimate."""
+    try:
+        return f"{datetime.fromisoformat(job.start):%A %H:%M}"
+    except ValueError:
+        return ""
+
+
+def last_lines(output: str) -> str:
+    """The end of a job's output, without control characters and secrets."""
+    lines = str(redact(output)).splitlines()[-_LINES:]
+    return "\n".join("".join(char for char in line if char.isprintable() or char == "\t") for line in lines)
+
+
+class ExplainingSpawner(LastingSpawner):
+    """A spawner that says why a server does not start."""
+
+    if TYPE_CHECKING:
+        user_options: dict[str, Any]
+
+    _doubted: JobFacts | None = None
+
+    def _check_possible(self) -> None:
+        job = self._job_facts
+        words = why_impossible(job.reason) if job is not None and job.waits else ""
+        if job is None or not words:
+            self._doubted = None
+        elif self._doubted is None:
+            self._doubted = job
+        elif self._doubted is not job:  # Slurm said it again: it is no passing state of a scheduling cycle
+            self._doubted = None
+            raise ImpossibleRequestError(f"{words}.")
+
+    async def _ended(self) -> JobEndedError:
+        why = why_ended(self._job_facts)
+        message = f"The job ended before its server could be reached{f': {why}' if why else ''}."
+        if (lines := await self._output()) is None:
+            return JobEndedError(f"{message} Start it with a log to see its output.")
+        return JobEndedError(f"{message} Its output ended with:\n{lines}" if lines else f"{message} It wrote nothing.")
+
+    async def _output(self) -> str | None:
+        name = self.user_options.get("output", "/dev/null")
+        if name == "/dev/null":
+            return None
+        path = f"{self.req_homedir}/{name.replace('%j', self.job_id)}"
+        command = self._in_users_name(f"tail -c {_BYTES} -- {shlex.quote(path)}")
+        try:
+            return last_lines(await asyncio.wait_for(self.run_command(command), _READING_SECONDS))
+        except (RuntimeError, OSError, TimeoutError) as error:
+            self.log.warning("The output of job %s cannot be read: %r", self.job_id, error)
+            return f"(the hub cannot read {path})"
+
+    async def _ask_who_waits(self) -> Mapping[str, JobFacts]:
+        return read_jobs(await self._run_as_hub(f"{self.queue_cmd} -h -a -t PENDING -o {JOB_FORMAT}"))
+
+    async def _waiting_message(self, job: JobFacts) -> str:
+        parts = [why_waiting(job.reason)]
+        if job.reason in _IN_LINE and self._shares_the_question():
+            queue = await shared_queue.get((self.queue_cmd,), self._ask_who_waits, max_age=_QUEUE_AGE)
+            if place := position(job, queue.value or {}):
+                parts.append(f"Place {place} in the queue of partition {job.partition}")
+        if start := estimated_start(job):
+            parts.append(f"Estimated start: {start}")
+        return ". ".join(parts) + "."
+
+    async def _message(self) -> str:
+        if self._silence is not None:
+            return "The cluster's scheduler does not answer at the moment; the job is kept."
+        if not self.job_id:
+            return "Asking the cluster's scheduler for a job."
+        if self.state_isrunning():
+            return "Cluster job running... waiting to connect"
+        job = self._job_facts
+        return await self._waiting_message(job) if job is not None and job.waits else "Pending in queue..."
+
+    async def progress(self) -> AsyncIterator[dict[str, str]]:
+        """What the page of a starting server shows: a line whenever there is something new."""
+        last = ""
+        while True:
+            message = await self._message()
+            if message != last:
+                yield {"message": message}
+            last = message
+            await asyncio.sleep(1)

@@ -1,0 +1,171 @@
+"""What a person learns who waits for a server, on the mock Slurm."""
+
+import asyncio
+
+import pytest
+from lone_spawner import make_spawner
+
+from jupyterhub_moss.errors import ImpossibleRequestError, JobEndedError
+from jupyterhub_moss.insight import estimated_start, last_lines, position, shared_queue
+from jupyterhub_moss.jobs import JobFacts
+from jupyterhub_moss.reasons import why_ended, why_impossible, why_waiting
+
+JOB = JobFacts("7", "PENDING", "n/a", "alice", "cpu", 100, "N/A", "Priority", "spawner-jupyterhub")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    shared_queue._entries.clear()
+
+
+async def wait_for_server(slurm, *options, script="sleep infinity", **spawner_options):
+    spawner = make_spawner(startup_poll_interval=0.1, **spawner_options)
+    spawner._served = False
+    spawner.job_id = str(slurm.sbatch(script, *options))
+    try:
+        return await asyncio.wait_for(spawner._until_served(), 60)
+    finally:
+        slurm.run("scancel", spawner.job_id, check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--partition=debug", "--time=60"], "may not run as long as was asked for"),
+        (["--partition=cpu", "--cpus-per-task=64"], "No node of the partition has what was asked for"),
+        (["--qos=small", "--cpus-per-task=6"], "over a limit for one job (QOSMaxCpuPerJobLimit)"),
+    ],
+)
+def test_a_job_that_can_never_start_fails_at_once_and_says_why(mock_slurm, options, words):
+    """Slurm accepts it and lets it wait for ever; two looks, a second apart, are enough."""
+    with pytest.raises(ImpossibleRequestError) as caught:
+        asyncio.run(wait_for_server(mock_slurm, *options))
+    assert words in str(caught.value)
+    assert 2 <= len(mock_slurm.calls("squeue")) <= 4
+
+
+def test_a_job_that_ends_before_its_server_is_there_shows_its_last_lines(mock_slurm, tmp_path):
+    """At once, and without what a terminal would obey."""
+    script = "for i in {1..30}; do echo line $i; done; printf 'no \\033[31mmodule\\033[0m R\\n'; exit 3"
+    with pytest.raises(JobEndedError) as caught:
+        asyncio.run(
+            wait_for_server(
+                mock_slurm,
+                f"--output={tmp_path}/slurm-%j.out",
+                script=script,
+                req_homedir=str(tmp_path),
+                user_options={"output": "slurm-%j.out"},
+            )
+        )
+    lines = caught.value.message.splitlines()
+    assert (
+        lines[0]
+        == "The job ended before its server could be reached: its script ended with an error. Its output ended with:"
+    )
+    assert lines[-2:] == ["line 30", "no [31mmodule[0m R"]
+    assert len(lines) == 21
+
+
+def test_a_job_without_a_log_says_how_to_get_one(mock_slurm):
+    """Its output went to /dev/null."""
+    with pytest.raises(JobEndedError, match="Start it with a log to see its output"):
+        asyncio.run(wait_for_server(mock_slurm, "--output=/dev/null", script="exit 1"))
+
+
+def test_a_waiting_person_learns_the_reason_the_place_and_the_estimate(mock_slurm):
+    """Two jobs wait for the only node of a partition that a third has."""
+    blocker, *waiting = [
+        mock_slurm.sbatch("sleep infinity", "--partition=debug", "--exclusive", "--time=5") for _ in range(3)
+    ]
+    mock_slurm.wait_for(blocker, "RUNNING")
+
+    async def message(number):
+        spawner = make_spawner(job_id=str(number))
+        while True:
+            await spawner.query_job_status(max_age=0)
+            words = (await anext(spawner.progress()))["message"]
+            if "Estimated" in words or "Other jobs" in words:
+                return words
+
+    async def scenario():
+        return [await message(number) for number in waiting]
+
+    first, second = asyncio.run(scenario())
+    assert first.startswith("The job is first in line")
+    assert "Place 1 in the queue of partition debug. Estimated start: " in first
+    assert second.startswith("Other jobs are ahead in the queue. Place 2")
+    for number in (blocker, *waiting):
+        mock_slurm.run("scancel", str(number), check=True)
+
+
+def test_many_who_wait_share_the_question_for_the_queue(mock_slurm):
+    """Its order is asked for once."""
+    numbers = [mock_slurm.sbatch("sleep infinity", "--partition=debug", "--exclusive") for _ in range(6)]
+    spawners = [make_spawner(job_id=str(number)) for number in numbers]
+
+    async def scenario():
+        await asyncio.gather(*(spawner.query_job_status(max_age=0) for spawner in spawners))
+        await asyncio.gather(*(anext(spawner.progress()) for spawner in spawners))
+
+    asyncio.run(scenario())
+    assert len([call for call in mock_slurm.calls("squeue") if "PENDING" in call["argv"]]) == 1
+    mock_slurm.run("scancel", *map(str, numbers), check=True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("None", "has not looked"), ("Resources", "first in line"), ("Priority", "ahead in the queue"),
+        ("BeginTime", "start later"), ("Dependency", "another job"), ("JobHeldUser", "its owner"),
+        ("JobHeldAdmin", "administrator"), ("PartitionDown", "starts none"), ("AssocGrpCpuLimit", "(AssocGrpCpuLimit)"),
+        ("ReqNodeNotAvail, UnavailableNodes:gpu2", "not available"), ("SomethingNew", "(SomethingNew)"),
+        ("PartitionTimeLimit", "ask for less time"),
+    ],
+)  # fmt: skip
+def test_every_reason_has_words(reason, words):
+    """Also one that no list has."""
+    assert words in why_waiting(reason)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["None", "Resources", "Priority", "PartitionDown", "JobHeldUser", "QOSMaxCpuPerUserLimit", "AssocGrpCpuLimit"],
+)
+def test_what_can_pass_is_not_impossible(reason):
+    """Such a job waits."""
+    assert why_impossible(reason) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("TIMEOUT", "TimeLimit", "time was over"),
+        ("FAILED", "JobLaunchFailure", "folder"),
+        ("OUT_OF_MEMORY", "OutOfMemory", "memory"),
+        ("COMPLETED", "None", ""),
+    ],
+)
+def test_every_end_has_words(state, reason, words):
+    """As the rest of a sentence."""
+    assert words in why_ended(JOB._replace(state=state, reason=reason))
+
+
+def test_held_jobs_and_other_partitions_are_not_in_line():
+    """The place is among those who would start next."""
+    others = [
+        JOB._replace(number="1", priority=200), JOB._replace(number="2", priority=300, reason="JobHeldUser"),
+        JOB._replace(number="3", priority=300, partition="gpu"), JOB._replace(number="9"),
+    ]  # fmt: skip
+    assert position(JOB, {job.number: job for job in [*others, JOB]}) == 2
+    assert position(JOB._replace(number="2", reason="JobHeldUser"), {job.number: job for job in others}) is None
+
+
+def test_an_estimate_is_said_as_a_person_says_it():
+    """Slurm's N/A is none."""
+    assert estimated_start(JOB._replace(start="2026-11-21T22:10:16")) == "Saturday 22:10"
+    assert estimated_start(JOB) == ""
+
+
+def test_the_end_of_an_output_is_short():
+    """Twenty lines."""
+    assert last_lines("\n".join(map(str, range(50)))).splitlines() == [str(number) for number in range(30, 50)]
