@@ -1,6 +1,7 @@
 """What the admin makes of states: decoded by the application that recorded them, harmless, and without keys."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
@@ -16,6 +17,7 @@ from school import running
 from school.applications import TrainingSchool, make_system
 
 from eventsourcing_django.admin.applications import _configured_runner, _made
+from eventsourcing_django.admin.decoding import fields
 from eventsourcing_django.models import StoredEventRecord
 
 ENV = {"PERSISTENCE_MODULE": "eventsourcing_django"}
@@ -211,3 +213,37 @@ def test_a_wrong_setting_is_said_on_the_pages(staff, configured, name, value, sa
     Notes(env=ENV).save(Note("there"))
     setattr(configured, name, value)
     assert all(said in page for page in pages(staff, "Notes"))
+
+
+class Tally:
+    """Counts how often it is asked for its text."""
+
+    asked = 0
+
+    def __repr__(self):
+        Tally.asked += 1
+        return "*"
+
+
+@pytest.mark.parametrize("contain", [list, tuple, lambda items: dict(enumerate(items)), lambda items: [list(items)]])
+def test_what_is_not_shown_of_a_huge_value_is_not_formatted(contain, monkeypatch):
+    """A page does not take minutes because somebody has recorded a list of a million items."""
+    monkeypatch.setattr(Tally, "asked", 0)
+    (field,) = fields(SimpleNamespace(items=contain([Tally()] * 100_000)))
+    assert field.text.endswith("... (and more)")
+    assert Tally.asked < 20_000
+
+
+def test_bytes_and_texts_inside_of_a_huge_value_are_cut():
+    """Their beginning is enough."""
+    (field,) = fields(SimpleNamespace(items={"one": b"x" * 10**8, "other": ["y" * 10**8]}))
+    assert "b'xxx" in field.text
+    assert "yyy" not in field.text
+
+
+def test_a_value_that_contains_itself_is_shown():
+    """As deep as anybody would look."""
+    endless = []
+    endless.append(endless)
+    (field,) = fields(SimpleNamespace(items=endless))
+    assert field.text.startswith("[[[[")

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from databases import added_database
@@ -52,6 +54,15 @@ def test_followers_outside_django_need_a_word(settings):
         call_command("run_followers", verbosity=0)
 
 
+def environment_of(url):
+    """Give the environment of a process whose database this is."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+        "SCHOOL_DATABASE_URL": url,
+    }
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def shared(request, tmp_path, django_db_setup, django_db_blocker):
     """A migrated database of its own with a dog: its school, its counters, and the environment of processes."""
@@ -59,17 +70,12 @@ def shared(request, tmp_path, django_db_setup, django_db_blocker):
         url = request.getfixturevalue("postgres_database")
     else:
         url = f"sqlite://{tmp_path}/school.sqlite3"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
-        "SCHOOL_DATABASE_URL": url,
-    }
     with django_db_blocker.unblock(), added_database("shared", url):
         call_command("migrate", database="shared", verbosity=0)
         env = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "shared"}
         applications = {each.__name__: each(env=env) for each in (TrainingSchool, Counters, Celebrations)}
         applications["TrainingSchool"].register("Fido")
-        yield SimpleNamespace(environment=environment, **applications)
+        yield SimpleNamespace(environment=environment_of(url), **applications)
 
 
 def start(guard, shared, log, *arguments):
@@ -104,6 +110,24 @@ def test_a_signal_stops_it_after_the_event(shared, process_guard, tmp_path):
     assert process.wait(30) == 0
     assert read_health(health).status == "stopped"
     assert_each_once(shared, 1)
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(postgres_database, process_guard, tmp_path):
+    """The health file says that followers fail, because nobody runs them; a signal still ends the daemon."""
+    parts = urlsplit(postgres_database)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        login = parts.netloc.rpartition("@")[0]
+        nobody_there = urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{taken.getsockname()[1]}"))
+    health = tmp_path / "health.json"
+    away = SimpleNamespace(environment=environment_of(nobody_there))
+    process = start(process_guard, away, tmp_path / "log", "--health-file", str(health))
+    wait_until(lambda: health.exists() and read_health(health).failing() == ["Counters", "Celebrations"])
+    with pytest.raises(CommandError, match="failing: Counters, Celebrations") as failed:
+        call_command("run_followers", check=True, health_file=health)
+    assert failed.value.returncode == 3
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert parts.password not in (tmp_path / "log").read_text() + health.read_text()
 
 
 def test_killed_daemons_process_each_event_once(shared, process_guard, tmp_path):

@@ -65,10 +65,12 @@ class Election(ABC):
 
     Attributes:
         held: the names of the followers whose lock this process had when it last looked.
+        error: the class of the error that kept it from looking, or None.
     """
 
     def __init__(self) -> None:
         self.held: set[str] = set()
+        self.error: str | None = None
 
     @abstractmethod
     def renew(self, followers: Iterable[str]) -> None:
@@ -109,7 +111,9 @@ class _SessionElection(Election):
     def renew(self, followers: Iterable[str]) -> None:
         try:
             self._ask(set(followers) - self.held)
+            self.error = None
         except (django.db.Error, PersistenceError) as error:
+            self.error = type(error).__qualname__
             _logger.warning("Lost the session of the election on %r: %s", self._alias, type(error).__name__)
             self.close()
 

@@ -69,6 +69,7 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
         self._is_stopping = False
         self._announcements = Announcements(synchronizer.leaders_of(elections), self._wake_up)
         self._retry_at: dict[str, float] = {}
+        self._elected: set[str] = set()
         self._elected_at = self._written_at = float("-inf")
         self.health = DaemonHealth(
             followers={name: FollowerHealth() for name in elections}, stale_after=self._options.stale_after
@@ -113,13 +114,16 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
         self._elected_at = now
         for election in set(self._elections.values()):
             election.renew([name for name, its in self._elections.items() if its is election])
-        for name, follower in self.health.followers.items():
-            elected = name in self._elections[name].held
-            if elected and follower.status == "standby":
-                follower.status = "following"
-                _logger.info("Following as %s", name)
-            elif not elected:
-                follower.status = "standby"
+        elected = {name for name, election in self._elections.items() if name in election.held}
+        for name in elected - self._elected:
+            self.health.followers[name].status, self.health.followers[name].error = "following", None
+            _logger.info("Following as %s", name)
+        for name in self._elections.keys() - elected:
+            # Nobody knows whether another process runs it, so nobody may rely on that.
+            error = self._elections[name].error
+            self.health.followers[name].status = "failing" if error else "standby"
+            self.health.followers[name].error = error
+        self._elected = elected
 
     def _may_run(self, name: str) -> bool:
         waiting = self._retry_at.get(name, 0) > time.monotonic()

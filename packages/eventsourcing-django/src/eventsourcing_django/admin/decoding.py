@@ -1,6 +1,6 @@
 """Stored rows as what the application once recorded, or the reason why that cannot be shown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ __all__ = ["Decoded", "Field", "class_name", "decoded", "fields", "reason"]
 
 _LONGEST = 10_000  # characters of a value, and
 _LONGEST_REASON = 500  # of a reason
+_DEEPEST = 100  # containers inside of each other
 _SHORTEST_SECRET = 8  # characters; anything shorter is in any text by chance
 _PLAIN = (str, date, time, timedelta, Decimal, UUID)  # more readable without the call that makes them
 _SHOWN_ELSEWHERE = frozenset({"originator_id", "originator_version", "timestamp"})
@@ -122,7 +123,38 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     try:
-        text = str(value) if isinstance(value, _PLAIN) else pformat(value, width=100)
+        text = str(value) if isinstance(value, _PLAIN) else pformat(_Shown().of(value), width=100)
     except Exception as error:  # noqa: BLE001  # a repr() of the project's own
         text = f"a {type(value).__name__} whose repr() raises {type(error).__name__}"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}... ({f'{len(text):,} characters' if isinstance(value, str) else 'and more'})"
+
+
+class _Shown:
+    """Finds what will be seen of a value: to format all of a huge one, only to cut it off, takes minutes."""
+
+    def __init__(self) -> None:
+        self._characters = _LONGEST  # at least so many are left to be seen
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        """Give a value without the parts whose text would come after the last character that is shown."""
+        kind = type(value)
+        if kind in (str, bytes):
+            self._characters -= len(value)
+            return value[: _LONGEST + 1]
+        if kind is dict:
+            return {self.of(key): self._item(item, depth) for key, item in self._affordable(value.items())}
+        if kind in (list, tuple, set, frozenset):
+            return kind(self._item(item, depth) for item in self._affordable(value))
+        return value
+
+    def _item(self, item: Any, depth: int) -> Any:
+        return self.of(item, depth + 1) if depth < _DEEPEST else ...
+
+    def _affordable(self, items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            if self._characters < 0:
+                return
+            self._characters -= len(", ")
+            yield item
