@@ -7,13 +7,13 @@ from starsessions import CookieStore
 pytestmark = pytest.mark.anyio
 
 LIFETIMES = {
-    "absolute": {"lifetime": 60},
-    "rolling": {"lifetime": 60, "rolling": True},
-    "both": {"lifetime": 60, "rolling": True, "absolute_lifetime": 150},
-    "absolute beside session-only": {"lifetime": 0, "absolute_lifetime": 150},
+    "absolute": {"lifetime": 600},
+    "rolling": {"lifetime": 600, "rolling": True},
+    "both": {"lifetime": 600, "rolling": True, "absolute_lifetime": 1500},
+    "absolute beside session-only": {"lifetime": 0, "absolute_lifetime": 1500},
 }
 # How long the visitor pauses between two visits, and what the visits do.
-USES = {"read": (200, "show"), "poll": (20, "show"), "poll late": (58, "show"), "modify": (20, "update?n=1")}
+USES = {"read": (2000, "show"), "poll": (200, "show"), "poll late": (580, "show"), "modify": (200, "update?n=1")}
 
 
 def deadline(created, used, lifetime, rolling=False, absolute_lifetime=None):
@@ -65,8 +65,8 @@ async def test_nobody_gets_in_after_the_end(make_site, store, session_time, redi
             await journey.wait(pause)
             end = deadline(0, used, **options)
             served = await journey.use(path)
-            # Within a second of the end, whole seconds and the time this test takes may go either way.
-            assert served is (journey.now < end) or abs(journey.now - end) < 1, f"at {journey.now}, end {end}"
+            # Near the end, whole seconds and the time this test takes may go either way.
+            assert served is (journey.now < end) or abs(journey.now - end) < 10, f"at {journey.now}, end {end}"
             if not served:
                 break
             used = journey.now
@@ -76,15 +76,15 @@ async def test_nobody_gets_in_after_the_end(make_site, store, session_time, redi
 
 @pytest.mark.parametrize("rules", LIFETIMES)
 async def test_nobody_is_thrown_out_early(make_site, store, session_time, redis_client, rules):
-    """A session that is used now and then is served until its last second."""
+    """A session that is used now and then is served until its last seconds."""
     options = LIFETIMES[rules]
     async with make_site(store, **options).visitor() as visitor:
         journey = Journey(visitor, session_time, redis_client)
         await journey.begin()
         for _ in range(2):
-            await journey.wait(28)
+            await journey.wait(280)
             assert await journey.use("show")
-        await journey.wait(deadline(0, 56, **options) - journey.now - 2)
+        await journey.wait(deadline(0, 560, **options) - journey.now - 20)
         assert await journey.use("show")
 
 
