@@ -23,6 +23,10 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["syzygy", "shop"]
 DATABASES = {"default": json.loads(os.environ["PROJECT_DATABASE"])}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.mysql":
+    # The driver that Django names has to be compiled; this one speaks the same protocol and needs nothing.
+    import pymysql
+    pymysql.install_as_MySQLdb()
 CACHES = {"default": json.loads(os.environ["PROJECT_CACHE"])}
 globals().update(eval(os.environ["PROJECT_SETTINGS"]))
 """
@@ -32,9 +36,17 @@ PATIENCE = 240  # seconds until a test gives up on an event; a busy machine star
 
 
 def postgres_settings(url):
+    return _server_settings("postgresql", url)
+
+
+def mariadb_settings(url):
+    return _server_settings("mysql", url)
+
+
+def _server_settings(backend, url):
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": f"django.db.backends.{backend}",
         "NAME": parts.path.lstrip("/"),
         "USER": parts.username or "",
         "PASSWORD": parts.password or "",

@@ -21,7 +21,7 @@ def before_statement(execute, sql, params, many, context):
     if count == int(os.environ.get("KILL_AT", 0)):
         os.kill(os.getpid(), signal.SIGKILL)
     if "COUNT" in os.environ:
-        print("statement", count, flush=True)
+        print("statement", count, str(sql).split()[0], flush=True)
     return execute(sql, params, many, context)
 
 def watch(connection, **kwargs):

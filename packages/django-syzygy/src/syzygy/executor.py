@@ -248,15 +248,18 @@ class StagedMigrationExecutor(MigrationExecutor):
         return state
 
     def _applied(self, state: ProjectState, migration: Migration) -> ProjectState:
-        if not self.connection.features.can_rollback_ddl or _applies_itself(migration):
+        if _applies_itself(migration):
             return self._as_django_does(lambda editor: migration.apply(state, editor), migration, self._record)
-        if not migration.atomic:
+        if not self._is_one_transaction(migration):
             state = Stepwise(migration, self.guard, self.progress).forwards(state)
             self._record(migration)
             return state
         states = self._states(state, migration)
         applied: ProjectState = self.guard.repeat(lambda: self._apply_at_once(next(states), migration), str(migration))
         return applied
+
+    def _is_one_transaction(self, migration: Migration) -> bool:
+        return migration.atomic and self.connection.features.can_rollback_ddl
 
     def _states(self, state: ProjectState, migration: Migration) -> Iterator[ProjectState]:
         """The given state, then copies of it made anew: an attempt leaves the state it was given changed."""
@@ -280,7 +283,7 @@ class StagedMigrationExecutor(MigrationExecutor):
     def _as_django_does(
         self, work: Callable[[Any], ProjectState], migration: Migration, record: Callable[[Migration], None]
     ) -> ProjectState:
-        """Without transactions for DDL, or in a migration with an `apply` of its own: nothing can be repeated."""
+        """A migration with an `apply` of its own: nothing is known about it that would let it be repeated."""
         with self.connection.schema_editor(atomic=migration.atomic) as editor:
             state = work(editor)
         record(migration)
@@ -313,9 +316,9 @@ class StagedMigrationExecutor(MigrationExecutor):
         return state
 
     def _unapplied(self, state: ProjectState, migration: Migration) -> ProjectState:
-        if not self.connection.features.can_rollback_ddl or _applies_itself(migration):
+        if _applies_itself(migration):
             return self._as_django_does(lambda editor: migration.unapply(state, editor), migration, self._unrecord)
-        if not migration.atomic:
+        if not self._is_one_transaction(migration):
             state = Stepwise(migration, self.guard, self.progress).backwards(state)
             self._unrecord(migration)
             return state

@@ -11,11 +11,12 @@ from django.apps.registry import Apps
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ("MigrationKey", "Progress")
+__all__ = ("TABLE", "MigrationKey", "Progress")
 
 MigrationKey: TypeAlias = tuple[str, str]
 
 TABLE = "syzygy_progress"
+"""The table's name."""
 _DEFERRED = "deferred"
 
 
@@ -76,10 +77,14 @@ class Progress:
         """Return every step of a migration that was noted, and its state."""
         return dict(self._of(key).values_list("step", "state")) if self.exists else {}
 
-    def note(self, key: MigrationKey, step: str, state: str = "done") -> None:
+    def note(self, key: MigrationKey, step: str, state: str) -> None:
         """Remember a step's state."""
         if not self._of(key).filter(step=step).update(state=state):
             self._rows().create(app=key[0], name=key[1], step=step, state=state)
+
+    def forget_step(self, key: MigrationKey, step: str) -> None:
+        """Take one note back."""
+        self._of(key).filter(step=step).delete()
 
     def forget(self, key: MigrationKey) -> None:
         """Forget all about a migration: it is finished."""

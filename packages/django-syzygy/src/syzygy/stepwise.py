@@ -1,8 +1,8 @@
 """Migrations that are not one transaction, run step by step so that they can go on where they stopped.
 
 A step is an operation. Where Django's own operation may run in a transaction it does, together with the note that it
-is done; where it may not, such as a concurrent index, each of its statements is noted. A run that was killed leaves
-out what is noted.
+is done; where it may not, such as a concurrent index, or anything on a database without transactions for DDL, each of
+its statements is noted. A run that was killed leaves out what is noted.
 """
 
 from collections import Counter
@@ -12,20 +12,24 @@ from functools import partial
 from hashlib import sha1
 from typing import Any, NamedTuple
 
+from django.core.management import CommandError
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import Migration, RunPython, RunSQL
+from django.db.migrations import Migration, RunSQL
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+from django.db.migrations.writer import OperationWriter
 
 from .locks.guard import LockGuard, StatementJournal
+from .locks.opaque import is_opaque
 from .locks.unfinished import is_already_done
-from .progress import MigrationKey, Progress
+from .progress import TABLE, MigrationKey, Progress
 
 __all__ = ("Stepwise", "current_step")
 
+_FINISHED = "finished:"
 _TRANSACTIONAL = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
 
 
@@ -38,6 +42,11 @@ class _Step(NamedTuple):
     def is_transactional(self) -> bool:
         """Whether the SQL comes from one of Django's operations that fit in a transaction."""
         return type(self.operation).database_forwards.__module__ in _TRANSACTIONAL
+
+    @property
+    def finished(self) -> str:
+        """The state that is noted: it tells whether the file was changed since."""
+        return f"{_FINISHED}{_fingerprint(self.operation)}"
 
 
 class Checkpoint(NamedTuple):
@@ -86,7 +95,7 @@ class Stepwise:
 
                 yield _Step(_name("forwards", index, operation), operation, run)
 
-        self._run(steps())
+        self._run("forwards", steps())
         return state
 
     def backwards(self, state: ProjectState) -> ProjectState:
@@ -109,28 +118,57 @@ class Stepwise:
                 operation.database_backwards(app_label, editor, after, before)
 
             steps.insert(0, _Step(_name("backwards", index, operation), operation, run))
-        self._run(iter(steps))
+        self._run("backwards", iter(steps))
         return state
 
-    def _run(self, steps: Iterator[_Step]) -> None:
+    def _run(self, direction: str, steps: Iterator[_Step]) -> None:
         self.progress.ensure()
         done = self.progress.steps(self.key)
+        self._refuse_changed_file(direction, done)
         with self.connection.schema_editor(atomic=False) as editor:
             for step in steps:
-                if done.get(step.name) != "done":
+                if step.name not in done:
                     self.guard.repeat(partial(self._attempt, step, editor, done), str(self.migration))
+
+    def _refuse_changed_file(self, direction: str, done: dict[str, str]) -> None:
+        """What is done would be left out although the file now says something else. Raises `CommandError`."""
+        expected = {
+            _name(direction, index, operation): f"{_FINISHED}{_fingerprint(operation)}"
+            for index, operation in enumerate(self.migration.operations)
+        }
+        for name, state in done.items():
+            if name.startswith(f"{direction}:") and state.startswith(_FINISHED) and expected.get(name) != state:
+                raise CommandError(self._refusal(name.split(":", 3)[3]))
+
+    def _refusal(self, description: str) -> str:
+        app_label, name = self.key
+        return (
+            f"{self.migration} was changed after a part of it had been done: {description!r}. Restore the file, run "
+            "migrate, and put the change into a migration of its own. Or undo by hand what was done, and delete the "
+            f"rows of the table {TABLE} whose app is {app_label!r} and whose name is {name!r}."
+        )
 
     def _attempt(self, step: _Step, editor: BaseDatabaseSchemaEditor, done: dict[str, str]) -> None:
         editor.deferred_sql.clear()  # of an attempt that was rolled back
         with self.guard.watching(self.migration):
-            if step.is_transactional or step.operation.atomic:
+            if self._is_one_transaction(step):
                 with transaction.atomic(self.connection.alias):
                     self._execute(step, editor)
-                    self.progress.note(self.key, step.name)
+                    self.progress.note(self.key, step.name, step.finished)
                 return
             with self._journaled(step, done), self._checkpoint(step):
                 self._execute(step, editor)
-        self.progress.note(self.key, step.name)
+        self.progress.note(self.key, step.name, step.finished)
+
+    def _is_one_transaction(self, step: _Step) -> bool:
+        if step.is_transactional and self._rolls_back:
+            return True
+        # As Django decides it.
+        return bool(step.operation.atomic or (self.migration.atomic and step.operation.atomic is not False))
+
+    @property
+    def _rolls_back(self) -> bool:
+        return bool(self.connection.features.can_rollback_ddl)
 
     def _execute(self, step: _Step, editor: BaseDatabaseSchemaEditor) -> None:
         step.run(editor)
@@ -141,9 +179,11 @@ class Stepwise:
     def _journaled(self, step: _Step, done: dict[str, str]) -> Iterator[None]:
         """Note the statements of Django's operations one by one.
 
-        Ours can be run again as they are, and foreign code may look first and then not run the same statements again.
+        Foreign code may look first and then not run the same statements again. Ours can be run again as they are,
+        but where they are Django's, on a database without transactions for DDL.
         """
-        if type(step.operation).__module__.startswith("django.") and not isinstance(step.operation, RunPython):
+        is_djangos = type(step.operation).__module__.startswith("django.") or not self._rolls_back
+        if is_djangos and step.operation.reduces_to_sql and not is_opaque(step.operation):
             self.guard.journal = self._journal(step, done)
         try:
             yield
@@ -165,10 +205,16 @@ class Stepwise:
             done[names[statement]] = state
             self.progress.note(self.key, names[statement], state)
 
+        def forget(statement: str) -> None:
+            del done[names[statement]]
+            self.progress.forget_step(self.key, names[statement])
+
         return StatementJournal(
             is_done=is_done,
+            was_begun=lambda statement: done.get(names[statement]) == "begun",
             begin=lambda statement: note(statement, "begun"),
             finish=lambda statement: note(statement, "done"),
+            forget=forget,
             rows=isinstance(step.operation, RunSQL),
         )
 
@@ -186,6 +232,14 @@ class Stepwise:
             yield
         finally:
             _current.pop()
+
+
+def _fingerprint(operation: Operation) -> str:
+    try:
+        source, _ = OperationWriter(operation).serialize()
+    except Exception:  # noqa: BLE001 - operations with code, such as a lambda, cannot be written
+        source = operation.describe()
+    return sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _name(direction: str, index: int, operation: Operation) -> str:

@@ -4,15 +4,20 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import pymysql
 import pytest
 from django.core.cache import caches
 from django.db import connections
 from django.test import override_settings
-from project import postgres_settings
+from project import mariadb_settings, postgres_settings
 
 from syzygy.quorum import QuorumDisolved, QuorumDissolved
 from syzygy.quorum.backends.cache import CacheQuorum
+from syzygy.quorum.backends.database import DatabaseQuorum
 from syzygy.quorum.backends.postgres import PostgresQuorum
+
+PATIENCE = 60  # seconds; nothing here waits for a sign of life to fade
+pymysql.install_as_MySQLdb()
 
 
 def cache_settings(request, kind):
@@ -28,7 +33,14 @@ def cache_settings(request, kind):
     }
 
 
-@pytest.fixture(params=["locmem", "redis", "memcached", "postgres"])
+SERVERS = {
+    "postgres": (PostgresQuorum, postgres_settings, "postgres_database", {}),
+    "table in postgres": (DatabaseQuorum, postgres_settings, "postgres_database", {"member_timeout": PATIENCE}),
+    "table in mariadb": (DatabaseQuorum, mariadb_settings, "mariadb_database", {"member_timeout": PATIENCE}),
+}
+
+
+@pytest.fixture(params=["locmem", "redis", "memcached", *SERVERS])
 def backends(request, django_db_blocker):
     """Make backends that share one storage, as processes on several hosts do."""
     made = []
@@ -37,18 +49,19 @@ def backends(request, django_db_blocker):
         made.append(backend_class(**options))
         return made[-1]
 
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_database")
-        connections.settings["quorum"] = {**connections.settings["default"], **postgres_settings(url)}
+    if request.param in SERVERS:
+        backend_class, settings, database, options = SERVERS[request.param]
+        url = request.getfixturevalue(database)
+        connections.settings["quorum"] = {**connections.settings["default"], **settings(url)}
         with django_db_blocker.unblock():
-            yield lambda: make(PostgresQuorum, alias="quorum")
+            yield lambda: make(backend_class, alias="quorum", **options)
             for backend in made:
                 backend.close()
             connections["quorum"].close()
         del connections["quorum"], connections.settings["quorum"]
         return
     with override_settings(CACHES={"default": cache_settings(request, request.param)}):
-        yield lambda: make(CacheQuorum, member_timeout=2)
+        yield lambda: make(CacheQuorum, member_timeout=PATIENCE)
         for backend in made:
             backend.close()
         caches["default"].close()
@@ -186,7 +199,7 @@ def test_threads(backends, quorum):
         if backend.join("space", quorum):
             return "leads"
         while not backend.poll("space", quorum):
-            pass
+            threading.Event().wait(0.02)
         return "follows"
 
     with ThreadPoolExecutor(quorum) as pool:

@@ -24,7 +24,7 @@ from .modes import LockMode
 from .opaque import noticing_code
 from .retries import RetryPolicy, is_lock_failure
 from .statements import is_strong, locks_of, runs_alone
-from .unfinished import drop_invalid_index
+from .unfinished import drop_invalid_index, says_it_is_done
 
 __all__ = ("LockGuard", "StatementJournal")
 
@@ -49,8 +49,10 @@ class StatementJournal:
     """
 
     is_done: Callable[[str], bool]
+    was_begun: Callable[[str], bool]
     begin: Callable[[str], None]
     finish: Callable[[str], None]
+    forget: Callable[[str], None]
     rows: bool
 
 
@@ -204,6 +206,8 @@ class LockGuard:
     def _once(self, text: str, run: Statement, journal: StatementJournal | None) -> Any:
         if self.connection.vendor == "postgresql" and runs_alone(text):
             return self._alone(text, run, journal)
+        if not (journal is None or self.connection.features.can_rollback_ddl or pattern(_ROWS).match(text)):
+            return self._committed_at_once(text, run, journal)
         if pattern(_CONTROLS).search(text):
             return self._with_session_timeout(self._timeout, run)
         try:
@@ -218,6 +222,22 @@ class LockGuard:
             limited = self._limits and is_strong(text)
             result = run(f"SET LOCAL lock_timeout = {round(self._timeout * 1000)}" if limited else None)
             self._finish(journal, text)
+        return result
+
+    def _committed_at_once(self, text: str, run: Statement, journal: StatementJournal) -> Any:
+        """Where DDL is no part of a transaction: a process that is killed may do the work and not note it."""
+        with self._unwatched():
+            begun_before = journal.was_begun(text)
+            journal.begin(text)
+        try:
+            result = run(None)
+        except Error as error:
+            if not (begun_before and says_it_is_done(error)):
+                with suppress(Error), self._unwatched():  # The connection may be what broke.
+                    journal.forget(text)
+                raise
+            result = None
+        self._finish(journal, text)
         return result
 
     def _finish(self, journal: StatementJournal | None, text: str) -> None:

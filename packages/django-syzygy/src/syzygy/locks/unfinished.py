@@ -1,10 +1,19 @@
-"""Indexes that a failed CREATE INDEX CONCURRENTLY leaves behind: they cost every write and serve no query."""
+"""What a statement leaves behind whose end nobody saw.
 
+On PostgreSQL a CREATE INDEX CONCURRENTLY that failed leaves an index that costs every write and serves no query. On
+MySQL and MariaDB every statement of DDL is done or not done, but a note about it cannot be part of it.
+"""
+
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .lexing import NAME, pattern, statements
 
-__all__ = ("drop_invalid_index", "is_already_done")
+__all__ = ("drop_invalid_index", "is_already_done", "says_it_is_done")
+
+# MySQL's and MariaDB's errors for what is there already, or gone already: tables, columns, keys, constraints.
+_DONE = frozenset({1022, 1050, 1051, 1054, 1060, 1061, 1091, 1146, 1826, 3821, 3822, 3940})
+_CANNOT_CREATE, _DUPLICATE_KEY = 1005, "errno: 121"
 
 _CREATED = rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?({NAME}) ON (?:ONLY )?(?:({NAME})\.)?{NAME}"
 _DROPPED = rf"DROP INDEX CONCURRENTLY (?:IF EXISTS )?((?:{NAME}\.)?{NAME})"
@@ -45,3 +54,9 @@ def is_already_done(connection: BaseDatabaseWrapper, sql: str) -> bool:
         return _validity(connection, created) is True
     dropped = next(filter(None, map(pattern(_DROPPED).match, statements(sql))), None)
     return dropped is not None and _validity(connection, dropped[1]) is None
+
+
+def says_it_is_done(error: Error) -> bool:
+    """Tell whether the repetition of a statement was refused because its work is done."""
+    number, *text = error.args or (None,)
+    return number in _DONE or (number == _CANNOT_CREATE and _DUPLICATE_KEY in str(text))

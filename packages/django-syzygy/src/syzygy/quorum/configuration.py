@@ -21,7 +21,11 @@ from .backends.rounds import RoundQuorum
 __all__ = ("get_backend", "try_declaration")
 
 _SETTING = "MIGRATION_QUORUM_BACKEND"
-_OURS = ("syzygy.quorum.backends.postgres.PostgresQuorum", "syzygy.quorum.backends.cache.CacheQuorum")
+_OURS = (
+    "syzygy.quorum.backends.postgres.PostgresQuorum",
+    "syzygy.quorum.backends.cache.CacheQuorum",
+    "syzygy.quorum.backends.database.DatabaseQuorum",
+)
 
 _lock = threading.Lock()
 _built: tuple[QuorumDeclaration, QuorumBase] | None = None

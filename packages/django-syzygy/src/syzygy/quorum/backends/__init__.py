@@ -1,1 +1,1 @@
-"""Where a quorum is kept: a cache, or PostgreSQL."""
+"""Where a quorum is kept: a cache, PostgreSQL, or another database."""

@@ -53,7 +53,7 @@ class PostgresQuorum(RoundQuorum):
             hint = suggestion(alias, connections)
             raise ImproperlyConfigured(f"There is no database {alias!r} in DATABASES. {hint}".rstrip())
         if connections[alias].vendor != "postgresql":
-            raise ImproperlyConfigured(f"The database {alias!r} is not PostgreSQL; use a cache for the quorum.")
+            raise ImproperlyConfigured(f"The database {alias!r} is not PostgreSQL; use DatabaseQuorum, or a cache.")
         self.alias = alias
         self._session: BaseDatabaseWrapper | None = None
         self._living: set[str] = set()
