@@ -162,3 +162,26 @@ def test_django_s_own_settings_are_not_misspelt_ones():
     """`MIGRATION_MODULES` is Django's."""
     with override_settings(MIGRATION_MODULES={"auth": "auth.migrations"}):
         assert check_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [("postgresql", "must be a list"), (["postgres"], "names 'postgres'"), ([], "must be a list")],
+)
+def test_vendors_that_are_none(declared, problem):
+    """The vendors to write migrations for are a list of those that Django knows."""
+    with override_settings(MIGRATION_DATABASE_VENDORS=declared):
+        (error,) = check_settings()
+    assert problem in error.msg
+
+
+def test_vendors_of_the_deployment(project):
+    """Who develops on SQLite and deploys to PostgreSQL gets the migrations of PostgreSQL, which run on both."""
+    project.models("class Item(models.Model):\n    n = models.IntegerField()\n")
+    project.run("makemigrations", "-v0")
+    project.run("migrate", "-v0")
+    project.models("class Item(models.Model):\n    n = models.IntegerField(db_index=True)\n")
+    project.settings["MIGRATION_DATABASE_VENDORS"] = ["postgresql"]
+    project.run("makemigrations", "-v0")
+    assert "AlterFieldOnline" in project.source(project.migrations()[-1])
+    project.run("migrate")

@@ -234,3 +234,72 @@ def test_concurrent_index_waits(shop):
     assert command.finish() == 0, command.output
     assert valid_indexes(shop) == [("item_n", True)]
     assert "did not get" not in command.output
+
+
+def test_tables_of_apps_without_migrations(shop):
+    """`--run-syncdb` makes tables that refer to others, which it locks: it gives way, too."""
+    shop.settings["INSTALLED_APPS"] = ["syzygy", "shop", "loose"]
+    shop.models(
+        "class Item(models.Model):\n    n = models.IntegerField(default=0)\n\nclass Other(models.Model):\n    pass\n"
+    )
+    shop.write("loose/__init__.py", "")
+    shop.write(
+        "loose/models.py",
+        "from django.db import models\nclass Thing(models.Model):\n"
+        "    item = models.ForeignKey('shop.Item', models.CASCADE)\n",
+    )
+    writer = reader(shop)
+    with writer as web:
+        web.execute("INSERT INTO shop_item (n) VALUES (1)")
+        command = shop.start("migrate", "--run-syncdb")
+        for _ in range(2):
+            line = command.expect("did not get its lock")
+        assert "trying the tables of apps without migrations again" in line
+    assert command.finish() == 0, command.output
+    with connect(shop) as connection:
+        query = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND confrelid = 'shop_item'::regclass"
+        assert connection.execute(query).fetchone() == (1,)
+
+
+def test_a_connection_that_is_lost(shop):
+    """When PostgreSQL ends the migrating session the run fails with its error, and simply goes on when run again."""
+    wait = 'def wait(apps, schema_editor):\n    print("Waiting", flush=True)\n    __import__("sys").stdin.readline()\n'
+    shop.migration(
+        "0002_lost",
+        f"{ADD}, migrations.RunPython(wait), migrations.RunSQL('UPDATE shop_item SET n = n + 1')",
+        ["0001_initial"],
+        body="atomic = False",
+        prelude=wait,
+    )
+    with connect(shop) as connection:
+        connection.execute("INSERT INTO shop_item (n) VALUES (0)")
+        command = shop.start("migrate")
+        command.expect("Waiting")
+        ended = """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid NOT IN (
+                SELECT pid FROM pg_locks WHERE locktype = 'advisory'
+            )
+        """
+        assert connection.execute(ended).fetchall() == [(True,)]
+        command.process.stdin.close()
+        assert command.finish() == 1
+        assert "terminating connection due to administrator command" in command.output
+        shop.run("migrate")
+        assert connection.execute("SELECT n, note FROM shop_item").fetchall() == [(1, None)]
+
+
+def test_a_file_that_was_changed_after_it_failed(shop):
+    """Outside a transaction what is done stays: a file that now says something else about it is refused."""
+    shop.migration("0002_add", f"{ADD}, migrations.RunSQL('nonsense')", ["0001_initial"], body="atomic = False")
+    shop.run("migrate", status=1)
+    changed = ADD.replace("TextField", "IntegerField")
+    shop.migration("0002_add", f"{changed}, migrations.RunSQL('SELECT 1')", ["0001_initial"], body="atomic = False")
+    output = shop.run("migrate", status=1)
+    assert (
+        "CommandError: shop.0002_add was changed after a part of it had been done: 'Add field note to Item'" in output
+    )
+    assert "Traceback" not in output
+    shop.migration("0002_add", f"{ADD}, migrations.RunSQL('SELECT 1')", ["0001_initial"], body="atomic = False")
+    shop.run("migrate")
+    assert "note" in columns(shop)

@@ -50,8 +50,14 @@ def _marks(keys: Sequence[str]) -> str:
 def _primary_key(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
-        columns = connection.introspection.get_primary_key_columns(cursor, table.strip('"`'))
+        columns = connection.introspection.get_primary_key_columns(cursor, _bare(table))
     return [quote(column) for column in columns or ()]
+
+
+def _bare(table: str) -> str:
+    """The name without its quotes, which are the database's own."""
+    mark = table[:1]
+    return table[1:-1].replace(mark * 2, mark) if mark in {'"', "`"} else table
 
 
 def _last_key(

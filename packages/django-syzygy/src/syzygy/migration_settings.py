@@ -22,6 +22,7 @@ _OVERRIDE = f"{_PREFIX}STAGES_OVERRIDE"
 _FALLBACK = f"{_PREFIX}STAGES_FALLBACK"
 _THIRD_PARTY = f"{_PREFIX}THIRD_PARTY_STAGES_FALLBACK"
 _QUORUM = f"{_PREFIX}QUORUM_BACKEND"
+_KNOWN_VENDORS = ("postgresql", "sqlite", "mysql", "oracle")
 
 
 class _Options(Mapping[str, Any]):
@@ -129,6 +130,17 @@ def _seconds(name: str, declared: Any) -> float:
     return float(_number(name, False, 0 if declared is None else declared))
 
 
+def _vendors(name: str, declared: Any) -> tuple[str, ...] | None:
+    if declared is None:
+        return None
+    if not isinstance(declared, (list, tuple, set, frozenset)) or not declared:
+        raise ConfigError([_problem(name, f"is {declared!r}; it must be a list such as ['postgresql'], or None.")])
+    if unknown := sorted(repr(vendor) for vendor in declared if vendor not in _KNOWN_VENDORS):
+        known = ", ".join(_KNOWN_VENDORS)
+        raise ConfigError([_problem(name, f"names {', '.join(unknown)}; the vendors that are known are {known}.")])
+    return tuple(declared)
+
+
 def as_sentence(problem: Problem) -> str:
     """Return a problem as a sentence that begins with the setting's name."""
     return problem.message if problem.message.startswith(_PREFIX) else str(problem)
@@ -158,6 +170,11 @@ class MigrationSettings(Settings, prefix=_PREFIX):
         doc="Where the processes of `migrate --quorum` meet: an import path, or a dictionary with options.",
     )
 
+    database_vendors: tuple[str, ...] | None = setting(
+        None,
+        parse=partial(_vendors, f"{_PREFIX}DATABASE_VENDORS"),
+        doc="The vendors of the databases that makemigrations writes for; None for those of DATABASES.",
+    )
     lock_timeout: float = setting(
         0.8,
         parse=partial(_seconds, f"{_PREFIX}LOCK_TIMEOUT"),

@@ -1,6 +1,8 @@
 """What every quorum backend does, over each of them in this process."""
 
+import json
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +17,7 @@ from syzygy.quorum import QuorumDisolved, QuorumDissolved
 from syzygy.quorum.backends.cache import CacheQuorum
 from syzygy.quorum.backends.database import DatabaseQuorum
 from syzygy.quorum.backends.postgres import PostgresQuorum
+from syzygy.quorum.exceptions import QuorumError
 
 PATIENCE = 60  # seconds; nothing here waits for a sign of life to fade
 pymysql.install_as_MySQLdb()
@@ -205,3 +208,73 @@ def test_threads(backends, quorum):
     with ThreadPoolExecutor(quorum) as pool:
         parts = [future.result(60) for future in [pool.submit(take_part) for _ in range(quorum)]]
     assert sorted(parts) == ["follows"] * (quorum - 1) + ["leads"]
+
+
+def test_clocks_that_differ(backends, monkeypatch, request):
+    """A host whose clock is an hour ahead takes the others for no less alive than they are."""
+    if "locmem" in request.node.name:
+        pytest.skip("a cache in the memory of one process knows no other host")
+    one, two, three = backends(), backends(), backends()
+    assert one.join("pre:space", 3) is False
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    assert two.join("pre:space", 3) is False
+    assert two.others_waiting("pre:space", 3) == 1
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    assert three.join("pre:space", 3) is True
+    assert one.poll("pre:space", 3) is True
+    assert one.leader_alive("pre:space", 3) is True
+
+
+def emptied(backend):
+    """What a failover to an empty replica, an eviction or a restart does."""
+    if isinstance(backend, CacheQuorum):
+        backend.cache.clear()
+        return
+    table = "syzygy_quorum" if isinstance(backend, PostgresQuorum) else "syzygy_quorum_entry"
+    with connections["quorum"].cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table}")
+
+
+def test_a_storage_that_forgets(backends):
+    """Who waited in a quorum that its storage lost is told to start again; it never leads beside somebody else."""
+    one, two, three = backends(), backends(), backends()
+    assert one.join("pre:space", 2) is False
+    emptied(one)
+    assert two.join("pre:space", 2) is False
+    with pytest.raises(QuorumDissolved, match="no longer a member"):
+        one.poll("pre:space", 2)
+    assert three.join("pre:space", 2) is True
+    assert two.poll("pre:space", 2) is True
+
+
+HOSTILE = [
+    "a word",
+    ["a", "list"],
+    {"held": True},
+    {"held": True, "identity": "x", "members": ["x"], "outcome": None, "leader": None, "told_severed": 0},
+    {"held": True, "identity": "x", "members": {}, "outcome": None, "leader": {"a": 1}, "told_severed": 0},
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_what_others_wrote(backends, value):
+    """Whatever else is found where a round should be is refused by name, and starts nothing."""
+    one = backends()
+    assert one.join("pre:space", 2) is False
+    overwrite(one, value)
+    with pytest.raises(QuorumError, match="was not written by"):
+        one.poll("pre:space", 2)
+
+
+def overwrite(backend, value):
+    if isinstance(backend, CacheQuorum):
+        backend.cache.set(backend._key("pre:space"), value)
+        return
+    table, column, key, name = "syzygy_quorum", "round", "namespace", "pre:space"
+    if isinstance(backend, DatabaseQuorum):
+        table, column, key, name = "syzygy_quorum_entry", "value", "key", "round:pre:space"
+    quote = connections["quorum"].ops.quote_name
+    with connections["quorum"].cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {quote(column)} = %s WHERE {quote(key)} = %s", [json.dumps(value), name])
+        assert cursor.rowcount == 1

@@ -7,7 +7,7 @@ statement of its own is repeated alone, one inside a transaction makes the calle
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -77,11 +77,12 @@ class LockGuard:
     # What the executor calls
 
     @contextmanager
-    def watching(self, migration: Migration) -> Iterator[None]:
-        """Look after one attempt at a migration, or at one of its operations."""
+    def watching(self, migration: Migration | None = None) -> Iterator[None]:
+        """Look after one attempt at a migration, at one of its operations, or at other changes of the schema."""
         self.code_has_run = False
         self._forget_transaction(None)
-        with noticing_code(migration, self._note_code), self.connection.execute_wrapper(self):
+        noticing = nullcontext() if migration is None else noticing_code(migration, self._note_code)
+        with noticing, self.connection.execute_wrapper(self):
             yield
 
     def repeat(self, attempt: Callable[[], Any], subject: str) -> Any:

@@ -47,6 +47,15 @@ _VIEWS = """
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
         AND d.refobjid = to_regclass(%s) AND v.relkind = 'v'
 """
+_PARTITIONS = """
+    SELECT '"' || replace(n.nspname, '"', '""') || '"', '"' || replace(c.relname, '"', '""') || '"'
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE i.inhparent = to_regclass(%s) AND NOT EXISTS (
+        SELECT FROM pg_index part JOIN pg_inherits of ON of.inhrelid = part.indexrelid
+        WHERE part.indrelid = c.oid AND of.inhparent = to_regclass(%s)
+    )
+    ORDER BY 1, 2
+"""
 _PRIVILEGES = """
     SELECT CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_get_userbyid(acl.grantee) END,
            acl.privilege_type, acl.is_grantable
@@ -116,6 +125,10 @@ class Catalog:
         kind = self._first("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)", table)
         return None if kind is None else str(kind)
 
+    def partitions_without(self, index: str, table: str) -> list[tuple[str, str]]:
+        """`(schema, table)`, quoted, of the partitions that have no part of a table's index."""
+        return [(schema, name) for schema, name in self._all(_PARTITIONS, table, index)]
+
     def has_row_security(self, table: str) -> bool:
         """Whether policies decide who sees which rows of a table."""
         return bool(self._first("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass(%s)", table))
@@ -128,3 +141,8 @@ class Catalog:
 def bare(name: str) -> str:
     """Return a name without its quotes."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def quoted(name: str) -> str:
+    """Return a bare name in quotes."""
+    return '"' + name.replace('"', '""') + '"'

@@ -16,11 +16,14 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from syzygy.batches import update_in_batches
 
-from .catalog import Catalog, bare
+from .catalog import Catalog, bare, quoted
 
 __all__ = ("OnlineStatements", "online_editor")
 
+# PostgreSQL's letters for kinds of relations.
+_PARTITIONED, _PARTITIONED_INDEX = "p", "I"
 _NAME = r'"(?:[^"]|"")+"'
+_EACH_NAME = re.compile(_NAME)
 _TABLE = rf"{_NAME}(?:\.{_NAME})?"
 _ADD = rf"ALTER TABLE (?P<table>{_TABLE}) ADD CONSTRAINT (?P<name>{_NAME})"
 
@@ -75,6 +78,9 @@ class OnlineStatements:
 
     def _create_index(self, found: re.Match[str], params: Any) -> None:
         name, table = found["name"], found["table"]
+        if not self.collect_sql and self._catalog.kind(table) == _PARTITIONED:
+            self._create_partitioned_index(name, table, found, params)
+            return
         state = None if self.collect_sql else self._catalog.index_is_valid(name, table)
         if state:
             return
@@ -87,17 +93,32 @@ class OnlineStatements:
             self._drop_unfinished_index(name, table)
             raise
 
+    def _create_partitioned_index(self, name: str, table: str, found: re.Match[str], params: Any) -> None:
+        """PostgreSQL makes none concurrently on the whole, but takes in those of all partitions."""
+        unique, rest = found["unique"] or "", found["rest"]
+        if self._catalog.index_is_valid(name, table):
+            return
+        self._run(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON ONLY {table}{rest}", params)
+        for schema, partition in self._catalog.partitions_without(name, table):
+            part = _derived(partition, name, "part")
+            self.execute(f"CREATE {unique}INDEX {part} ON {schema}.{partition}{rest}", params)
+            self._run(f"ALTER INDEX {name} ATTACH PARTITION {schema}.{part}")
+
     def _drop_unfinished_index(self, name: str, table: str) -> None:
         """An index that could not be built still slows every write, a unique one even refuses some."""
         if self.connection.is_usable() and self._catalog.index_is_valid(name, table) is False:
             self._run(f"DROP INDEX CONCURRENTLY {name}")
 
     def _drop_index(self, found: re.Match[str], params: Any) -> None:
-        self._run(f"DROP INDEX CONCURRENTLY IF EXISTS {found['name']}", params)
+        partitioned = not self.collect_sql and self._catalog.kind(found["name"]) == _PARTITIONED_INDEX
+        self._run(f"DROP INDEX {'' if partitioned else 'CONCURRENTLY '}IF EXISTS {found['name']}", params)
 
     def _add_unique(self, found: re.Match[str], params: Any) -> None:
         name, table = found["name"], found["table"]
         if not self._is_missing(table, name):
+            return
+        if not self.collect_sql and self._catalog.kind(table) == _PARTITIONED:
+            self._run(found.string, params)  # it can be made of no index
             return
         self.execute(f"CREATE UNIQUE INDEX {name} ON {table} ({found['columns']}){found['nulls'] or ''}", params)
         self._run(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}{found['deferrable'] or ''}")
@@ -108,9 +129,16 @@ class OnlineStatements:
     def _add_checked(self, found: re.Match[str], params: Any) -> None:
         name, table = found["name"], found["table"]
         if self._is_missing(table, name):
-            self._run(f"ALTER TABLE {table} ADD CONSTRAINT {name} {found['rest']} NOT VALID", params)
+            later = "" if self._must_check_at_once(table, found["rest"]) else " NOT VALID"
+            self._run(f"ALTER TABLE {table} ADD CONSTRAINT {name} {found['rest']}{later}", params)
         if self.collect_sql or not self._catalog.constraint_is_valid(table, name):
             self._run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+
+    def _must_check_at_once(self, table: str, rest: str) -> bool:
+        """PostgreSQL before 18 refuses a foreign key of a partitioned table that is not valid yet."""
+        if self.collect_sql or not rest.startswith("FOREIGN KEY") or self.connection.pg_version >= 180000:
+            return False
+        return self._catalog.kind(table) == _PARTITIONED
 
     def _add_column(self, found: re.Match[str], params: Any) -> None:
         table, column = found["table"], found["column"]
@@ -124,7 +152,7 @@ class OnlineStatements:
     def _set_not_null(self, found: re.Match[str], params: Any) -> None:
         """PostgreSQL believes a validated check and does not read the table under the strong lock."""
         table, column = found["table"], found["column"]
-        check = f'"{_derived(table, column, "not_null")[1:-1]}"'
+        check = _derived(table, column, "not_null")
         if self.collect_sql or not self._catalog.is_not_null(table, column):
             self.execute(f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL)", None)
         self._run(found.string, params)
@@ -141,10 +169,11 @@ class OnlineStatements:
 
 
 def _derived(table: str, column: str, suffix: str) -> str:
-    name = f"{bare(table.rpartition('.')[2] or table)}_{bare(column)}_{suffix}"
+    name = f"{bare(_EACH_NAME.findall(table)[-1])}_{bare(column)}_{suffix}"
     if len(name.encode()) > 63:  # PostgreSQL would cut names, and two might become one
-        name = f"{name[:40]}_{sha1(name.encode(), usedforsecurity=False).hexdigest()[:8]}_{suffix}"
-    return f'"{name}"'
+        beginning = name.encode()[:40].decode(errors="ignore")
+        name = f"{beginning}_{sha1(name.encode(), usedforsecurity=False).hexdigest()[:8]}_{suffix}"
+    return quoted(name)
 
 
 _Replacement = Callable[[OnlineStatements, "re.Match[str]", Any], None]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
+from .exceptions import QuorumError
+
 __all__ = ("Alive", "Round")
 
 Alive: TypeAlias = Callable[[str], bool]
@@ -33,8 +35,17 @@ class Round:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Read a round back."""
+    def from_dict(cls, data: Any) -> Self:
+        """Read a round back. Raises `QuorumError` if it is anything else: others may be able to write there."""
+        kinds = {"held": bool, "identity": str, "members": dict, "outcome": str | None, "leader": str | None}
+        if (
+            not isinstance(data, dict)
+            or data.keys() != {*kinds, "told_severed"}
+            or not isinstance(data["told_severed"], int)
+            or not all(isinstance(data[name], kind) for name, kind in kinds.items())
+            or not all(isinstance(name, str) for name in data["members"])
+        ):
+            raise QuorumError("What is stored for it was not written by this version of pentad-syzygy; delete it.")
         return cls(**data)
 
     def join(self, token: str, quorum: int, alive: Alive) -> bool:

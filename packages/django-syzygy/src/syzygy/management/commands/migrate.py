@@ -3,11 +3,13 @@
 import io
 import json
 import sys
+from collections.abc import Container
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from syzygy import conf
 from syzygy.autodetector import MigrationAutodetector
@@ -19,6 +21,7 @@ from syzygy.quorum.rendezvous import Rendezvous
 from syzygy.reports import PlanReport, postponed_heading
 from syzygy.runner import runner_lock
 from syzygy.stages import parse_stage
+from syzygy.unmigrated import sync_within_limits
 
 __all__ = ("Command",)
 
@@ -110,6 +113,12 @@ class Command(DjangoCommand):
         ) as lock:
             run.check_holder = lock.check
             super().handle(*args, **options)
+
+    def sync_apps(self, connection: BaseDatabaseWrapper, app_labels: Container[str]) -> None:
+        """Make the tables of apps without migrations (`--run-syncdb`)."""
+        sync = super().sync_apps
+        sync_within_limits(connection, self._say, lambda: sync(connection, app_labels))
+        self._told = False
 
     # Looking without doing
 
