@@ -141,6 +141,9 @@ def slurm(session: nox.Session) -> None:
     _install(session, "integration", PACKAGES)
     with session.chdir("integration-tests/mock_slurm"):
         session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", "tests/contract")
+    with session.chdir("packages/jupyterhub-moss"):
+        table = "tests/test_partitions_table.py"
+        session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", table)
 
 
 @nox.session

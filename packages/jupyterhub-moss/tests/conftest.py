@@ -4,11 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # running_hub is a module of these tests
 
 from lone_cluster import cluster, cluster_config, job, mock_slurm  # noqa: F401  # fixtures
 from running_hub import Hub, Visitor
+
+# how fast the machine is, is not what is tested
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 ENVIRONMENT = {"description": "This Python", "path": str(Path(sys.executable).parent)}
 PARTITIONS = {

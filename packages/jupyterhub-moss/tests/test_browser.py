@@ -71,6 +71,26 @@ def test_simple_choices_drive_the_fields_that_are_sent(open_page):
     }  # fmt: skip
 
 
+def test_only_what_one_node_has_is_offered(open_page):
+    """The kind of GPU decides how many GPUs and, with them, how many CPUs can be chosen."""
+    page = open_page()
+    page.check("input[name=partition_simple][value=gpu]", force=True)
+    page.select_option("#gpu_type_simple", "a100_3g.20gb")
+    shown = page.locator("#gpu_simple_choices label:visible").all_inner_texts()
+    assert shown == ["none", "1", "2"]
+    page.locator("[id='2Gpu']").check(force=True)
+    assert page.input_value("#gpu_type") == "a100_3g.20gb"
+    page.click("#advanced_tab_link")
+    assert page.inner_text("#max_nprocs_span") == "/ 16"
+    assert page.inner_text("#moss_fit") == "1 of 3 nodes can run this, 1 of them free now."
+    page.fill("#nprocs", "17")
+    assert page.inner_text("#moss_fit") == "No node of this partition has 17 CPUs and 2 GPUs a100_3g.20gb together."
+    assert not page.evaluate("document.getElementById('spawn_form').checkValidity()")
+    page.select_option("#gpu_type", "A100")
+    assert page.inner_text("#moss_fit") == "1 of 3 nodes can run this, 1 of them free now."
+    assert page.evaluate("document.getElementById('spawn_form').checkValidity()")
+
+
 def test_a_short_partition_offers_its_own_time(open_page):
     """Where one hour is too long, the longest possible time is offered and asked for."""
     page = open_page()

@@ -88,3 +88,38 @@ def test_a_failure_before_any_answer_is_told():
         assert (facts.known, facts.error, facts.resources) == (False, "refused", {})
 
     asyncio.run(scenario())
+
+
+def test_a_slow_slurm_keeps_nobody_waiting():
+    """With an older answer a visitor gets that one soon; it counts as a failure when ten times as long has passed."""
+
+    async def scenario():
+        clock, slurm = Clock(), Slurm()
+        cache = FactsCache(clock)
+        cache.answers.patience = 0.001
+        good = await cache.get(("k",), slurm.ask, max_age=0)
+        slurm.may_answer.clear()
+        assert await cache.get(("k",), slurm.ask, max_age=0) == good
+        clock.now = 60
+        assert await cache.get(("k",), slurm.ask, max_age=0) == (slurm.answer, 60, "there is no answer yet", True)
+        assert slurm.questions == 2
+        slurm.may_answer.set()
+
+    asyncio.run(scenario())
+
+
+def test_slurm_has_a_pause_after_a_failure():
+    """Right after a failure its error is told again without a question."""
+
+    async def scenario():
+        clock, slurm = Clock(), Slurm()
+        slurm.answer = RuntimeError("refused")
+        cache = FactsCache(clock)
+        for clock.now in (0, 1, 4):
+            assert (await cache.get(("k",), slurm.ask, max_age=0)).error == "refused"
+        assert slurm.questions == 1
+        clock.now = 6
+        await cache.get(("k",), slurm.ask, max_age=0)
+        assert slurm.questions == 2
+
+    asyncio.run(scenario())

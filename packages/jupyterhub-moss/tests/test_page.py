@@ -85,6 +85,8 @@ def render(config=CONFIG, facts=FACTS, template_path=(), prefill=None, *, from_l
             template_path=template_path,
             prefill=prefill or {},
             from_link=from_link,
+            resources_url="/base/hub/api/users/alice/moss/resources",
+            refresh_seconds=10,
         )
     )
 

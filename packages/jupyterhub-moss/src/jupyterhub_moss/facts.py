@@ -1,13 +1,15 @@
-"""What Slurm said about its partitions, kept so that a page view need not ask again and survives a silent Slurm."""
+"""What Slurm said, kept so that a page view need not ask again and survives a silent Slurm."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from jupyterhub_moss.models import PartitionResources
 
 T = TypeVar("T")
+# seconds after a failure in which Slurm is not asked again
+_PAUSE = 5.0
 Resources = Mapping[str, PartitionResources]
 
 
@@ -21,29 +23,41 @@ class Facts(NamedTuple):
     known: bool
 
 
-class _Entry(Generic[T]):
-    """One question to Slurm: the last answer, and the attempt under way if there is one."""
-
-    def __init__(self) -> None:
-        self.answer: T | None = None
-        self.answered_at = 0.0
-        self.attempt: asyncio.Future[T] | None = None
-
-
 class Answer(NamedTuple, Generic[T]):
-    """What was answered last, how many seconds ago, and what went wrong if it could not be renewed."""
+    """The last answer to a question; `value` is None while there was none."""
 
     value: T | None
     age: float
     error: str
 
 
-class AnswerCache(Generic[T]):
-    """Remembers answers; many who ask at the same time share one attempt."""
+class _Entry(Generic[T]):
+    """One question to Slurm: the last answer, the last failure, and the attempt under way if there is one."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self) -> None:
+        self.answer: T | None = None
+        self.answered_at = 0.0
+        self.error = ""
+        self.failed_at = 0.0
+        self.asked_at = 0.0
+        self.attempt: asyncio.Future[T] | None = None
+
+
+class AnswerCache(Generic[T]):
+    """Remembers answers; many who ask at the same time share one attempt.
+
+    A visitor waits `patience` seconds for Slurm when there is an older answer to show, and ten times as long when there
+    is none; the attempt goes on, and is called a failure when it takes as long. After a failure Slurm has a pause.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, patience: float = 2.0) -> None:
         self._clock = clock
+        self.patience = patience
         self._entries: dict[tuple[object, ...], _Entry[T]] = {}
+
+    def forget(self) -> None:
+        """Begin as if nothing had been asked."""
+        self._entries.clear()
 
     async def get(self, key: tuple[object, ...], ask: Callable[[], Awaitable[T]], *, max_age: float) -> Answer[T]:
         """The answer under `key`: at most `max_age` seconds old, or the last one with the error of the attempt.
@@ -53,36 +67,56 @@ class AnswerCache(Generic[T]):
         entry = self._entries.setdefault(key, _Entry())
         error = ""
         if entry.answer is None or self._clock() - entry.answered_at >= max_age:
-            try:
-                await self._renew(entry, ask)
-            except Exception as failure:  # noqa: BLE001  # whatever ask() raises becomes Answer.error
-                error = str(failure) or type(failure).__name__
+            if entry.error and self._clock() - entry.failed_at < _PAUSE:
+                error = entry.error
+            else:
+                error = await self._renew(entry, ask)
         return Answer(entry.answer, self._clock() - entry.answered_at, error)
 
-    async def _renew(self, entry: _Entry[T], ask: Callable[[], Awaitable[T]]) -> None:
+    async def _renew(self, entry: _Entry[T], ask: Callable[[], Awaitable[T]]) -> str:
+        """What went wrong, or nothing."""
         if entry.attempt is None:
-            entry.attempt = asyncio.ensure_future(ask())
+            entry.attempt, entry.asked_at = asyncio.ensure_future(ask()), self._clock()
             entry.attempt.add_done_callback(lambda done: self._finish(entry, done))
-        # shielded: a visitor who goes away must not cancel the attempt that others wait for
-        await asyncio.shield(entry.attempt)
+        attempt = entry.attempt
+        # waited for from outside: a visitor who goes away must not cancel the attempt that others wait for
+        done, _ = await asyncio.wait([attempt], timeout=self.patience * (10 if entry.answer is None else 1))
+        if not done:
+            # sinfo itself gives up after ten seconds or twenty: until then it is slow, and the older answer will do
+            slow = entry.answer is not None and self._clock() - entry.asked_at < 10 * self.patience
+            return "" if slow else "there is no answer yet"
+        return "" if attempt.cancelled() or attempt.exception() is None else _message(attempt.exception())
 
     def _finish(self, entry: _Entry[T], attempt: asyncio.Future[T]) -> None:
         entry.attempt = None
-        if not attempt.cancelled() and attempt.exception() is None:
-            entry.answer, entry.answered_at = attempt.result(), self._clock()
+        if attempt.cancelled():
+            return
+        if (failure := attempt.exception()) is not None:
+            entry.error, entry.failed_at = _message(failure), self._clock()
+        else:
+            entry.answer, entry.answered_at, entry.error = attempt.result(), self._clock(), ""
+
+
+def _message(failure: BaseException | None) -> str:
+    return str(failure) or type(failure).__name__
 
 
 class FactsCache:
     """Remembers what Slurm said about its partitions."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._answers: AnswerCache[Resources] = AnswerCache(clock)
+        self.answers: AnswerCache[Resources] = AnswerCache(clock)
+
+    def forget(self) -> None:
+        """Begin as if nothing had been asked."""
+        self.answers.forget()
 
     async def get(self, key: tuple[object, ...], ask: Callable[[], Awaitable[Resources]], *, max_age: float) -> Facts:
         """The facts under `key`; see `AnswerCache.get`."""
-        resources, age, error = await self._answers.get(key, ask, max_age=max_age)
+        resources, age, error = await self.answers.get(key, ask, max_age=max_age)
         return Facts(resources or {}, age, error, known=resources is not None)
 
 
-#: Shared by every spawner of the hub.
+#: Shared by every spawner of the hub: what partitions have, and who may use them.
 shared_facts = FactsCache()
+shared_access: AnswerCache[Any] = AnswerCache()

@@ -9,6 +9,7 @@ import unicodedata
 _MEMORY = re.compile(r"(\d+)([KMGT]?)", re.ASCII)
 _RESERVATIONS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*(?:,[A-Za-z0-9_][A-Za-z0-9_.:@+-]*)*")
 _MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+=/-]*")
+_GPU_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _MEGABYTES = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -43,6 +44,13 @@ def reservation(text: str) -> str:
     """A reservation's name, or several separated by commas."""
     if text and not _RESERVATIONS.fullmatch(text):
         raise ValueError(f"{text!r} is not a reservation name: letters, digits and _ . : @ + - are allowed")
+    return text
+
+
+def gpu_type(text: str) -> str:
+    """A kind of GPU by Slurm's name for it, as ``A100`` or ``a100_1g.5gb``."""
+    if text and not _GPU_TYPE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a kind of GPU: letters, digits and _ . + - are allowed")
     return text
 
 

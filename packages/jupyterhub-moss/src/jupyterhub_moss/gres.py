@@ -1,6 +1,7 @@
 """Generic resources: the GPUs in Slurm's GRES column."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 # gpu:TYPE:COUNT or gpu:COUNT, then what Slurm appends about sockets or indices: (S:0-1), (IDX:0,2)
@@ -14,6 +15,16 @@ class GpuType(NamedTuple):
     template: str
     number: int
 
+    @property
+    def kind(self) -> str:
+        """The name that Slurm has for this kind; empty where it has none."""
+        return kind_of(self.template)
+
+
+def kind_of(template: str) -> str:
+    """The kind of GPU that a ``--gres`` template asks for: ``gpu:V100:{}`` gives ``V100``."""
+    return template.removeprefix("gpu:").removesuffix("{}").strip(":")
+
 
 def _gpu(element: str, *, typed: bool) -> GpuType | None:
     match = _ELEMENT.fullmatch(element.strip())
@@ -24,6 +35,7 @@ def _gpu(element: str, *, typed: bool) -> GpuType | None:
     return GpuType(f"gpu:{match['type']}:{{}}", int(match["count"]))
 
 
+@lru_cache(maxsize=1024)
 def read_gpus(gres: str) -> tuple[GpuType, ...]:
     """Every kind of GPU in a GRES text, typed and untyped, in the order written."""
     found = (_gpu(element, typed=False) for element in _COMMA_OUTSIDE_PARENTHESES.split(gres))

@@ -14,6 +14,7 @@ from jupyterhub_moss.environment import ChosenEnvironment, choose_environment
 from jupyterhub_moss.errors import InvalidOptionsError, LimitError
 from jupyterhub_moss.extra_options import parse_options
 from jupyterhub_moss.grammar import memory_megabytes
+from jupyterhub_moss.gres import GpuType
 from jupyterhub_moss.models import UserOptions
 from jupyterhub_moss.partitions import Limits, Partition, choose_partition
 from jupyterhub_moss.timelimit import parse_timelimit, slurm_time
@@ -67,12 +68,17 @@ def parse_user_options(raw: Mapping[str, Any]) -> UserOptions:
         raise InvalidOptionsError(map(_problem, error.errors(include_url=False))) from None
 
 
-def _check_limits(options: UserOptions, limits: Limits) -> None:
+def _check_limits(options: UserOptions, limits: Limits) -> GpuType:
+    """The GPU to ask for; `LimitError` for what the partition cannot give."""
     where = f"on partition {options.partition!r}"
     if limits.max_nprocs is not None and options.nprocs > limits.max_nprocs:
         raise LimitError(f"{options.nprocs} CPUs were asked for, {where} at most {limits.max_nprocs} are possible")
-    if limits.max_ngpus is not None and options.ngpus > limits.max_ngpus:
-        raise LimitError(f"{options.ngpus} GPUs were asked for, {where} at most {limits.max_ngpus} are possible")
+    gpu = _chosen_gpu(options, limits)
+    most = limits.max_ngpus if gpu.template == limits.gpu else gpu.number
+    if most is not None and options.ngpus > most:
+        raise LimitError(
+            f"{options.ngpus} GPUs {gpu.kind}".rstrip() + f" were asked for, {where} at most {most} are possible"
+        )
     if limits.max_mem is not None and options.memory and memory_megabytes(options.memory) > limits.max_mem:
         raise LimitError(f"{options.memory} of memory were asked for, {where} nodes have {limits.max_mem}M")
     if limits.max_runtime is not None and options.runtime:
@@ -80,6 +86,8 @@ def _check_limits(options: UserOptions, limits: Limits) -> None:
         if parse_timelimit(options.runtime).total_seconds() > longest:
             allowed = slurm_time(timedelta(seconds=limits.max_runtime))
             raise LimitError(f"{options.runtime} is too long: {where} a job may run {allowed}")
+    _check_fit(options, limits, gpu)
+    return gpu
 
 
 # seconds of timedelta.max, without the fraction that an integer limit lost
@@ -97,12 +105,31 @@ def _extra_options(options: UserOptions, limits: Limits, allowed: Iterable[str])
     return " ".join(("--exclusive", *extra) if exclusive and "--exclusive" not in extra else extra)
 
 
-def _gres(options: UserOptions, limits: Limits) -> str:
+def _chosen_gpu(options: UserOptions, limits: Limits) -> GpuType:
+    """The kind of GPU that was named, else the partition's first; none when no GPU was asked for."""
     if not options.ngpus:
-        return ""
-    if not limits.gpu:
+        return GpuType("", 0)
+    if not limits.gpus:
         raise LimitError(f"partition {options.partition!r} has no GPUs that can be asked for")
-    return limits.gpu.format(options.ngpus)
+    for gpu in limits.gpus:
+        if options.gpu_type in {"", gpu.kind}:
+            return gpu
+    known = ", ".join(gpu.kind or "without a name" for gpu in limits.gpus)
+    raise LimitError(f"partition {options.partition!r} has no GPUs {options.gpu_type!r}; it has {known}")
+
+
+def _check_fit(options: UserOptions, limits: Limits, gpu: GpuType) -> None:
+    """Refuse what no kind of node has at once, though each number alone is possible: it would wait for ever."""
+    memory = memory_megabytes(options.memory) if options.memory else 0
+    asked = (options.nprocs, memory, gpu.template, options.ngpus)
+    if limits.node_types and not limits.serving(*asked):
+        wanted = [f"{options.nprocs} CPUs"]
+        wanted += [f"{options.memory} of memory"] if memory else []
+        wanted += [f"{options.ngpus} GPUs {gpu.kind}".rstrip()] if options.ngpus else []
+        kinds = "; ".join(dict.fromkeys(map(str, limits.node_types)))
+        raise LimitError(
+            f"no node of partition {options.partition!r} has {' and '.join(wanted)} together; its nodes have: {kinds}"
+        )
 
 
 def _without_replaced(raw: Mapping[str, Any], partitions: Mapping[str, Partition]) -> Mapping[str, Any]:
@@ -125,11 +152,11 @@ def resolve_job(
     """Check a request from anywhere; a `SpawnRefused` says what was wrong with it."""
     options = parse_user_options(_without_replaced(raw, partitions))
     partition = choose_partition(partitions, options.partition)
-    _check_limits(options, partition.limits)
+    gpu = _check_limits(options, partition.limits)
     environment = choose_environment(options, partition.environments)
     computed = {
         "options": _extra_options(options, partition.limits, allowed_options),
-        "gres": _gres(options, partition.limits),
+        "gres": gpu.template.format(options.ngpus),
         "prologue": environment.script_prologue(default_prologue),
         "environment_id": environment.id,
         "environment_path": environment.path,

@@ -11,7 +11,7 @@ from tornado.httputil import HTTPServerRequest
 
 #: Keys that cannot make a job run code of the link's author.
 PLAIN_KEYS = frozenset(
-    {"partition", "runtime", "nprocs", "memory", "mem", "ngpus", "environment_id", "output", "default_url"}
+    {"partition", "runtime", "nprocs", "memory", "mem", "ngpus", "gpu_type", "environment_id", "output", "default_url"}
 )
 _PLAIN_PAGES = frozenset({"", "/", "/lab", "/tree"})
 #: Keys that the form understands; a query without any of them is not about options.

@@ -14,13 +14,16 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     RootModel,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from jupyterhub_moss import grammar
+from jupyterhub_moss.nodes import NodeType
 from jupyterhub_moss.timelimit import parse_timelimit
 
 
@@ -53,6 +56,12 @@ class PartitionAllResources(PartitionResources):
     nnodes_idle: NonNegativeInt
     ncores_total: NonNegativeInt
     ncores_idle: NonNegativeInt
+
+
+class PartitionNodes(PartitionAllResources):
+    """`PartitionAllResources` with the kinds of nodes that the numbers were taken from."""
+
+    node_types: Annotated[tuple[NodeType, ...], Field(exclude=True, repr=False)] = ()
 
 
 #: Context of a validation of what was validated before: defaults were filled in and look as if they had been given.
@@ -145,6 +154,7 @@ class UserOptions(BaseModel):
     nprocs: PositiveInt = 1
     memory: Annotated[_Text, AfterValidator(grammar.memory)] = ""
     ngpus: NonNegativeInt = 0
+    gpu_type: Annotated[_Text, AfterValidator(grammar.gpu_type)] = ""
     options: _Text = ""
     reservation: Annotated[_Text, AfterValidator(grammar.reservation)] = ""
     environment_id: _Text = ""
@@ -155,6 +165,12 @@ class UserOptions(BaseModel):
     output: str = "/dev/null"
     gres: str = ""
     prologue: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # hooks of existing configurations know the other keys; this one is there for who chose a kind of GPU
+        dumped: dict[str, Any] = serialize(self)
+        return dumped if self.gpu_type else {key: value for key, value in dumped.items() if key != "gpu_type"}
 
     @field_validator("output", mode="before")
     @classmethod

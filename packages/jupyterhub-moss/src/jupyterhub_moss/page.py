@@ -14,7 +14,7 @@ from markupsafe import Markup
 from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.files import file_hash, local_path
 from jupyterhub_moss.partitions import Partition
-from jupyterhub_moss.presentation import FILTERS
+from jupyterhub_moss.presentation import FILTERS, node_words
 
 TEMPLATES = local_path("templates")
 _NOT_IN_SCRIPT = re.compile(r"['<>&\x7f-\U0010ffff]")
@@ -46,13 +46,19 @@ def _environment(search_path: tuple[str, ...]) -> Environment:
 
 
 def asset_urls(base_url: str) -> dict[str, str]:
-    """The addresses of the style sheet and the script, under the names that templates know."""
+    """The addresses of the style sheet and the scripts, under the names that templates know."""
     urls = {}
-    for kind in ("css", "js"):
-        digest = file_hash(local_path(f"form/option_form.{kind}"))
-        urls[f"option_form_{kind}"] = f"{base_url.rstrip('/')}/form/option_form.{kind}?v={digest}"
-        urls[f"hash_option_form_{kind}"] = digest
+    for name in ("option_form.css", "option_form.js", "live_resources.js"):
+        digest = _digest(name)
+        variable = name.replace(".", "_")
+        urls[variable] = f"{base_url.rstrip('/')}/form/{name}?v={digest}"
+        urls[f"hash_{variable}"] = digest
     return urls
+
+
+@cache
+def _digest(name: str) -> str:
+    return file_hash(local_path(f"form/{name}"))
 
 
 def default_partition(partitions: Mapping[str, Partition]) -> str:
@@ -74,6 +80,25 @@ def notice(facts: Facts, missing: Iterable[str]) -> str:
     return f"Not available in Slurm at the moment: {names}." if names else ""
 
 
+def public_partitions(partitions: Mapping[str, Partition]) -> dict[str, Any]:
+    """The partitions as the page, its script and the endpoint show them."""
+    shown = {name: partition.public() for name, partition in partitions.items()}
+    for partition in shown.values():
+        for node in partition["node_types"]:
+            node["words"] = node_words(node)
+    return shown
+
+
+def live_resources(partitions: Mapping[str, Partition], facts: Facts, missing: Iterable[str]) -> dict[str, Any]:
+    """What changes on an open page; `age` in seconds is None while Slurm never answered."""
+    return {
+        "partitions": public_partitions(partitions),
+        "age": round(facts.age) if facts.known else None,
+        "stale": bool(facts.error),
+        "notice": notice(facts, missing),
+    }
+
+
 async def render_page(
     partitions: Mapping[str, Partition],
     *,
@@ -83,9 +108,11 @@ async def render_page(
     template_path: Iterable[str],
     prefill: Mapping[str, str],
     from_link: bool,
+    resources_url: str,
+    refresh_seconds: float,
 ) -> str:
     """The HTML of the form; `option_form.html` in `template_path` goes before the packaged one."""
-    public = {name: partition.public() for name, partition in partitions.items()}
+    public = public_partitions(partitions)
     default = default_partition(partitions)
     context: dict[str, Any] = {
         **asset_urls(base_url),
@@ -97,6 +124,9 @@ async def render_page(
         "prefill": dict(prefill),
         "from_link": from_link,
         "notice": notice(facts, missing),
+        "resources_url": resources_url,
+        "refresh_seconds": refresh_seconds,
+        "stale": bool(facts.error),
     }
     template = _environment(tuple(template_path)).get_template("option_form.html")
     return await template.render_async(context)

@@ -5,7 +5,16 @@ from typing import Any, NamedTuple
 
 from jupyterhub_moss.errors import UnavailablePartitionError
 from jupyterhub_moss.facts import Facts
-from jupyterhub_moss.models import COMPLETED, JupyterEnvironment, PartitionConfig, PartitionInfo, PartitionsTrait
+from jupyterhub_moss.gres import GpuType
+from jupyterhub_moss.models import (
+    COMPLETED,
+    JupyterEnvironment,
+    PartitionConfig,
+    PartitionInfo,
+    PartitionResources,
+    PartitionsTrait,
+)
+from jupyterhub_moss.nodes import NodeType, gpu_kinds
 
 
 class Limits(NamedTuple):
@@ -16,6 +25,18 @@ class Limits(NamedTuple):
     max_ngpus: int | None
     max_runtime: int | None
     gpu: str
+    node_types: tuple[NodeType, ...] = ()
+    """The kinds of nodes there are, the largest first; empty where Slurm did not tell them apart."""
+
+    @property
+    def gpus(self) -> tuple[GpuType, ...]:
+        """The kinds of GPUs that can be asked for; the first is taken when none is named."""
+        others = (gpu for gpu in gpu_kinds(self.node_types) if gpu.template != self.gpu)
+        return (GpuType(self.gpu, self.max_ngpus or 0), *others) if self.gpu else ()
+
+    def serving(self, cpus: int, memory: float, template: str, gpus: int) -> list[NodeType]:
+        """The kinds of nodes that have all of this; `memory` in megabytes."""
+        return [node for node in self.node_types if node.has(cpus, memory, template, gpus)]
 
 
 class Partition(NamedTuple):
@@ -36,7 +57,18 @@ class Partition(NamedTuple):
         """What the page and its JSON show: everything but the environments' prologues."""
         source = self.info or self.config
         hidden = {"jupyter_environments": {"__all__": {"prologue"}}} if self.environments else {}
-        return {**_NOTHING_KNOWN, **source.model_dump(exclude=hidden), **self.limits._asdict()}
+        return {**_NOTHING_KNOWN, **source.model_dump(exclude=hidden), **self._public_limits()}
+
+    def _public_limits(self) -> dict[str, Any]:
+        limits = self.limits._asdict()
+        limits["gpu_types"] = [
+            {"kind": gpu.kind, "max": self.limits.max_ngpus if gpu.template == self.limits.gpu else gpu.number}
+            for gpu in self.limits.gpus
+        ]
+        limits["node_types"] = [
+            {**node._asdict(), "gpus": {gpu.kind: gpu.number for gpu in node.gpus}} for node in self.limits.node_types
+        ]
+        return limits
 
 
 _NOTHING_KNOWN: dict[str, Any] = dict.fromkeys(("nnodes_total", "nnodes_idle", "ncores_total", "ncores_idle"))
@@ -48,15 +80,55 @@ def _limits_of(config: PartitionConfig) -> Limits:
     return Limits(config.max_nprocs, None, config.max_ngpus if gpu else 0, config.max_runtime, gpu)
 
 
+def _replaced(number: int, largest: int, configured: int | None) -> int:
+    """A node's number under a configured limit: a lower one holds for all, a higher one is believed for the largest."""
+    if configured is None or (configured > largest and number < largest):
+        return number
+    return configured if configured > largest else min(number, configured)
+
+
+def _configured_gpus(gpus: tuple[GpuType, ...], config: PartitionConfig, *, named: bool) -> tuple[GpuType, ...]:
+    if config.gpu is None or not gpus:
+        return gpus
+    if not named:  # a template that Slurm does not have as such, like gpu:{} for any kind
+        return (GpuType(config.gpu, sum(gpu.number for gpu in gpus)),) if config.gpu else ()
+    return tuple(gpu for gpu in gpus if gpu.template == config.gpu)
+
+
+def _node_types(config: PartitionConfig, found: tuple[NodeType, ...]) -> tuple[NodeType, ...]:
+    """The kinds of nodes as far as the configuration lets a job use them."""
+    named = config.gpu in {gpu.template for gpu in gpu_kinds(found)}
+    chosen = [node._replace(gpus=_configured_gpus(node.gpus, config, named=named)) for node in found]
+    most_cpus = max((node.cpus for node in chosen), default=0)
+    most = {gpu.template: gpu.number for gpu in gpu_kinds(chosen)}
+    return tuple(
+        node._replace(
+            cpus=_replaced(node.cpus, most_cpus, config.max_nprocs),
+            gpus=tuple(
+                GpuType(gpu.template, _replaced(gpu.number, most.get(gpu.template, 0), config.max_ngpus))
+                for gpu in node.gpus
+            ),
+        )
+        for node in chosen
+    )
+
+
+def _limits(config: PartitionConfig, info: PartitionInfo, found: PartitionResources) -> Limits:
+    node_types = _node_types(config, getattr(found, "node_types", ()))
+    of_kind = {gpu.template: gpu.number for gpu in gpu_kinds(node_types)}
+    max_ngpus = info.max_ngpus if config.max_ngpus is not None else of_kind.get(info.gpu, info.max_ngpus)
+    return Limits(info.max_nprocs, info.max_mem, max_ngpus if info.gpu else 0, info.max_runtime, info.gpu, node_types)
+
+
 def _complete(name: str, config: PartitionConfig, facts: Facts) -> Partition | None:
     if not facts.known:
         return Partition(name, config, _limits_of(config), None)
     if name not in facts.resources:
         return None
+    found = facts.resources[name]
     configured = {key: value for key, value in config.model_dump().items() if value is not None}
-    info = PartitionInfo.model_validate({**facts.resources[name].model_dump(), **configured}, context=COMPLETED)
-    limits = Limits(info.max_nprocs, info.max_mem, info.max_ngpus if info.gpu else 0, info.max_runtime, info.gpu)
-    return Partition(name, config, limits, info)
+    info = PartitionInfo.model_validate({**found.model_dump(), **configured}, context=COMPLETED)
+    return Partition(name, config, _limits(config, info, found), info)
 
 
 def complete_partitions(configured: Mapping[str, Any], facts: Facts) -> dict[str, Partition]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub_moss.files import local_path
+from jupyterhub_moss.gres import kind_of
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
@@ -46,7 +47,22 @@ def job_length(seconds: int | None) -> str:
 
 def gpu_name(template: str) -> str:
     """The kind of GPU in a ``--gres`` template, without the rest."""
-    return template.removeprefix("gpu:").removesuffix("{}").strip(":")
+    return kind_of(template)
+
+
+def node_words(node: Mapping[str, Any]) -> str:
+    """A kind of nodes in words."""
+    gpus = "".join(f", {number} GPUs {kind}".rstrip() for kind, number in node["gpus"].items())
+    offline = f", {node['offline']} offline" if node["offline"] else ""
+    return (
+        f"{node['total']} with {node['cpus']} CPUs, {memory_size(node['memory'])}{gpus}: {node['idle']} free{offline}"
+    )
+
+
+def gpu_type_choices(partitions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The kinds of GPUs of partitions that have more than one: the form without JavaScript shows them all."""
+    several = (each["gpu_types"] for each in partitions.values() if len(each["gpu_types"]) > 1)
+    return list(dict.fromkeys(gpu["kind"] for kinds in several for gpu in kinds if gpu["kind"]))
 
 
 def default_runtime(max_runtime: int | None) -> str:
@@ -66,5 +82,13 @@ def environment_choices(partitions: Mapping[str, Mapping[str, Any]]) -> list[tup
 
 FILTERS = {
     function.__name__: function
-    for function in (partition_id, memory_size, job_length, gpu_name, default_runtime, environment_choices)
+    for function in (
+        partition_id,
+        memory_size,
+        job_length,
+        gpu_name,
+        default_runtime,
+        environment_choices,
+        gpu_type_choices,
+    )
 }

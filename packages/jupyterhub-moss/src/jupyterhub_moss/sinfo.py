@@ -1,15 +1,17 @@
 """Reading the output of `MOSlurmSpawner.slurm_info_cmd`.
 
 sinfo prints one line for each partition and distinct set of GRES, in an order that follows the state of the
-nodes, and several lines more with ``--exact``. The lines of a partition are therefore added up: no line wins.
+nodes, and with ``--exact`` one for each kind of node. The lines of a partition are therefore added up: no line wins.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from jupyterhub_moss.gres import GpuType, read_gpus
-from jupyterhub_moss.models import PartitionAllResources
+from jupyterhub_moss.models import PartitionNodes
+from jupyterhub_moss.nodes import NodeType, gpu_kinds
 from jupyterhub_moss.timelimit import parse_slurm_time
 
 FIELDS = ("partition", "nodes A/I/O/T", "CPUs", "CPUs A/I/O/T", "GRES", "memory", "time limit")
@@ -17,22 +19,12 @@ _FALLBACK_RUNTIME = 86400
 
 
 class NodeGroup(NamedTuple):
-    """One line: nodes of a partition that look alike."""
+    """Nodes of a partition that look alike, and how many of their CPUs are free."""
 
-    partition: str
-    nodes_idle: int
-    nodes_total: int
-    cpus: int
+    nodes: NodeType
     cores_idle: int
     cores_total: int
-    gpus: tuple[GpuType, ...]
-    memory: int
-    runtime: int
-
-
-def _idle_and_total(text: str) -> tuple[int, int]:
-    _allocated, idle, _other, total = text.split("/")
-    return int(idle), int(total)
+    runtime: str
 
 
 def _seconds(timelimit: str, log: logging.Logger) -> int:
@@ -43,54 +35,72 @@ def _seconds(timelimit: str, log: logging.Logger) -> int:
         return _FALLBACK_RUNTIME
 
 
-def _node_group(line: str, log: logging.Logger) -> NodeGroup:
-    fields = line.split()
-    if len(fields) != len(FIELDS):
-        raise ValueError(f"slurm_info_cmd printed {len(fields)} fields instead of {len(FIELDS)} "
-                         f"({', '.join(FIELDS)}) in the line {line!r}")  # fmt: skip
-    partition, nodes, cpus, cores, gres, memory, timelimit = fields
-    return NodeGroup(
-        partition,
-        *_idle_and_total(nodes),
-        int(cpus.rstrip("+")),
-        *_idle_and_total(cores),
-        read_gpus(gres),
-        int(memory.rstrip("+")),
-        _seconds(timelimit, log),
-    )
+class _Lines(NamedTuple):
+    """The A/I/O/T texts of lines that are alike in everything else."""
+
+    nodes: list[str]
+    cores: list[str]
 
 
-def _best_gpu(groups: Iterable[NodeGroup]) -> GpuType:
-    """The kind of which one node has most, then that of the largest node: never that of the last line."""
-    found = [
-        (gpu.number, group.cpus, group.memory, gpu.template) for group in groups for gpu in group.gpus if gpu.number
-    ]
-    if not found:
-        return GpuType("", 0)
-    number, _cpus, _memory, template = max(found)
-    return GpuType(template, number)
+def _alike(output: str) -> dict[tuple[str, ...], _Lines]:
+    alike: dict[tuple[str, ...], _Lines] = {}
+    # a command that prints a line for each node repeats itself: each distinct line is read once
+    for line, times in Counter(output.splitlines()).items():
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != len(FIELDS):
+            raise ValueError(f"slurm_info_cmd printed {len(fields)} fields instead of {len(FIELDS)} "
+                             f"({', '.join(FIELDS)}) in the line {line!r}")  # fmt: skip
+        partition, nodes, cpus, cores, gres, memory, runtime = fields
+        key = (partition, cpus, memory, gres, runtime)
+        lines = alike.get(key)
+        if lines is None:
+            lines = alike[key] = _Lines([], [])
+        lines.nodes.extend([nodes] * times)
+        lines.cores.extend([cores] * times)
+    return alike
 
 
-def _resources(groups: list[NodeGroup]) -> PartitionAllResources:
-    gpu = _best_gpu(groups)
-    return PartitionAllResources(
-        max_nprocs=max(group.cpus for group in groups),
-        max_mem=max(group.memory for group in groups),
+def _sums(texts: list[str]) -> tuple[int, int, int]:
+    """Idle, other and total, added up; joined first, as one split of a long text costs less than many of short ones."""
+    numbers = [int(number) for number in "/".join(texts).split("/")]
+    if len(numbers) != 4 * len(texts):
+        raise ValueError(f"slurm_info_cmd printed something else than allocated/idle/other/total in {texts[0]!r}")
+    return sum(numbers[1::4]), sum(numbers[2::4]), sum(numbers[3::4])
+
+
+def _node_groups(output: str) -> dict[str, list[NodeGroup]]:
+    partitions: dict[str, list[NodeGroup]] = {}
+    for (partition, cpus, memory, gres, runtime), lines in _alike(output).items():
+        idle, offline, total = _sums(lines.nodes)
+        cores_idle, _, cores_total = _sums(lines.cores)
+        nodes = NodeType(int(cpus.rstrip("+")), int(memory.rstrip("+")), read_gpus(gres), total, idle, offline)
+        partitions.setdefault(partition, []).append(NodeGroup(nodes, cores_idle, cores_total, runtime))
+    return partitions
+
+
+def _largest_first(groups: Iterable[NodeGroup]) -> tuple[NodeType, ...]:
+    return tuple(sorted((group.nodes for group in groups), reverse=True))
+
+
+def _resources(groups: list[NodeGroup], log: logging.Logger) -> PartitionNodes:
+    kinds = _largest_first(groups)
+    gpu = next(iter(gpu_kinds(kinds)), GpuType("", 0))
+    return PartitionNodes(
+        max_nprocs=max(nodes.cpus for nodes in kinds),
+        max_mem=max(nodes.memory for nodes in kinds),
         gpu=gpu.template,
         max_ngpus=gpu.number,
-        max_runtime=max(group.runtime for group in groups),
-        nnodes_total=sum(group.nodes_total for group in groups),
-        nnodes_idle=sum(group.nodes_idle for group in groups),
+        max_runtime=max(_seconds(runtime, log) for runtime in {group.runtime for group in groups}),
+        nnodes_total=sum(nodes.total for nodes in kinds),
+        nnodes_idle=sum(nodes.idle for nodes in kinds),
         ncores_total=sum(group.cores_total for group in groups),
         ncores_idle=sum(group.cores_idle for group in groups),
+        node_types=kinds,
     )
 
 
-def read_partitions(output: str, log: logging.Logger) -> dict[str, PartitionAllResources]:
+def read_partitions(output: str, log: logging.Logger) -> dict[str, PartitionNodes]:
     """Each partition's resources; `ValueError` names the line that cannot be read."""
-    partitions: dict[str, list[NodeGroup]] = {}
-    for line in output.splitlines():
-        if line.strip():
-            group = _node_group(line, log)
-            partitions.setdefault(group.partition, []).append(group)
-    return {name: _resources(groups) for name, groups in partitions.items()}
+    return {name: _resources(groups, log) for name, groups in _node_groups(output).items()}

@@ -3,37 +3,37 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from batchspawner import format_template  # type: ignore[import-untyped]
+from jupyterhub.utils import url_path_join  # type: ignore[import-untyped]
 from pydantic import ValidationError
-from traitlets import Bool, Callable, Dict, Enum, Float, Integer, List, Unicode, default, validate
+from traitlets import Enum, List, Unicode, validate
 
+from jupyterhub_moss.cluster import ClusterSpawner
 from jupyterhub_moss.credentials import RedactedLog, tokens_of
 from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionError
 from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
-from jupyterhub_moss.facts import Facts, Resources, shared_facts
 from jupyterhub_moss.files import local_path
 from jupyterhub_moss.handlers import replace_port_handler
 from jupyterhub_moss.insight import ExplainingSpawner
 from jupyterhub_moss.job import Job, first_values, resolve_job
 from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_names
 from jupyterhub_moss.models import PartitionsTrait
-from jupyterhub_moss.page import render_page
-from jupyterhub_moss.partitions import Partition, complete_partitions
+from jupyterhub_moss.page import live_resources, render_page
 from jupyterhub_moss.quoting import literal_format, shell_words
-from jupyterhub_moss.sinfo import read_partitions
+from jupyterhub_moss.resources_handler import register_resources_handler
 from pentad_config import ConfigError, Problem, Secret
 
 replace_port_handler()
-
-_INFO_CMD = "sinfo -a --noheader -o '%R %F %c %C %G %m %l'"
+register_resources_handler()
 
 
 def _packaged_script() -> str:
     return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(ExplainingSpawner):
+class MOSlurmSpawner(ClusterSpawner, ExplainingSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
 
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
@@ -46,36 +46,6 @@ class MOSlurmSpawner(ExplainingSpawner):
 
     batch_script = Unicode(
         _packaged_script(), help="Jinja template of the job script; the default is `batch_script.sh`."
-    ).tag(config=True)
-
-    partitions = Dict(
-        key_trait=Unicode(),
-        value_trait=Dict(
-            key_trait=Unicode(),
-            per_key_traits={
-                "architecture": Unicode(),
-                "description": Unicode(),
-                "gpu": Unicode(allow_none=True),
-                "simple": Bool(),
-                "jupyter_environments": Dict(),
-                "max_ngpus": Integer(allow_none=True),
-                "max_nprocs": Integer(allow_none=True),
-                "max_runtime": Integer(allow_none=True),
-            },
-        ),
-        help="Partitions that users can choose, by name; see `jupyterhub_moss.models.PartitionConfig`.",
-    ).tag(config=True)
-
-    slurm_info_cmd = Unicode(
-        _INFO_CMD, help="Command whose output tells the resources of the partitions; see `slurm_info_resources`."
-    ).tag(config=True)
-
-    slurm_info_resources = Callable(
-        help="Function from the output of `slurm_info_cmd` to a dict of partition name and `PartitionResources`."
-    ).tag(config=True)
-
-    slurm_info_max_age = Float(
-        10, min=0, help="Seconds for which what Slurm said about its partitions is used again without asking."
     ).tag(config=True)
 
     singularity_cmd = List(
@@ -127,42 +97,6 @@ class MOSlurmSpawner(ExplainingSpawner):
             self._tokens = tokens
         return env
 
-    @default("slurm_info_resources")
-    def _default_slurm_info_resources(self) -> Any:
-        return self._slurm_info_resources
-
-    def _slurm_info_resources(self, slurm_info: str) -> Resources:
-        return read_partitions(slurm_info, self.log)
-
-    # What Slurm has
-
-    async def _run_info_command(self, command: str) -> str:
-        subvars = self.get_req_subvars()
-        prefix = format_template(self.exec_prefix, **subvars)
-        output: str = await self.run_command(f"{prefix} {format_template(command, **subvars)}", env=self.command_env())
-        return output
-
-    async def _ask_slurm(self) -> Resources:
-        output = await self._run_info_command(self.slurm_info_cmd)
-        if self.slurm_info_cmd == _INFO_CMD and "+" in output:
-            # "8+" CPUs: nodes of several sizes in one line; --exact gives each size its own
-            output = await self._run_info_command(f"{_INFO_CMD} --exact")
-        resources: Resources = self.slurm_info_resources(output)
-        return resources
-
-    async def _facts(self) -> Facts:
-        command = format_template(self.slurm_info_cmd, **self.get_req_subvars())
-        parser = getattr(self.slurm_info_resources, "__func__", self.slurm_info_resources)
-        key = (self.exec_prefix, command, parser)
-        facts = await shared_facts.get(key, self._ask_slurm, max_age=self.slurm_info_max_age)
-        if facts.error:
-            self.log.error("Slurm's partitions could not be read: %s", facts.error)
-        return facts
-
-    async def _available(self) -> tuple[dict[str, Partition], Facts]:
-        facts = await self._facts()
-        return complete_partitions(self.partitions, facts), facts
-
     # The page
 
     @staticmethod
@@ -178,12 +112,19 @@ class MOSlurmSpawner(ExplainingSpawner):
         return await render_page(
             partitions,
             facts=facts,
-            missing=[name for name in self.partitions if name not in partitions],
+            missing=self._missing(facts),
             base_url=self.hub.base_url,
             template_path=self.user.settings.get("template_path", ()),
             prefill=prefill,
             from_link=from_link,
+            resources_url=url_path_join(self.hub.base_url, "api/users", quote(self.user.name), "moss/resources"),
+            refresh_seconds=max(5, self.slurm_info_max_age),
         )
+
+    async def live_resources(self) -> dict[str, Any]:
+        """What an open page shows anew: the partitions, how old that is, and what to say about it."""
+        partitions, facts = await self._available()
+        return live_resources(partitions, facts, self._missing(facts))
 
     # Requests: form, link and REST API
 

@@ -12,7 +12,7 @@ from mock_slurm.hostlist import compress
 from mock_slurm.quantities import minutes, timestamp
 from mock_slurm.resources import Node
 
-__all__ = ["FIELDS", "FIELD_NAMES", "SPLITTING", "Group", "gres_used"]
+__all__ = ["EXACT", "FIELDS", "FIELD_NAMES", "SPLITTING", "Group", "gres_used"]
 
 _SHORT_STATES = {
     "idle": "idle",
@@ -163,3 +163,5 @@ SPLITTING: tuple[Column[Group], ...] = (
     FIELD_NAMES["GresUsed"],
 )
 """Fields that put nodes which differ in them on lines of their own; any other field is summed up over the line."""
+EXACT: tuple[Column[Group], ...] = (*SPLITTING, *(FIELDS[letter] for letter in "cmdwXYZ"))
+"""Those with `--exact`."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mock_slurm.calls import Call, Reply, lines
-from mock_slurm.commands.nodefields import FIELD_NAMES, FIELDS, SPLITTING, Group
+from mock_slurm.commands.nodefields import EXACT, FIELD_NAMES, FIELDS, SPLITTING, Group
 from mock_slurm.controller import Controller
-from mock_slurm.formats import Layout, parse_format, parse_names, render
+from mock_slurm.formats import Column, Layout, parse_format, parse_names, render
 from mock_slurm.getopt import Flag, Parsed, UsageError, parse
 from mock_slurm.hostlist import expand
 
@@ -51,7 +51,7 @@ async def run(controller: Controller, call: Call) -> Reply:
     if problem := _unknown_state(given.get("states")):
         return Reply(1, err=problem)
     layout, complaints = _layout(given, call)
-    groups = _groups(controller, call, given, _splitting(layout))
+    groups = _groups(controller, call, given, _splitting(layout, EXACT if "exact" in given else SPLITTING))
     return Reply(0, lines(*render(layout, groups, heading="noheader" not in given)), lines(*complaints))
 
 
@@ -80,10 +80,10 @@ def _layout(given: Parsed, call: Call) -> tuple[list[Layout[Group]], list[str]]:
     return layout, [f"Invalid node format specification: {letter}" for letter in unknown]
 
 
-def _splitting(layout: list[Layout[Group]]) -> list[Callable[[Group], str]]:
+def _splitting(layout: list[Layout[Group]], candidates: Iterable[Column[Group]]) -> list[Callable[[Group], str]]:
     """What tells lines apart: of the fields asked for, those by which sinfo groups nodes."""
     used = {field.column.heading for field in layout if field.column is not None}
-    return [column.text for column in SPLITTING if column.heading in used]
+    return [column.text for column in candidates if column.heading in used]
 
 
 def _groups(controller: Controller, call: Call, given: Parsed, splitting: list[Callable[[Group], str]]) -> list[Group]:
@@ -100,8 +100,10 @@ def _groups(controller: Controller, call: Call, given: Parsed, splitting: list[C
     groups = [*found.values(), *_empty(controller, call, given, {partition for partition, _ in pairs})]
     if by_node:
         return sorted(groups, key=lambda group: group.nodes[0])
-    order = list(controller.config.partitions)
-    return sorted(groups, key=lambda group: (order.index(group.partition), -group.state_rank))
+    order = {name: place for place, name in enumerate(controller.config.partitions)}
+    if "exact" in given:
+        groups.sort(key=lambda group: group.nodes[:1])
+    return sorted(groups, key=lambda group: (order[group.partition], -group.state_rank))
 
 
 def _pairs(controller: Controller, call: Call, given: Parsed) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@
   const STORED_ENVIRONMENTS = "custom-environment-config:v1";
   const HOUR = 3600;
   const SIMPLE_HOURS = [1, 2, 4, 8, 12, 24, 48, 72, 168];
-  const STORED_FIELDS = ["partition", "nprocs", "mem", "ngpus", "runtime", "default_url", "reservation", "options"];
+  const STORED_FIELDS = ["partition", "nprocs", "mem", "ngpus", "gpu_type", "runtime", "default_url", "reservation", "options"];
 
   const root = document.getElementById("moss_form");
   const byId = (id) => document.getElementById(id);
@@ -107,7 +107,8 @@
     const chosen = partition();
     if (!chosen) return;
     limit(byId("nprocs"), byId("max_nprocs_span"), chosen.max_nprocs);
-    limit(byId("ngpus"), byId("max_ngpus_span"), chosen.max_ngpus);
+    showGpuKinds(byId("gpu_type"), byId("gpu_type_group"));
+    limit(byId("ngpus"), byId("max_ngpus_span"), gpuMaximum(byId("gpu_type").value));
     byId("ngpus").disabled = chosen.max_ngpus === 0;
     limit(byId("mem_input"), byId("max_mem_span"), chosen.max_mem === null ? null : Math.floor(chosen.max_mem / 102.4) / 10);
     writeMemory();
@@ -115,8 +116,68 @@
       byId("runtime").value = clock(chosen.max_runtime);
     }
     checkRuntime();
+    checkFit();
     showEnvironments();
     markCurrentRow();
+  }
+
+  // ---- what one node can serve: a partition's nodes may be unlike each other
+
+  const gpuKinds = () => partition()?.gpu_types ?? [];
+
+  function gpuMaximum(kind) {
+    const found = gpuKinds().find((gpu) => gpu.kind === kind);
+    return found ? found.max : partition()?.max_ngpus ?? null;
+  }
+
+  function showGpuKinds(select, group) {
+    const kinds = gpuKinds();
+    const before = select.value;
+    select.replaceChildren(...kinds.map(({ kind, max }) => element("option", { value: kind }, `${kind || "any"} (up to ${max})`)));
+    select.value = kinds.some(({ kind }) => kind === before) ? before : kinds[0]?.kind ?? "";
+    select.disabled = group.hidden = kinds.length < 2;
+  }
+
+  const gpusOf = (node, kind) => (kind ? node.gpus[kind] ?? 0 : Object.values(node.gpus).reduce((sum, count) => sum + count, 0));
+
+  function serving({ cpus = 0, megabytes = 0, kind = "", gpus = 0 }) {
+    const wanted = kind || gpuKinds()[0]?.kind || "";
+    return (partition()?.node_types ?? []).filter(
+      (node) => node.cpus >= cpus && node.memory >= megabytes && (gpus === 0 || gpusOf(node, wanted) >= gpus));
+  }
+
+  const sum = (nodes, key) => nodes.reduce((total, node) => total + node[key], 0);
+  const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
+  function fitWords(asked, nodes) {
+    if (nodes.length === 0) {
+      const parts = [count(asked.cpus, "CPU")];
+      if (asked.megabytes) parts.push(`${byId("mem_input").value} GB of memory`);
+      if (asked.gpus) parts.push(`${count(asked.gpus, "GPU")} ${asked.kind}`.trim());
+      return `No node of this partition has ${parts.join(" and ")} together.`;
+    }
+    const offline = sum(nodes, "offline");
+    const all = sum(partition().node_types, "total");
+    return `${sum(nodes, "total")} of ${count(all, "node")} can run this, ${sum(nodes, "idle")} of them free now${offline ? `, ${offline} offline` : ""}.`;
+  }
+
+  function checkFit() {
+    const types = partition()?.node_types ?? [];
+    byId("moss_fit").hidden = types.length === 0;
+    byId("nprocs").setCustomValidity("");
+    if (types.length === 0) return;
+    const asked = {
+      cpus: Number(byId("nprocs").value), megabytes: Number(byId("mem_input").value) * 1024,
+      kind: byId("gpu_type").value, gpus: Number(byId("ngpus").value),
+    };
+    const nodes = serving(asked);
+    const words = fitWords(asked, nodes);
+    byId("moss_fit").textContent = words;
+    const others = serving({ ...asked, cpus: 0 });
+    const cpus = Math.max(0, ...(others.length ? others : types).map((node) => node.cpus));
+    byId("nprocs").max = cpus;
+    byId("max_nprocs_span").textContent = `/ ${cpus}`;
+    if (nodes.length === 0) byId("nprocs").setCustomValidity(words);
   }
 
   function checkRuntime() {
@@ -127,7 +188,7 @@
 
   function markCurrentRow() {
     for (const row of root.querySelectorAll(".moss-table tbody tr")) {
-      row.classList.toggle("moss-current", row.cells[0].textContent === byId("partition").value);
+      row.classList.toggle("moss-current", row.dataset.partition === byId("partition").value);
     }
   }
 
@@ -214,21 +275,38 @@
   function showSimpleChoices() {
     const chosen = partition();
     if (!chosen) return;
-    const cpus = chosen.max_nprocs ?? Infinity;
     const quarter = Math.floor((chosen.max_nprocs ?? 0) / 4);
     byId("quarterCore").value = quarter;
     byId("quarterCore").nextElementSibling.textContent = quarter;
-    for (const radio of named("nprocs_simple")) {
-      const wanted = radio.id === "quarterCore" ? quarter > 4 : Number(radio.value) <= cpus;
-      radio.parentElement.hidden = !wanted;
-    }
-    const gpus = chosen.max_ngpus ?? 0;
-    byId("gpu_simple").hidden = gpus === 0;
+    byId("quarterCore").parentElement.dataset.offered = quarter > 4;
+    byId("gpu_simple").hidden = !chosen.max_ngpus;
+    showGpuKinds(byId("gpu_type_simple"), byId("gpu_type_simple_group"));
+    showGpuCounts();
+    showRuntimes(chosen.max_runtime);
+  }
+
+  // as many as a node has of the chosen kind
+  function showGpuCounts() {
+    const gpus = gpuMaximum(byId("gpu_type_simple").value) ?? 0;
+    const before = Number(named("ngpus_simple").find((radio) => radio.checked)?.value ?? 0);
+    const kept = before <= gpus ? before : 0;
     byId("gpu_simple_choices").replaceChildren(...[...new Set([0, 1, 2, 4, 8, gpus])].filter((count) => count <= gpus).map((count) => {
-      const radio = element("input", { type: "radio", name: "ngpus_simple", id: `${count}Gpu`, value: count, checked: count === 0 });
+      const radio = element("input", { type: "radio", name: "ngpus_simple", id: `${count}Gpu`, value: count, checked: count === kept });
       return element("label", { class: "moss-choice" }, radio, element("span", {}, count ? String(count) : "none"));
     }));
-    showRuntimes(chosen.max_runtime);
+    showCpuCounts();
+  }
+
+  // no choice that no node can serve beside the chosen GPUs
+  function showCpuCounts() {
+    const asked = { kind: byId("gpu_type_simple").value, gpus: Number(named("ngpus_simple").find((radio) => radio.checked)?.value ?? 0) };
+    const known = (partition()?.node_types ?? []).length > 0;
+    for (const radio of named("nprocs_simple")) {
+      const cpus = Number(radio.value);
+      const possible = known ? serving({ ...asked, cpus }).length > 0 : cpus <= (partition()?.max_nprocs ?? Infinity);
+      radio.parentElement.hidden = !possible || radio.parentElement.dataset.offered === "false";
+    }
+    choose(named("nprocs_simple"), named("nprocs_simple").find((radio) => radio.checked)?.value ?? 1);
   }
 
   function showRuntimes(longest) {
@@ -242,6 +320,8 @@
   function simpleDrives() {
     byId("nprocs").value = named("nprocs_simple").find((radio) => radio.checked)?.value ?? 1;
     byId("ngpus").value = named("ngpus_simple").find((radio) => radio.checked)?.value ?? 0;
+    showGpuKinds(byId("gpu_type"), byId("gpu_type_group"));
+    byId("gpu_type").value = byId("gpu_type_simple").value;
     byId("runtime").value = byId("runtime_simple").value;
     setPage(byId("jupyterlab_simple").checked ? "/lab" : "/tree");
     byId("mem_input").value = "";
@@ -254,8 +334,8 @@
   function simplePartitionChosen(name) {
     byId("partition").value = name;
     showEnvironments();
+    for (const radio of named("ngpus_simple")) radio.checked = radio.value === "0";
     showSimpleChoices();
-    choose(named("nprocs_simple"), named("nprocs_simple").find((radio) => radio.checked)?.value ?? 1);
     simpleDrives();
   }
 
@@ -315,6 +395,7 @@
     const simple = {
       nprocs: named("nprocs_simple").find((radio) => radio.checked)?.id ?? "",
       ngpus: named("ngpus_simple").find((radio) => radio.checked)?.value ?? "0",
+      gpu_type: byId("gpu_type_simple").value,
       runtime: byId("runtime_simple").value,
       jupyterlab: byId("jupyterlab_simple").checked,
     };
@@ -325,6 +406,7 @@
     const fields = stored.fields !== null && typeof stored.fields === "object" ? stored.fields : {};
     if (!has(data.partitions, fields.partition)) return false; // gone from Slurm: nothing of it fits any more
     byId("partition").value = fields.partition;
+    showGpuKinds(byId("gpu_type"), byId("gpu_type_group"));
     for (const id of STORED_FIELDS.slice(1)) {
       if (id === "default_url") setPage(["/lab", "/tree"].includes(fields[id]) ? fields[id] : "/lab");
       else if (has(fields, id)) byId(id).value = text(fields[id]);
@@ -342,8 +424,11 @@
     for (const radio of named("partition_simple")) radio.checked = radio.value === byId("partition").value;
     showSimpleChoices();
     const simple = stored.simple !== null && typeof stored.simple === "object" ? stored.simple : {};
-    choose(named("nprocs_simple"), named("nprocs_simple").find((radio) => radio.id === simple.nprocs)?.value);
+    if (gpuKinds().some(({ kind }) => kind === simple.gpu_type)) byId("gpu_type_simple").value = simple.gpu_type;
+    showGpuCounts();
     choose(named("ngpus_simple"), text(simple.ngpus));
+    showCpuCounts();
+    choose(named("nprocs_simple"), named("nprocs_simple").find((radio) => radio.id === simple.nprocs)?.value);
     if ([...byId("runtime_simple").options].some((option) => option.value === simple.runtime)) byId("runtime_simple").value = simple.runtime;
     byId("jupyterlab_simple").checked = simple.jupyterlab !== false;
     const canBeSimple = named("partition_simple").some((radio) => radio.checked);
@@ -358,8 +443,20 @@
     connectTabs();
     byId("home").addEventListener("change", (event) => {
       if (event.target.name === "partition_simple") simplePartitionChosen(event.target.value);
-      else simpleDrives();
+      else {
+        if (event.target.id === "gpu_type_simple") showGpuCounts();
+        if (event.target.name === "ngpus_simple") showCpuCounts();
+        simpleDrives();
+      }
     });
+    root.addEventListener("moss:resources", ({ detail }) => {
+      for (const [name, fresh] of Object.entries(detail)) {
+        if (has(data.partitions, name)) data.partitions[name] = fresh;
+      }
+      checkFit();
+    });
+    byId("gpu_type").addEventListener("change", applyPartition);
+    for (const id of ["nprocs", "ngpus", "mem_input"]) byId(id).addEventListener("input", checkFit);
     byId("partition").addEventListener("change", () => { applyPartition(); showSimpleChoices(); });
     byId("runtime").addEventListener("input", checkRuntime);
     byId("mem_input").addEventListener("input", writeMemory);

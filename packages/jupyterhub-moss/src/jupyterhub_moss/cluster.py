@@ -1,0 +1,179 @@
+"""What the spawner knows of the cluster: asked once for all users, kept, and used on when Slurm is silent."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Callable as Function
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from batchspawner import format_template  # type: ignore[import-untyped]
+from traitlets import Bool, Callable, Dict, Float, Integer, Unicode, default
+
+from jupyterhub_moss.access import (
+    Association,
+    Person,
+    Rules,
+    capped,
+    permitted,
+    read_associations,
+    read_rules,
+    system_groups,
+)
+from jupyterhub_moss.account import AccountSpawner
+from jupyterhub_moss.facts import Answer, Facts, Resources, shared_access, shared_facts
+from jupyterhub_moss.partitions import Partition, complete_partitions
+from jupyterhub_moss.sinfo import read_partitions
+
+_INFO_CMD = "sinfo -a --noheader -o '%R %F %c %C %G %m %l'"
+_ACCOUNTS_CMD = "sacctmgr --noheader --parsable2 show associations format=user,account,partition,qos"
+
+T = TypeVar("T")
+Ask: TypeAlias = Function[[], Awaitable[T]]
+
+
+class ClusterSpawner(AccountSpawner):
+    """A spawner that knows Slurm's partitions and their nodes."""
+
+    if TYPE_CHECKING:
+        exec_prefix: str
+        log: Any
+
+    partitions = Dict(
+        key_trait=Unicode(),
+        value_trait=Dict(
+            key_trait=Unicode(),
+            per_key_traits={
+                "architecture": Unicode(),
+                "description": Unicode(),
+                "gpu": Unicode(allow_none=True),
+                "simple": Bool(),
+                "jupyter_environments": Dict(),
+                "max_ngpus": Integer(allow_none=True),
+                "max_nprocs": Integer(allow_none=True),
+                "max_runtime": Integer(allow_none=True),
+            },
+        ),
+        help="Partitions that users can choose, by name; see `jupyterhub_moss.models.PartitionConfig`.",
+    ).tag(config=True)
+
+    slurm_info_cmd = Unicode(
+        _INFO_CMD,
+        help="""Command whose output tells the resources of the partitions; see `slurm_info_resources`. The default
+        runs with `--exact`, so that nodes of several sizes have a line each.""",
+    ).tag(config=True)
+
+    slurm_info_resources = Callable(
+        help="Function from the output of `slurm_info_cmd` to a dict of partition name and `PartitionResources`."
+    ).tag(config=True)
+
+    slurm_info_max_age = Float(
+        10, min=0, help="Seconds for which what Slurm said about its partitions is used again without asking."
+    ).tag(config=True)
+
+    slurm_access_cmd = Unicode(
+        "scontrol -a -o show partition",
+        help="""Command that tells who may use a partition, so that nobody is shown what Slurm would refuse; empty to
+        show all. Not used with another `slurm_info_cmd`.""",
+    ).tag(config=True)
+
+    slurm_accounts_cmd = Unicode(
+        _ACCOUNTS_CMD,
+        help="""Command of the hub's own account that prints user|account|partition|qos lines, asked when a partition
+        is for some accounts or QOS only; empty to leave that to Slurm.""",
+    ).tag(config=True)
+
+    slurm_access_max_age = Float(
+        60, min=0, help="Seconds for which rules, groups and accounts are used again without asking."
+    ).tag(config=True)
+
+    @default("slurm_info_resources")
+    def _default_slurm_info_resources(self) -> Any:
+        return self._slurm_info_resources
+
+    def _slurm_info_resources(self, slurm_info: str) -> Resources:
+        return read_partitions(slurm_info, self.log)
+
+    async def _ask(self, command: str) -> str:
+        """The output of a command of Slurm's, run in the user's name."""
+        subvars = self.get_req_subvars()
+        prefix = format_template(self.exec_prefix, **subvars)
+        output: str = await self.run_command(f"{prefix} {format_template(command, **subvars)}", env=self.command_env())
+        return output
+
+    async def _ask_resources(self) -> Resources:
+        command = self.slurm_info_cmd
+        resources: Resources = self.slurm_info_resources(
+            await self._ask(f"{command} --exact" if command == _INFO_CMD else command)
+        )
+        return resources
+
+    async def _facts(self) -> Facts:
+        command = format_template(self.slurm_info_cmd, **self.get_req_subvars())
+        parser = getattr(self.slurm_info_resources, "__func__", self.slurm_info_resources)
+        key = (self.exec_prefix, command, parser)
+        facts = await shared_facts.get(key, self._ask_resources, max_age=self.slurm_info_max_age)
+        if facts.error:
+            self.log.error("Slurm's partitions could not be read: %s", facts.error)
+        return facts
+
+    # Who may use what
+
+    async def _seldom(self, key: tuple[object, ...], ask: Ask[T]) -> T | None:
+        """The answer to a question about what changes seldom; None while it is not known."""
+        answer: Answer[T] = await shared_access.get(key, ask, max_age=self.slurm_access_max_age)
+        if answer.error:
+            self.log.info("Not known, and left to Slurm: %s: %s", key[0], answer.error)
+        return answer.value
+
+    async def _rules(self) -> Mapping[str, Rules]:
+        command = self.slurm_access_cmd
+        # another slurm_info_cmd tells of partitions that need not be Slurm's
+        if not command or self.slurm_info_cmd != _INFO_CMD:
+            return {}
+
+        async def ask() -> dict[str, Rules]:
+            return read_rules(await self._ask(command))
+
+        return await self._seldom(("rules of partitions", self.exec_prefix, command), ask) or {}
+
+    async def _associations(self, owner: str) -> tuple[Association, ...] | None:
+        command = self.slurm_accounts_cmd
+        if not command:
+            return None
+
+        async def ask() -> dict[str, tuple[Association, ...]]:
+            return read_associations(await self.run_command(command, env=self.command_env()))
+
+        return (await self._seldom(("accounts of users", command), ask) or {}).get(owner)
+
+    async def _person(self, rules: Iterable[Rules]) -> Person:
+        """What is known of this user, as far as these rules ask for it."""
+        rules = list(rules)
+        owner = self.job_owner()
+        if owner is None:
+            return Person()
+        by_group = any(rule.groups is not None for rule in rules)
+        by_account = any(rule.about_accounts for rule in rules)
+        groups = await self._groups(owner) if by_group else None
+        return Person(groups, await self._associations(owner) if by_account else None, owner == "root")
+
+    async def _groups(self, owner: str) -> frozenset[str] | None:
+        async def ask() -> frozenset[str] | None:
+            # a directory service may take its time
+            return await asyncio.to_thread(system_groups, owner)
+
+        return await self._seldom(("groups of a user", owner), ask)
+
+    async def _available(self) -> tuple[dict[str, Partition], Facts]:
+        """The partitions that this user can choose, and what Slurm said of all."""
+        facts, rules = await asyncio.gather(self._facts(), self._rules())
+        mine = {name: rules[name] for name in self.partitions if name in rules}
+        allowed = permitted(self.partitions, mine, await self._person(mine.values()))
+        resources = {
+            name: capped(found, mine.get(name, Rules())) for name, found in facts.resources.items() if name in allowed
+        }
+        configured = {name: self.partitions[name] for name in allowed}
+        return complete_partitions(configured, facts._replace(resources=resources)), facts
+
+    def _missing(self, facts: Facts) -> list[str]:
+        """Configured partitions that Slurm does not have; not those that it keeps from this user."""
+        return [name for name in self.partitions if facts.known and name not in facts.resources]
