@@ -1,7 +1,8 @@
-"""Real hubs that are killed while servers start, run and stop: each user has exactly one job afterwards."""
+"""A real hub that is killed while servers start, run and stop, and one whose Slurm is silent: no server is lost."""
 
 from pathlib import Path
 
+import httpx
 import pytest
 from running_hub import Hub
 
@@ -28,7 +29,7 @@ def hub(slurm, tmp_path_factory):
             guard=guard,
             partitions=PARTITIONS,
             tiny_servers=True,
-            spawner={"submission_wait": 5},
+            spawner={"submission_wait": 5, "queue_interval": 1},
             slow_spawn_timeout=0,
         )
         hub.start()
@@ -107,3 +108,21 @@ def test_after_kill_9_in_every_phase_each_server_has_exactly_one_job(hub, slurm,
     jobs = {user: job_of(hub, slurm, user) for user in users}
     assert {user: str(jobs[user]) for user in before} == before, "the same jobs as before"
     assert sorted(int(number) for number, _ in live_jobs(slurm)) == sorted(jobs.values()), "and no other job"
+
+
+def test_while_slurm_is_silent_every_page_says_so_and_servers_are_kept(hub, slurm):
+    """The banner comes after the second question without an answer and goes with the outage."""
+
+    def banner():
+        return "scheduler does not answer" in httpx.get(f"{hub.url}/hub/login").text
+
+    start(hub, "kept")
+    hub.ready("kept")
+    assert not banner()
+    slurm.faults.munge_down()
+    hub.wait_for(banner, "the banner is shown")
+    assert hub.server("kept")["ready"]
+    slurm.faults.clear()
+    hub.wait_for(lambda: not banner(), "the banner is gone")
+    assert hub.server("kept")["ready"]
+    job_of(hub, slurm, "kept")
