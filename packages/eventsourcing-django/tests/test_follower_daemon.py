@@ -164,6 +164,22 @@ def test_a_backlog_of_one_follower_does_not_hold_up_another(runner, school, monk
     assert 90 < order.index("Celebrations") <= 100
 
 
+@on_database("file")
+@pytest.mark.parametrize("alias", ["file"])
+def test_it_stops_when_the_event_in_work_is_done(runner, school, monkeypatch):
+    """That one is committed as a whole, and the one after it is left for the next daemon."""
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(Counters, "process", lambda *_: begun.set() or go_on.wait(60))
+    school.add_trick("Fido", "sit")
+    school.add_trick("Fido", "roll over")
+    with Running(runner, ["Counters"]) as daemon:
+        assert begun.wait(60)
+        daemon.stop()
+        go_on.set()
+    counters = runner.get(Counters)
+    assert (counters.count, counters.recorder.max_tracking_id("TrainingSchool")) == (1, 2)
+
+
 @on_servers
 def test_killed_sessions_stop_nobody(runner, school, alias):
     """Its sessions, those of the election and of listening included, are made anew, and each event counts once."""
