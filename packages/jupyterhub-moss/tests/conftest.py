@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # running_hub is a module of these tests
 
-from lone_cluster import cluster, cluster_config, job, mock_slurm  # noqa: F401  # fixtures
+from lone_cluster import cluster, impatience, job, mock_slurm  # noqa: F401  # fixtures
 from running_hub import Hub, Visitor
 
 # how fast the machine is, is not what is tested

@@ -1,4 +1,4 @@
-"""A cluster of one's own for spawners without a hub; `cluster_config` changes it for a module."""
+"""A cluster of one's own for spawners without a hub; its commands are patient, also on a busy machine."""
 
 import pytest
 from lone_spawner import forget_all
@@ -7,13 +7,8 @@ from mock_slurm import MockSlurm
 
 
 @pytest.fixture(scope="module")
-def cluster_config():
-    return {}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory, cluster_config):
-    with MockSlurm(tmp_path_factory.mktemp("slurm"), cluster_config) as cluster:
+def cluster(tmp_path_factory):
+    with MockSlurm(tmp_path_factory.mktemp("slurm"), {"message_timeout": 60}) as cluster:
         yield cluster
 
 
@@ -23,7 +18,8 @@ def mock_slurm(cluster, monkeypatch):
     forget_all()
     cluster.faults.clear()
     (cluster.state_dir / "calls.jsonl").write_text("")
-    for name, value in cluster.environ.items():
+    # jobs that say nothing of their output would leave a file in the folder of the tests
+    for name, value in {**cluster.environ, "SBATCH_OUTPUT": "/dev/null"}.items():
         monkeypatch.setenv(name, value)
     return cluster
 
@@ -36,3 +32,9 @@ def job(mock_slurm):
     yield str(number)
     mock_slurm.faults.clear()
     mock_slurm.run("scancel", str(number), check=True)
+
+
+@pytest.fixture
+def impatience(mock_slurm, monkeypatch):
+    """Call it, and what is frozen times out soon; the commands of the fixtures stay patient."""
+    return lambda: monkeypatch.setenv("MOCK_SLURM_MESSAGE_TIMEOUT", "0.5")

@@ -65,7 +65,7 @@ def start(hub, user, **options):
 
 def test_after_kill_9_in_every_phase_each_server_has_exactly_one_job(hub, slurm, home):
     """Submitting, waiting in the queue, before and after the port was reported, running, and being stopped."""
-    blocker = slurm.sbatch("sleep infinity", "--partition=debug", "--exclusive")
+    blocker = slurm.sbatch("sleep infinity", "--partition=debug", "--exclusive", "--output=/dev/null")
     slurm.wait_for(blocker, "RUNNING")
     # running, and then being stopped: Slurm loses the scancel
     for user in ("running", "stopping"):

@@ -41,7 +41,7 @@ def test_a_job_that_can_never_start_fails_at_once_and_says_why(mock_slurm, optio
     with pytest.raises(ImpossibleRequestError) as caught:
         asyncio.run(wait_for_server(mock_slurm, *options))
     assert words in str(caught.value)
-    assert 2 <= len(mock_slurm.calls("squeue")) <= 4
+    assert len(mock_slurm.calls("squeue")) >= 2
 
 
 def test_a_job_that_ends_before_its_server_is_there_shows_its_last_lines(mock_slurm, tmp_path):

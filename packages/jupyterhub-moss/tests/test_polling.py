@@ -132,14 +132,16 @@ def with_lines_nobody_can_read(cluster):
 @pytest.mark.parametrize(
     "spoil", [frozen, without_authentication, with_words_nobody_knows, silent, with_lines_nobody_can_read]
 )
-def test_a_question_without_an_answer_ends_no_server(mock_slurm, job, spoil):
+def test_a_question_without_an_answer_ends_no_server(mock_slurm, job, spoil, impatience, monkeypatch):
     """Whatever squeue says instead of an answer, the server counts as running, and is found again afterwards."""
     spawner = make_spawner(job_id=job)
     assert ask(spawner) is JobStatus.RUNNING
     spoil(mock_slurm)
+    impatience()
     assert ask(spawner) is JobStatus.UNKNOWN
     assert asyncio.run(spawner.poll()) is None
     mock_slurm.faults.clear()
+    monkeypatch.setenv("MOCK_SLURM_MESSAGE_TIMEOUT", mock_slurm.environ["MOCK_SLURM_MESSAGE_TIMEOUT"])
     forget_all()
     assert ask(spawner) is JobStatus.RUNNING
 

@@ -13,11 +13,6 @@ from jupyterhub_moss.script import with_directives
 SCRIPT = "#!/bin/bash\n#SBATCH --job-name=spawner-jupyterhub\n#SBATCH --requeue\n\nsleep infinity\n"
 
 
-@pytest.fixture(scope="module")
-def cluster_config():
-    return {"message_timeout": 0.5}
-
-
 @pytest.fixture
 def spawner(mock_slurm):
     spawner = make_spawner(submission_wait=2)
@@ -46,8 +41,9 @@ def test_every_submission_has_a_name_of_its_own_and_is_not_requeued(mock_slurm, 
     assert spawner.job_name != first
 
 
-def test_a_late_job_of_an_unanswered_sbatch_is_found(mock_slurm, spawner):
+def test_a_late_job_of_an_unanswered_sbatch_is_found(mock_slurm, spawner, impatience):
     """sbatch times out, Slurm carries it out later: the server has that job, and there is no second one."""
+    impatience()
     mock_slurm.faults.freeze("sbatch")
 
     async def scenario():
@@ -69,8 +65,9 @@ def test_the_job_of_an_sbatch_that_said_nothing_useful_is_found(mock_slurm, spaw
     assert [asyncio.run(submit(spawner, str(command)))] == live_jobs(mock_slurm)
 
 
-def test_an_sbatch_that_slurm_never_heard_is_an_error(mock_slurm, spawner):
+def test_an_sbatch_that_slurm_never_heard_is_an_error(mock_slurm, spawner, impatience):
     """Once Slurm has said for `submission_wait` seconds that it has no such job."""
+    impatience()
     mock_slurm.faults.freeze("sbatch", lost=True, times=1)
     with pytest.raises(SubmissionError, match="Socket timed out"):
         asyncio.run(submit(spawner))

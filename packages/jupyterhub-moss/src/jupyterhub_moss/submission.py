@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchspawner import SlurmSpawner  # type: ignore[import-untyped]
+from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
 from traitlets import Float
 
 from jupyterhub_moss.commands import CommandError
@@ -120,7 +120,7 @@ class SubmittingSpawner(PolledSpawner):
                 jobs = await self._jobs_by_name()
             except (RuntimeError, ValueError) as error:
                 if isinstance(error, CommandError) and error.not_run:
-                    raise
+                    return ""  # there is no squeue to look with
                 absent_since = None
             else:
                 if jobs:
@@ -135,11 +135,11 @@ class SubmittingSpawner(PolledSpawner):
 
     def _is_ours(self, job: JobFacts) -> bool:
         """Whether owner and name are those of this server's job."""
-        if not super()._is_ours(job):
-            return False
-        if self._job_seen or not self.job_name or not self.job_id:
-            return self.job_name in {"", job.name}
-        # the first look at the id that sbatch gave: a site's own sbatch command may have set another name
-        self.job_name, self._job_seen = job.name, True
-        self._persist()
-        return True
+        return super()._is_ours(job) and self.job_name in {"", job.name}
+
+    def _seen(self, job: JobFacts) -> JobStatus:
+        if self.job_name and not self._job_seen and super()._is_ours(job):
+            # the first look at the id that sbatch gave: a site's own sbatch command may have set another name
+            self.job_name, self._job_seen = job.name, True
+            self._persist()
+        return super()._seen(job)
