@@ -2,12 +2,14 @@
 
 import io
 import json
+import socket
 import time
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from django_minio_backend.doctor_checks import CHECKS
+from django_minio_backend.management.commands import s3_doctor
 
 
 def examine(**options):
@@ -65,18 +67,29 @@ def test_a_given_bucket_keeps_its_configuration(configure, s3_bucket, sdk):
     assert list(sdk.list_objects(s3_bucket, recursive=True)) == []
 
 
-def test_a_server_without_conditions_is_found_out(behind):
+@pytest.fixture
+def only(monkeypatch):
+    """A function that leaves out all checks but those with a word in their title: the others were seen to work."""
+
+    def choose(word):
+        monkeypatch.setattr(s3_doctor, "CHECKS", [check for check in CHECKS if word in check.title])
+
+    return choose
+
+
+def test_a_server_without_conditions_is_found_out(behind, only):
     """Ignored conditions are a recommendation missed: exit code 0, and 1 with --strict."""
+    only("conditional")
     behind(lambda request: "forget condition" if request.command in {"PUT", "POST"} else None)
     code, found = findings()
     assert (found["conditional writes"]["result"], code) == ("no", 0)
     assert "If-None-Match is ignored: a name then costs five requests" in found["conditional writes"]["detail"]
-    behind(lambda request: "forget condition" if request.command in {"PUT", "POST"} else None)
     assert examine(strict=True)[0] == 1
 
 
-def test_a_required_check_that_fails_is_exit_code_1(behind):
+def test_a_required_check_that_fails_is_exit_code_1(behind, only):
     """If parts are refused, the line says what the server answered and what follows."""
+    only("uploads in parts")
     behind(lambda request: "refuse 403" if "partNumber" in request.path else None)
     code, said = examine()
     assert code == 1
@@ -97,8 +110,6 @@ def test_a_server_that_cannot_be_examined_is_exit_code_2(configure, s3_service, 
 
 def test_a_hung_server_ends_in_time(configure):
     """A server that says nothing is given up after --timeout."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         configure(MINIO_ENDPOINT=f"127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
