@@ -248,6 +248,21 @@ def test_a_storage_that_forgets(backends):
     assert two.poll("pre:space", 2) is True
 
 
+def test_a_cache_that_loses_the_leader_s_sign_of_life(backends):
+    """A leader whose sign of life a cache evicted is not given up at once: it gives the next one soon."""
+    one, two = backends(), backends()
+    if not isinstance(one, CacheQuorum):
+        pytest.skip("a database evicts nothing")
+    one.join("pre:space", 2)
+    assert two.join("pre:space", 2) is True
+    assert one.poll("pre:space", 2) is True
+    (token,) = two._living
+    one.cache.delete(one._key(f"alive:{token}"))
+    assert one.leader_alive("pre:space", 2) is True
+    one.member_timeout = 0
+    assert one.leader_alive("pre:space", 2) is False
+
+
 HOSTILE = [
     "a word",
     ["a", "list"],

@@ -20,13 +20,17 @@ __all__ = ("CacheQuorum",)
 
 _log = logging.getLogger(__name__)
 
+# What is stored as a sign of life.
+_LEFT, _ALIVE = 0, 1
+
 
 class CacheQuorum(RoundQuorum):
     """Keeps the quorum in a cache that all processes share and whose `add` is atomic, such as Redis or memcached.
 
     `alias` names the cache. `timeout` (seconds) is how long an abandoned quorum is remembered, `version` the cache
     version, and `member_timeout` (seconds) how long a process that stopped without a word still counts. A thread
-    renews the signs of life of this process three times in that span.
+    renews the signs of life of this process three times in that span. A leader counts for half of it longer, as its
+    sign may have been lost rather than not given.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class CacheQuorum(RoundQuorum):
         self.version = version
         self.member_timeout = member_timeout
         self._living: set[str] = set()
+        # Since when the sign of life of another process is missing, by token.
+        self._missing: dict[str, float] = {}
         self._stop: threading.Event | None = None
 
     @property
@@ -117,13 +123,28 @@ class CacheQuorum(RoundQuorum):
         if not self._living and self._stop is not None:
             self._stop.set()
             self._stop = None
-        self.cache.delete(self._key(f"alive:{token}"), version=self.version)
+        self._sign(token, _LEFT)
 
     def _alive(self, token: str) -> bool:
-        return self.cache.get(self._key(f"alive:{token}"), version=self.version) is not None
+        return self._last_sign(token) == _ALIVE
+
+    def _is_gone(self, token: str) -> bool:
+        """A cache may lose what it was given, in a failover or to make room: the next beat brings it back."""
+        sign = self._last_sign(token)
+        if sign is not None:
+            self._missing.pop(token, None)
+            return sign != _ALIVE
+        return monotonic() - self._missing.setdefault(token, monotonic()) > self.member_timeout / 2
+
+    def _last_sign(self, token: str) -> int | None:
+        sign: int | None = self.cache.get(self._key(f"alive:{token}"), version=self.version)
+        return sign
 
     def _beat(self, token: str) -> None:
-        self.cache.set(self._key(f"alive:{token}"), 1, timeout=self.member_timeout, version=self.version)
+        self._sign(token, _ALIVE)
+
+    def _sign(self, token: str, value: int) -> None:
+        self.cache.set(self._key(f"alive:{token}"), value, timeout=self.member_timeout, version=self.version)
 
     def _keep_beating(self, stop: threading.Event) -> None:
         while not stop.wait(self.member_timeout / 3):

@@ -61,6 +61,10 @@ class RoundQuorum(QuorumBase):
     def _alive(self, token: str) -> bool:
         """Tell whether the process behind a token still gives a sign of life."""
 
+    def _is_gone(self, token: str) -> bool:
+        """Tell whether a process that worked is surely gone, so that nobody need wait for it any longer."""
+        return not self._alive(token)
+
     # The contract
 
     def join(self, namespace: str, quorum: int) -> bool:  # noqa: D102
@@ -136,7 +140,7 @@ class RoundQuorum(QuorumBase):
             leader = next((m.leader for m in self._of_this_thread(namespace) if m.leader is not None), None)
             if leader is None:
                 return None
-            return bool(leader) and self._alive(leader)
+            return bool(leader) and not self._is_gone(leader)
 
     def others_waiting(self, namespace: str, quorum: int) -> int | None:  # noqa: ARG002, D102
         with self._lock, self._exclusive(namespace) as slot:
