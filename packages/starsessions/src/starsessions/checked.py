@@ -20,6 +20,8 @@ class CheckedSession(Session):
     What is changed deep inside of an entry is seen when the session is stored, as ever.
     """
 
+    __slots__ = ()
+
     def __setitem__(self, key: str, value: typing.Any) -> None:
         """Raises SessionNotSerializable, which names the key."""
         self._check({key: value})

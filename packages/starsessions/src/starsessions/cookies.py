@@ -10,24 +10,25 @@ from urllib.parse import quote
 from starsessions.exceptions import InvalidCookieSettings, SessionError, SessionTooLarge
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from starlette.types import Message, Scope
+    from starlette.types import Message
 
 __all__ = ["Cookie", "CookieChange", "add_headers", "is_cookie_value"]
 
 # RFC 6265, section 4.1.1 and RFC 9110, section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_VALUE = bytes({*range(0x21, 0x7F)} - {*b'",;\\'})
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _PATH = re.compile(r"/[\x20-\x3a\x3c-\x7e]*")
 _SAME_SITE = ("lax", "strict", "none")
+_VARY, _NO_STORE = (b"vary", b"Cookie"), (b"cache-control", b"no-store")
 _ATTRIBUTE_LIMIT = 1024  # browsers ignore longer attributes (RFC 6265bis, section 5.6)
 
 
 def is_cookie_value(value: str) -> bool:
     """Tell whether `value` can stand in a cookie: no blanks, quotes, commas, semicolons, controls."""
-    return _VALUE.fullmatch(value) is not None
+    return value.isascii() and not value.encode().translate(None, _VALUE)
 
 
 @dataclasses.dataclass(slots=True)
@@ -99,10 +100,10 @@ class Cookie:
         if self.partitioned and not self.https_only:
             raise InvalidCookieSettings("cookie_partitioned=True needs cookie_https_only=True, or browsers refuse it.")
 
-    def read(self, scope: Scope) -> str | None:
+    def read(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Return the cookie's value in a request or None. Of two cookies with the same name the last counts."""
         found = None
-        for field, header in scope["headers"]:
+        for field, header in headers:
             if field == b"cookie":
                 found = self._values(header) or found
         if not found:
@@ -143,26 +144,26 @@ class Cookie:
             )
 
 
-def add_headers(message: Message, set_cookie: str | None, *, no_store: bool = False) -> None:
+def add_headers(message: Message, set_cookie: str | None, no_store: bool = False) -> None:
     """Add Set-Cookie, if there is one, and `Vary: Cookie` to a message that starts a response.
 
     `no_store` adds `Cache-Control: no-store`, which keeps the response out of every cache, whatever else is said.
     """
-    headers = list(message.get("headers") or ())
+    message["headers"] = headers = [*(message.get("headers") or ())]
     if set_cookie is not None:
         headers.append((b"set-cookie", set_cookie.encode("latin-1")))
-    _join(headers, b"vary", b"Cookie", unless=b"*")
+    _join(headers, _VARY, b"*")
     if no_store:
-        _join(headers, b"cache-control", b"no-store")
-    message["headers"] = headers
+        _join(headers, _NO_STORE)
 
 
-def _join(headers: list[tuple[bytes, bytes]], field: bytes, item: bytes, unless: bytes = b"") -> None:
-    """Add an item to a header that is a list, in what the application has put there."""
-    for place, (name, value) in enumerate(headers):
+def _join(headers: list[tuple[bytes, bytes]], header: tuple[bytes, bytes], unless: bytes = b"") -> None:
+    """Add a header that is a list to what the application has put there, unless that has its item or `unless`."""
+    field = header[0]
+    for name, value in headers:
         if name.lower() == field:
             present = {part.strip().lower() for part in value.split(b",")}
-            if not present & {item.lower(), unless}:
-                headers[place] = (name, value + b", " + item)
+            if not present & {header[1].lower(), unless}:
+                headers[headers.index((name, value))] = (name, value + b", " + header[1])
             return
-    headers.append((field, item))
+    headers.append(header)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import marshal
-import math
+import operator
 import typing
+from math import isfinite
 
 from starsessions.exceptions import SessionError, SessionNotSerializable
 from starsessions.types import SessionMetadata
@@ -19,11 +20,10 @@ _MARSHAL_FORMAT = 2  # later ones write whether two values are one and the same 
 _ABSENT = object()
 UNSERIALIZABLE = (TypeError, ValueError, RecursionError)  # the last one for what is nested too deeply
 """What serializers raise for a value that they cannot store."""
+_times = operator.itemgetter("lifetime", "created", "last_access")
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 _FAR = 1e15  # seconds: further away than any time that is meant
-_NAMES, _TYPES = ("lifetime", "created", "last_access"), (int, float, float)
-_KNOWN = frozenset({(*_NAMES, *_TYPES), (*_NAMES, "user", *_TYPES, str)})
 
 
 class DocumentError(SessionError):
@@ -93,18 +93,27 @@ def parse(record: bytes, raw: bytes, serializer: Serializer, is_json: bool = Fal
     if not isinstance(data, dict):
         raise DocumentError(f"a dictionary was expected, not {type(data).__name__}")
     metadata = data.pop(METADATA_KEY, None)
-    # Told at a glance, as every request does it: are these metadata as we write them ourselves?
-    if metadata is not None and not (
-        type(metadata) is dict
-        and (*metadata, *map(type, metadata.values())) in _KNOWN
-        and math.isfinite(metadata["created"] + metadata["last_access"])  # a sum is finite only if its terms are
-    ):
+    if metadata is not None and not _is_our_own(metadata):
         metadata = _checked(metadata)
     try:
         snapshot = marshal.dumps(data, _MARSHAL_FORMAT) if is_json else None
     except ValueError:  # it is nested too deeply
         snapshot = None
     return Document(record, raw, data, metadata, snapshot)
+
+
+def _is_our_own(metadata: typing.Any) -> bool:
+    """Tell at a glance, as every request does it, whether metadata are as we write them ourselves."""
+    try:
+        lifetime, created, last_access = _times(metadata)
+        return (
+            type(lifetime) is int
+            and type(created) is type(last_access) is float
+            and isfinite(created + last_access)  # a sum is finite only if its terms are
+            and type(metadata.get("user", "")) is str
+        )
+    except (AttributeError, KeyError, TypeError):  # an entry is missing, or it is no dictionary
+        return False
 
 
 def _has_other_entries(session: dict[str, typing.Any], before: dict[str, typing.Any]) -> bool:

@@ -12,19 +12,23 @@ from starsessions.exceptions import SessionNotLoaded
 if typing.TYPE_CHECKING:
     from starsessions.handler import SessionHandler
 
-__all__ = ["UNLOADED", "LoadGuard", "Session"]
+__all__ = ["UNLOADED", "LoadGuard", "Session", "Unloaded"]
 
 # An entry that keeps the C encoder of json, which asks for the size without calling __len__, from taking an
 # unloaded session for an empty one.
-UNLOADED: typing.Any = object()
+UNLOADED: typing.Any = {object(): None}
 _clear, _update = dict.clear, dict.update
 
 
 class Session(dict[str, typing.Any]):
     """The data of a loaded session: a dictionary that can be saved."""
 
-    is_wiped = False  # everything that was there before, seen or not, is to go
-    _handler: SessionHandler | None = None
+    __slots__ = ("__weakref__", "_handler", "is_wiped")
+
+    def __init__(self, data: dict[str, typing.Any] | None = None, handler: SessionHandler | None = None) -> None:
+        super().__init__(data or {})
+        self._handler = handler
+        self.is_wiped = False  # everything that was there before, seen or not, is to go
 
     async def save(self) -> str:
         """Store the session now and return its id; see SessionHandler.save."""
@@ -55,15 +59,20 @@ class LoadGuard(Session):
     merely naming the session is no error.
     """
 
+    __slots__ = ()
+    _handler: SessionHandler | None = None
+    is_wiped = False
+
     def __init__(self) -> None:
-        dict.__setitem__(self, UNLOADED, None)
+        dict.__init__(self, UNLOADED)
 
     def become(self, data: dict[str, typing.Any], handler: SessionHandler) -> None:
         """Turn into a loaded session that holds `data` and is stored by `handler`."""
         _clear(self)
         _update(self, data)
-        self._handler = handler
         self.__class__ = handler.records.session_class  # type: ignore[assignment]
+        self._handler = handler
+        self.is_wiped = False
 
     def __repr__(self) -> str:
         return "<Session: not loaded>"
@@ -72,3 +81,10 @@ class LoadGuard(Session):
     __eq__ = __ne__ = __or__ = __ror__ = __ior__ = __reduce__ = _refuse
     get = setdefault = pop = popitem = update = clear = copy = keys = values = items = _refuse
     __hash__ = None  # type: ignore[assignment]  # as for every dictionary
+
+
+class Unloaded(LoadGuard):
+    """A guard that is called with UNLOADED: an initialiser in Python would make it twice as dear, for every request."""
+
+    __slots__ = ()
+    __init__ = dict.__init__

@@ -8,6 +8,7 @@ import time
 import typing
 
 from starsessions import events
+from starsessions.document import Document
 from starsessions.drafts import Draft
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import SessionGone, SessionStoreUnavailable
@@ -22,7 +23,6 @@ if typing.TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
-    from starsessions.document import Document
     from starsessions.encryptors import Encryptor
     from starsessions.serializers import Serializer
     from starsessions.stores import SessionStore
@@ -72,11 +72,9 @@ class SessionHandler(SessionState):
         """
         if self.is_loaded:
             return
-        found: Document | Missing = Missing.UNKNOWN
+        found: Document | Missing
         try:
-            session_id = self._stored_id
-            if session_id:
-                found = await self.records.read(session_id)
+            found = await self.records.read(self._stored_id)
         except SessionStoreUnavailable as error:
             self.go_on_without(error)
             found = Missing.UNUSABLE
@@ -175,20 +173,19 @@ class SessionHandler(SessionState):
         metadata: SessionMetadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
         self.metadata = metadata
         data: dict[str, typing.Any] = {}
-        if isinstance(found, Missing):
-            self._begin_anew(found)
-        else:
+        if isinstance(found, Document):
             self.document, data, stored = found, found.data, found.metadata
-            if found.renewed:
-                self.renewed = True
+            self.renewed = found.renewed
             if stored is not None and stored["created"] < now:
                 metadata["created"] = stored["created"]
             if found.owner is not None:
                 metadata["user"] = found.owner
+        else:
+            self._begin_anew(found)
         if not data:
             self.initially_empty = True
         guard = self._session
-        (guard if type(guard) is LoadGuard else self._fresh_guard()).become(data, self)
+        (guard if isinstance(guard, LoadGuard) else self._fresh_guard()).become(data, self)
         self.is_loaded = self.is_used = True
 
     def _begin_anew(self, missing: Missing) -> None:

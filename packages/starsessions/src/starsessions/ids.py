@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import string
 
 __all__ = ["fingerprint", "generate_session_id", "hash_id", "is_acceptable_id", "is_generated_id"]
 
@@ -12,7 +13,8 @@ _GENERATED = re.compile(r"[0-9a-f]{32}")
 # Applications may name sessions themselves (an OpenID `sid`, a UUID), so more than our own form is looked up.
 # The characters are harmless in cookies, headers and Redis keys (not in file names: a store of files has to hash
 # them); the length bounds what is echoed.
-_ACCEPTABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
+_ACCEPTABLE = f"{string.ascii_letters}{string.digits}._~+/=-".encode()
+_MAX_LENGTH = 128
 
 
 def generate_session_id() -> str:
@@ -27,7 +29,8 @@ def is_generated_id(value: str) -> bool:
 
 def is_acceptable_id(value: str) -> bool:
     """Tell whether `value` may be looked up in a store; whether it exists is the store's answer."""
-    return _ACCEPTABLE.fullmatch(value) is not None
+    # What is left when these characters are taken out: much quicker than a regular expression.
+    return 0 < len(value) <= _MAX_LENGTH and value.isascii() and not value.encode().translate(None, _ACCEPTABLE)
 
 
 def hash_id(session_id: str) -> str:

@@ -59,12 +59,12 @@ class Lifetime:
 
     def remaining(self, metadata: SessionMetadata, now: float) -> int:
         """Return how many whole seconds are left, which is 0 for a session without a fixed end."""
-        created = metadata["created"]
-        left = self.seconds if self.rolling or not self.seconds else created + self.seconds - now
+        seconds, age = self.seconds, now - metadata["created"]
+        left: float = seconds if self.rolling or not seconds else seconds - age
         if self.absolute:
-            end = created + self.absolute - now
-            left = min(left, end) if self.seconds else end
-        return max(0, int(left))
+            end = self.absolute - age
+            left = min(left, end) if seconds else end
+        return int(left) if left > 0 else 0
 
     def ttl(self, metadata: SessionMetadata, now: float) -> int:
         """Return how long a store has to keep the record: at least a second, or 0 for no fixed end."""

@@ -9,7 +9,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from starsessions.autoload import SessionAutoloadMiddleware
 from starsessions.checked import CheckedSession
-from starsessions.commit import commit_late, report_late
+from starsessions.commit import commit_late, end
 from starsessions.cookies import Cookie
 from starsessions.encryptors import NoopEncryptor
 from starsessions.exceptions import ImproperlyConfigured, SessionStoreUnavailable
@@ -116,9 +116,9 @@ class SessionMiddleware:
             await self.app(scope, receive, send)
             return
         handler = new_handler()
-        handler.enter(self, scope, send)
+        send_with_session = handler.enter(self, scope, send)
         try:
-            await self.app(scope, receive, handler.send)
+            await self.app(scope, receive, send_with_session)
         except WebSocketDisconnect:  # the usual end of a conversation, not a failure of the application
             await commit_late(handler)
             raise
@@ -129,8 +129,10 @@ class SessionMiddleware:
             return
         if kind == "websocket":
             await commit_late(handler)
-        elif handler.is_loaded:
-            report_late(handler)
+        if handler.is_used:
+            end(handler, scope)
+        else:
+            handler.leave(scope)
 
 
 def _checked(option: str, value: T, *attributes: str) -> T:

@@ -87,8 +87,10 @@ class Records:
         # Sessions without a fixed end live for some time after their last use, as rolling ones do.
         self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)
 
-    async def read(self, session_id: str) -> Document | Missing:
+    async def read(self, session_id: str | None) -> Document | Missing:
         """Return the session stored under `session_id` as far as it can be used; raise the store's errors."""
+        if not session_id:
+            return Missing.UNKNOWN
         store, endings = self.store, self.endings.count
         renews = self._renewable and not self._may_be_foreign(session_id)
         method: Callable[..., Awaitable[bytes]] = store.renew if renews else store.read
@@ -110,8 +112,7 @@ class Records:
         except DocumentError as error:
             events.session_discarded(session_id, store, str(error))
             return Missing.UNUSABLE
-        if renews:
-            document.renewed = True
+        document.renewed = renews
         document.endings = endings
         return document
 

@@ -8,14 +8,15 @@ import typing
 from starsessions import events
 from starsessions.commit import commit
 from starsessions.cookies import add_headers
-from starsessions.guard import UNLOADED, LoadGuard
+from starsessions.guard import UNLOADED, Unloaded
 from starsessions.handler import SessionHandler
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import Message, Scope, Send
 
+    from starsessions.cookies import CookieChange
     from starsessions.middleware import SessionMiddleware
 
 __all__ = ["ScopeHandler", "new_handler"]
@@ -23,7 +24,6 @@ __all__ = ["ScopeHandler", "new_handler"]
 # The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _SERVER_ERROR = 500
-_new_guard, _set = dict.__new__, dict.__setitem__
 
 
 class _IdFromCookie:
@@ -32,7 +32,8 @@ class _IdFromCookie:
     def __get__(self, handler: ScopeHandler | None, owner: type[ScopeHandler]) -> typing.Any:
         if handler is None:
             return self
-        found = handler.middleware.cookie.read(handler._scope)  # noqa: SLF001
+        scope = handler._scope  # noqa: SLF001
+        found = handler.middleware.cookie.read(handler._headers if scope is None else scope["headers"])  # noqa: SLF001
         if found is not None and not handler.records.store.accepts_id(found):
             events.cookie_rejected("it does not have the form of a session id")
             found = None
@@ -42,45 +43,54 @@ class _IdFromCookie:
 
 
 class ScopeHandler(SessionHandler):
-    """The handler of a scope, made by `new_handler`; its `send` is the one that the application gets."""
+    """The handler of a scope, made by `new_handler`."""
 
-    _passes_on = False  # the headers have left, or are about to
     _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
-    def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> None:
-        """Put the handler and an unloaded session into a scope."""
+    def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
+        """Put the handler and an unloaded session into a scope; return the `send` that the application gets."""
         self.records = middleware.records
         self.middleware = middleware
         self._scope = scope
-        self._send = send
         # Starlette's Mount changes it while the request runs; the cookie is for the whole application.
         self._root_path = scope.get("root_path", "")
-        self._session = scope["session"] = guard = _new_guard(LoadGuard)
-        _set(guard, UNLOADED, None)
+        self._session = scope["session"] = Unloaded(UNLOADED)
+        self.is_used = self.is_loaded = False  # here, as looking further for what an instance has not takes longer
         scope["session_handler"] = self
+        has_started = False
 
-    # No coroutine of its own: most messages are only passed on, and for every request.
-    def send(self, message: Message) -> Awaitable[None]:
-        """Pass a message on; before the headers leave, store the session."""
-        if self._passes_on or message["type"] not in _STARTS:
-            return self._send(message)
-        self._passes_on = True  # set first: if storing fails, the error response must not try it again
-        if self.is_used:
-            return self._send_start(message)
-        self.response_started = True
-        return self._send(message)
+        # Not an attribute, and no method: servers' `send` leads to the scope, and so back to this handler.
+        # Not a coroutine function: most messages are only passed on, and for every request.
+        def send_with_session(message: Message) -> Awaitable[None]:
+            nonlocal has_started
+            if has_started or message["type"] not in _STARTS:
+                return send(message)
+            has_started = True  # set first: if storing fails, the error response must not try it again
+            if self.is_used:
+                return self._start(message, send)
+            self.response_started = True
+            return send(message)
 
-    async def _send_start(self, message: Message) -> None:
+        return send_with_session
+
+    def _start(self, message: Message, send: Send) -> Awaitable[None]:
+        """Store the session if that is necessary, then send the message that starts the response."""
         middleware = self.middleware
-        change = None
         if middleware.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
-            change = await commit(self)
-        header = None
-        if change is not None:
-            header = middleware.cookie.header(change, middleware.cookie.path_for(self._root_path))
-        add_headers(message, header, no_store=middleware.no_store)
+            storing = commit(self)
+            if storing is not None:
+                return self._start_after(storing, message, send)
+        add_headers(message, None, no_store=middleware.no_store)
         self.response_started = True
-        await self._send(message)
+        return send(message)
+
+    async def _start_after(self, storing: Awaitable[CookieChange | None], message: Message, send: Send) -> None:
+        change, cookie, header = await storing, self.middleware.cookie, None
+        if change is not None:
+            header = cookie.header(change, cookie.path_for(self._root_path))
+        add_headers(message, header, no_store=self.middleware.no_store)
+        self.response_started = True
+        await send(message)
 
 
 # Every request pays for this: there is no __init__ because that would make an instance twice as dear.

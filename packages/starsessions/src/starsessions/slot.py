@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import typing
+import weakref
 
 from starlette.requests import HTTPConnection
 
 from starsessions.guard import LoadGuard, Session
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Scope
+
+    from starsessions.handler import SessionHandler
 
 __all__ = ["SessionSlot"]
 
@@ -17,24 +22,59 @@ __all__ = ["SessionSlot"]
 class SessionSlot:
     """Keeps `scope["session"]`: unloaded first, then with data, perhaps replaced by the application."""
 
-    _scope: Scope
+    _scope: Scope | None  # None when the request has ended
+    _headers: typing.Any = ()  # those of a request that has ended
     _connection: HTTPConnection | None = None
     _session: dict[str, typing.Any] | None = None  # what this slot has put into the scope
+    _left: Callable[[], dict[str, typing.Any] | None] | None = None  # finds it when the request has ended
+    committed: dict[str, typing.Any] | None = None  # what the session was when the response started
 
     @property
     def connection(self) -> HTTPConnection:
-        """The request or WebSocket."""
+        """The request or WebSocket; only its headers are left when it has ended."""
         if self._connection is None:
-            self._connection = HTTPConnection(self._scope)
+            self._connection = HTTPConnection(self._scope or {"type": "http", "headers": self._headers})
         return self._connection
 
     @property
     def session(self) -> dict[str, typing.Any]:
         """The session as the application sees it, loaded or not."""
+        return self.current()
+
+    def current(self) -> dict[str, typing.Any]:
+        """Return the session as the application sees it, loaded or not: what `session` is."""
+        scope, own = self._scope, self._session
+        if scope is None:
+            return self._found_again()
+        found: dict[str, typing.Any] = scope["session"]
         # Another SessionMiddleware further in puts its own handler and session into the same scope.
-        scope = self._scope
-        if scope.get("session_handler", self) is self or self._session is None:
-            return scope["session"]  # type: ignore[no-any-return]  # a scope holds anything
+        if found is own or own is None or scope.get("session_handler", self) is self:
+            return found
+        return own
+
+    def leave(self, scope: Scope) -> None:
+        """Let go of the scope, which holds this handler, when the request has ended.
+
+        Otherwise both would stay in memory until the garbage collector comes.
+        """
+        self._headers = scope.get("headers", ())
+        self._scope = None
+
+    def leave_loaded(self, scope: Scope, session: dict[str, typing.Any]) -> None:
+        """Let go of a loaded session too, which holds this handler as well and has not changed since `committed`."""
+        if isinstance(session, Session) and session is self._session:
+            self._left = weakref.ref(session)
+            self._session = self._connection = None
+            self.leave(scope)
+
+    def _found_again(self) -> dict[str, typing.Any]:
+        """Return the session after the request has ended, for a task that outlives it."""
+        if self._session is None:
+            session = self._left() if self._left is not None else None
+            if session is None:  # nobody has it any more, so nobody has changed it since
+                handler = typing.cast("SessionHandler", self)
+                session = handler.records.session_class(self.committed, handler)
+            self._session = session
         return self._session
 
     @property
@@ -52,9 +92,10 @@ class SessionSlot:
 
     def _fresh_guard(self) -> LoadGuard:
         """Return the unloaded session that is in the scope, put there if there is none."""
-        guard = self._scope.get("session") if self._session is None else None
+        scope = typing.cast("Scope", self._scope)  # what is not loaded keeps its guard when the request ends
+        guard = scope.get("session") if self._session is None else None
         if not isinstance(guard, LoadGuard):
-            guard = self._scope["session"] = LoadGuard()
+            guard = scope["session"] = LoadGuard()
         self._session = guard
         return guard
 

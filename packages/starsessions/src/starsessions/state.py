@@ -31,7 +31,6 @@ class SessionState(SessionSlot):
     is_used = False  # the response depends on the session: it was loaded, regenerated or destroyed
     response_started = False
     document: Document | None = None  # what the store holds
-    committed: dict[str, typing.Any] | None = None  # what the session was when the response started
     cookie_due = False  # the browser must be told something
     renewed = False  # reading has begun the record's time to live anew
     detached = False  # nothing of this request is stored any more

@@ -16,11 +16,15 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["SessionStore", "StoreTraits", "checked_count", "checked_gc_ttl", "digest_of"]
 
+_SHA1 = hashlib.sha1(usedforsecurity=False)  # looking an algorithm up takes longer than it does
+
 
 def digest_of(record: bytes) -> str:
     """Return what `swap` knows a record by: 40 hexadecimal digits, which Redis can compute as well."""
     # Nothing is trusted because of this digest: whoever made two records collide would overwrite only their own change.
-    return hashlib.sha1(record, usedforsecurity=False).hexdigest()
+    digest = _SHA1.copy()
+    digest.update(record)
+    return digest.hexdigest()
 
 
 def checked_gc_ttl(seconds: typing.Any) -> int:

@@ -16,9 +16,6 @@ from starsessions.exceptions import SessionTooLarge
 from starsessions.keys import KeyLike, Keys
 from starsessions.stores.base import SessionStore, StoreTraits, checked_count
 
-if typing.TYPE_CHECKING:
-    from collections.abc import Iterable
-
 __all__ = ["CookieStore"]
 
 _GOOD_KEY_LENGTH = 32
@@ -26,6 +23,7 @@ _GOOD_KEY_LENGTH = 32
 _SESSION_ONLY_SECONDS = 360 * 24 * 3600
 # Servers that share the key may disagree about the time, and clocks are set back: nobody is logged out for so little.
 _CLOCK_DIFFERENCE_SECONDS = 300
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class CookieStore(SessionStore):
@@ -91,7 +89,8 @@ class CookieStore(SessionStore):
             return self._current().unsign(value, max_age=max_age)
 
     def _current(self) -> _Signer:
-        return typing.cast("_Signer", self._keys.current())
+        signer: _Signer = self._keys.current()
+        return signer
 
     def _warn_about_short_keys(self) -> None:
         if any(len(key) < _GOOD_KEY_LENGTH for key in self._keys.newest_first()):
@@ -105,37 +104,34 @@ class CookieStore(SessionStore):
 
 def _signer(keys: list[str | bytes]) -> _Signer:
     oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
-    return _Signer(oldest_first)  # it signs with the last one
-
-
-class _BegunHMAC(itsdangerous.signer.SigningAlgorithm):
-    """HMAC with SHA-1, as itsdangerous signs by default, begun once for each of the keys that signing uses."""
-
-    def __init__(self, keys: Iterable[bytes]) -> None:
-        self._begun = {key: hmac.new(key, digestmod="sha1") for key in keys}
-
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        """Return the signature of `value`."""
-        mac = self._begun[key].copy()
-        mac.update(value)
-        return mac.digest()
+    return _Signer(oldest_first)  # itsdangerous signs with the last one
 
 
 class _Signer(itsdangerous.TimestampSigner):
-    """Derives what it signs with from each key once, not for every cookie anew."""
+    """Signs as itsdangerous does, but begins the HMAC of each key once, not for every cookie anew."""
 
     def __init__(self, keys: list[bytes]) -> None:
         super().__init__(keys)
-        self._derived = {key: super(_Signer, self).derive_key(key) for key in keys}
-        self.algorithm = _BegunHMAC(self._derived.values())
+        newest_first = reversed(keys)
+        self._begun = [hmac.new(self.derive_key(key), digestmod="sha1") for key in newest_first]
 
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        """Return what the given key, else the one that signs, has become."""
-        return self._derived[self.secret_keys[-1] if secret_key is None else secret_key]  # type: ignore[index]
+    def get_signature(self, value: typing.Any) -> bytes:
+        """Return the signature of `value`, which is bytes wherever itsdangerous calls this."""
+        return _signature(self._begun[0], value)
+
+    def verify_signature(self, value: typing.Any, sig: typing.Any) -> bool:
+        """Tell whether one of the keys gives the signature `sig`; both are bytes wherever itsdangerous calls this."""
+        return any(hmac.compare_digest(_signature(begun, value), sig) for begun in self._begun)
 
     def is_signed_with_newest(self, signed: bytes) -> bool:
         """Tell which key verified `signed`: the one that signs, or an older one."""
-        if len(self.secret_keys) == 1:
+        if len(self._begun) == 1:
             return True
         value, _, signature = signed.rpartition(self.sep)
         return hmac.compare_digest(self.get_signature(value), signature)
+
+
+def _signature(begun: hmac.HMAC, value: bytes) -> bytes:
+    mac = begun.copy()
+    mac.update(value)
+    return binascii.b2a_base64(mac.digest(), newline=False).translate(_URL_SAFE).rstrip(b"=")
