@@ -1,9 +1,11 @@
 """Run management commands in processes of their own that do not have to import Django first.
 
-A server with Django imported, and nothing configured, forks one process for each command: it has its own memory,
-pipes and process id, can be killed, and costs a tenth of a fresh interpreter.
+A server with Django and syzygy imported, and nothing configured, forks one process for each command: it has its own
+memory, pipes and process id, can be killed, and costs a fortieth of a fresh interpreter. `Project.start_interpreter`
+starts one that imports everything in the order in which a project does.
 """
 
+import gc
 import json
 import os
 import select
@@ -14,9 +16,9 @@ import sys
 import traceback
 from importlib import import_module
 
-# Nothing of ours: each command imports the package in the order in which a project does.
 PRELOADED = (
     "django.core.cache.backends.locmem",
+    "django.core.cache.backends.memcached",
     "django.core.cache.backends.redis",
     "django.core.management.commands.check",
     "django.core.management.commands.makemigrations",
@@ -25,7 +27,18 @@ PRELOADED = (
     "django.core.management.commands.sqlmigrate",
     "django.db.backends.postgresql.base",
     "django.db.backends.sqlite3.base",
+    "django.middleware.csrf",
+    "django.views.csrf",
+    "django.views.debug",
+    "pymemcache",
     "redis",
+    "syzygy.apps",
+    "syzygy.checks",
+    "syzygy.management.commands.makemigrations",
+    "syzygy.management.commands.migrate",
+    "syzygy.management.commands.showmigrations",
+    "syzygy.quorum.backends.cache",
+    "syzygy.quorum.backends.postgres",
 )
 
 
@@ -79,6 +92,7 @@ def serve(address):
     """Fork a process for each command that is asked for on the socket, until killed."""
     for name in PRELOADED:
         import_module(name)
+    gc.freeze()  # what is there now is shared by all the processes, as long as none of them touches it
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
