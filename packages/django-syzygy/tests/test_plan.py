@@ -9,6 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import migrations, models
+from django.db.models.functions import Lower
 from django.test import override_settings
 
 from syzygy import AmbiguousPlan, AmbiguousStage, Stage, conf
@@ -186,6 +187,41 @@ def test_project_installed_as_a_package(tmp_path, monkeypatch):
     monkeypatch.setattr(conf, "settings", SimpleNamespace(SETTINGS_MODULE="portal.settings"))
     assert not conf.is_third_party_app(app_at(tmp_path / "lib/portal/shop", "portal.shop"))
     assert conf.is_third_party_app(app_at(tmp_path / "lib/other", "other"))
+
+
+CHECKED = models.CheckConstraint(condition=models.Q(c__gte=models.F("d")) | ~models.Q(a=1), name="check")
+BY_CODE = models.CheckConstraint(condition=models.Q(a=Lower("x")), name="code")
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "moves"),
+    [
+        (migrations.AddField("other", "to", models.ManyToManyField("tests.M")), "b", True),
+        (migrations.AddField("m", "self", models.ForeignKey("tests.M", models.CASCADE)), "b", True),
+        (migrations.AddField("other", "to", models.ForeignKey("tests.M", models.CASCADE, to_field="b")), "b", False),
+        (migrations.CreateModel("other", [("to", models.ForeignKey("tests.M", models.CASCADE))]), "b", True),
+        (migrations.CreateModel("other", [], bases=("tests.M",)), "b", False),
+        (migrations.AddConstraint("m", CHECKED), "b", True),
+        (migrations.AddConstraint("m", CHECKED), "d", False),
+        (migrations.AddConstraint("m", BY_CODE), "b", False),
+    ],
+)
+def test_what_moves_in_front_of_a_removal(operation, name, moves):
+    """Relations and constraints move in front of the removal of a field that they do not name."""
+    if moves:
+        removal = migrations.RemoveField("m", name)
+        assert partition_operations([removal, operation], "tests") == ([operation], [removal])
+        return
+    with pytest.raises(AmbiguousStage, match=f"Remove field {name} from m"):
+        partition_operations([migrations.RemoveField("m", name), operation], "tests")
+
+
+def test_a_primary_key_goes():
+    """What points to a model stays behind the removal of a field that may be what it points to."""
+    relation = migrations.AddField("other", "to", models.ManyToManyField("tests.M"))
+    new_key = migrations.AddField("m", "id", models.BigAutoField(primary_key=True))
+    with pytest.raises(AmbiguousStage):
+        partition_operations([migrations.RemoveField("m", "b"), new_key, relation], "tests")
 
 
 def test_partition():

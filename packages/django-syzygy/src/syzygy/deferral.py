@@ -6,7 +6,7 @@ is to be removed is still there. After the deployment the list is worked off fir
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from django.db.migrations import Migration
 
@@ -29,6 +29,12 @@ class Division(NamedTuple):
     postponed: Plan
     replay: Replay | None = None
 
+    @classmethod
+    def leaving(cls, plan: Plan, now: Plan) -> Self:
+        """Of a plan, do `now` and leave the rest."""
+        kept = {_key(entry) for entry in now}
+        return cls(now, set(), [entry for entry in plan if _key(entry) not in kept])
+
 
 def divide_plan(plan: Plan, applied: Callable[[], Replay], waiting: Sequence[MigrationKey] = ()) -> Division:
     """Divide a plan; `applied` replays what has been applied, of which `waiting` were put off by an earlier run.
@@ -36,8 +42,7 @@ def divide_plan(plan: Plan, applied: Callable[[], Replay], waiting: Sequence[Mig
     Raises `AmbiguousPlan` where a migration for before the deployment needs what one that waits does.
     """
     if any(backward for _, backward in plan):
-        now = get_pre_deploy_plan(plan)
-        return Division(now, set(), [entry for entry in plan if entry not in now])
+        return Division.leaving(plan, get_pre_deploy_plan(plan))
     needs = _transitive_requirements(plan)
     postponed: set[MigrationKey] = set()
     deferred: set[MigrationKey] = set()
@@ -51,7 +56,7 @@ def divide_plan(plan: Plan, applied: Callable[[], Replay], waiting: Sequence[Mig
             deferred |= behind
     kept = [entry for entry in plan if _key(entry) not in postponed or _key(entry) in deferred]
     replay = _replayed(kept, deferred, applied()) if deferred or (waiting and kept) else None
-    return Division(kept, deferred, [entry for entry in plan if entry not in kept], replay)
+    return Division.leaving(plan, kept)._replace(deferred=deferred, replay=replay)
 
 
 def _replayed(plan: Plan, deferred: set[MigrationKey], replay: Replay) -> Replay:

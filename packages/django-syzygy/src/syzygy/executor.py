@@ -61,7 +61,7 @@ class StagedRun:
             now = get_post_deploy_plan(plan) if self.post_only else plan
         except (AmbiguousPlan, AmbiguousStage, InvalidStage) as error:
             raise CommandError(str(error)) from error
-        return Division(now, set(), [entry for entry in plan if entry not in now])
+        return Division.leaving(plan, now)
 
 
 _current_run: ContextVar[StagedRun | None] = ContextVar("syzygy_staged_run", default=None)
@@ -181,8 +181,8 @@ class StagedMigrationExecutor(MigrationExecutor):
         if any(backward for _, backward in plan) or any(name is None for _, name in targets):
             return []
         wanted = {key for target in targets for key in self.loader.graph.forwards_plan(target)}
-        due = [(self._node(key), False) for key in self._waiting if key in wanted]
-        return [entry for entry in due if entry not in plan]
+        planned = {_key(migration) for migration, _ in plan}
+        return [(self._node(key), False) for key in self._waiting if key in wanted and key not in planned]
 
     # Running
 

@@ -1,14 +1,15 @@
 """Which stage an operation or a migration belongs to, and how a list of operations splits in two."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.db.migrations import Migration, operations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.operations.fields import FieldOperation
 from django.db.migrations.utils import resolve_relation
-from django.db.models import Index
-from django.db.models.constraints import BaseConstraint, UniqueConstraint
+from django.db.models import F, Index, Q
+from django.db.models.constants import LOOKUP_SEP
+from django.db.models.constraints import BaseConstraint, CheckConstraint, UniqueConstraint
 
 from . import conf
 from .constants import Stage
@@ -123,6 +124,7 @@ def may_precede(operation: Operation, obstacle: Operation, app_label: str) -> bo
     return isinstance(obstacle, FieldOperation) and not _index_mentions(operation, obstacle)
 
 
+_ANY = "*"
 _SETS_FIELD = (operations.AddField, operations.AlterField)
 
 
@@ -155,13 +157,32 @@ def _index_mentions(operation: operations.AddIndex | operations.AddConstraint, o
     if operation.model_name_lower != obstacle.model_name_lower:
         return False
     subject = operation.index if isinstance(operation, operations.AddIndex) else operation.constraint
-    columns = _plain_columns(subject)
-    return columns is None or obstacle.name in columns
+    names = _fields_of(subject)
+    return names is None or obstacle.name in names
 
 
-def _plain_columns(subject: Index | BaseConstraint) -> Sequence[str] | None:
+def _fields_of(subject: Index | BaseConstraint) -> set[str] | None:
     """The fields an index or constraint is made of, `None` if expressions make that uncertain."""
-    if not isinstance(subject, (Index, UniqueConstraint)) or subject.condition or subject.expressions:
+    condition = set(_fields_in(getattr(subject, "condition", None)))
+    if _ANY in condition:
+        return None
+    if isinstance(subject, CheckConstraint):
+        return condition
+    if not isinstance(subject, (Index, UniqueConstraint)) or subject.expressions:
         return None
     included: Iterable[str] = getattr(subject, "include", None) or ()
-    return [name.removeprefix("-") for name in (*subject.fields, *included)]
+    return condition | {name.removeprefix("-") for name in (*subject.fields, *included)}
+
+
+def _fields_in(condition: Any) -> Iterator[str]:
+    """The fields that a condition names, and `_ANY` where it holds what may name others."""
+    if isinstance(condition, tuple):
+        lookup, condition = condition
+        yield lookup.partition(LOOKUP_SEP)[0]
+    if isinstance(condition, F):
+        yield vars(condition)["name"].partition(LOOKUP_SEP)[0]
+    elif isinstance(condition, Q):
+        for child in condition.children:
+            yield from _fields_in(child)
+    elif hasattr(condition, "resolve_expression"):
+        yield _ANY

@@ -7,6 +7,7 @@ ends. Other databases have nothing that does, and no lock.
 
 import fcntl
 import os
+import select
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -139,6 +140,19 @@ class _PostgresLock(_SessionLock):
         with session.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.execute(_POSTGRES_SETTINGS)
+
+    def check(self) -> None:
+        """Ask only if the server has sent something unasked: that is how a session's end arrives."""
+        if not self._is_quiet():
+            super().check()
+
+    def _is_quiet(self) -> bool:
+        session: Any = self._session and self._session.connection
+        if session is None or session.closed:
+            return False
+        waiting = select.poll()
+        waiting.register(session.fileno(), select.POLLIN)
+        return not waiting.poll(0)
 
     def acquire(self) -> bool:
         return bool(self._row("SELECT pg_try_advisory_xact_lock(%s, %s)", [_CLASS, _OBJECT])[0])

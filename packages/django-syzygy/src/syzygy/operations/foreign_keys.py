@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations.fields import FieldOperation
 from django.db.migrations.state import ProjectState
 
 from syzygy.constants import Stage
 
 from .field_defaults import is_constrained_reference
+from .staged import LocalFieldOperation
 
 __all__ = ("DropForeignKeys",)
 
 
-class DropForeignKeys(FieldOperation):
+class DropForeignKeys(LocalFieldOperation):
     """Before the deployment: drop the constraints of a foreign key or of a many-to-many table that is about to go.
 
     The new code does not delete the rows that refer to a row, so that they would keep it from being deleted. Nothing

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations.fields import FieldOperation
 from django.db.migrations.state import ProjectState
 from django.db.models import Q
 
 from syzygy.constants import Stage
 
 from .backfill import Backfill
+from .staged import LocalFieldOperation
 
 __all__ = ("FillField", "SetDatabaseDefault")
 
@@ -42,7 +42,7 @@ class FillField(Backfill):
         return f"fill_{self.model_name.lower()}_{self.name.lower()}"
 
 
-class SetDatabaseDefault(FieldOperation):
+class SetDatabaseDefault(LocalFieldOperation):
     """Before the deployment: let the database fill a column of rows that are inserted without it from now on.
 
     Django's optimizer would make one operation of an addition and an alteration, and PostgreSQL would write the whole

@@ -4,13 +4,14 @@ from typing import Any, Self
 
 from django.db.migrations import operations
 from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.fields import FieldOperation
 from django.db.models import Field
 from django.utils.functional import cached_property
 
 from syzygy.constants import Stage
 from syzygy.stages import parse_stage
 
-__all__ = ("AlterField", "RenameField", "RenameModel", "StagedOperation")
+__all__ = ("AlterField", "LocalFieldOperation", "RenameField", "RenameModel", "StagedOperation")
 
 
 class StagedOperation(Operation):
@@ -32,6 +33,15 @@ class StagedOperation(Operation):
         """Django's deconstruction with the stage added."""
         name, args, kwargs = super().deconstruct()
         return name, list(args), {**kwargs, "stage": self.stage}
+
+
+class LocalFieldOperation(FieldOperation):
+    """Base class: an operation on one field, which has nothing to do with the fields of other models."""
+
+    def references_field(self, model_name: str, name: str, app_label: str) -> bool:
+        """Tell whether it is the field; Django takes an operation that holds no field for one that may point to any."""
+        del app_label
+        return (model_name.lower(), name.lower()) == (self.model_name_lower, self.name_lower)
 
 
 # Each __init__ spells its arguments out because the migration writer reads them from the signature, and each class
