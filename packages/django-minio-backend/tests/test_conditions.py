@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from minio.error import S3Error
 
 from django_minio_backend.claiming import CLAIMS
+from django_minio_backend.errors import ServerUnreachable
 
 MIB = 1024 * 1024
 IN_PARTS = {"MINIO_MULTIPART_UPLOAD": True, "MINIO_MULTIPART_THRESHOLD": MIB, "MINIO_MULTIPART_PART_SIZE": 5 * MIB}
@@ -55,6 +56,16 @@ def test_a_claimed_name_is_left_alone(make_storage, proxy, sdk, s3_bucket):
     assert storage.listdir("") == ([], [])
     assert storage.save("n", ContentFile(b"2")) != "n"
     assert [entry.object_name for entry in sdk.list_objects(s3_bucket, CLAIMS, recursive=True)] != []
+
+
+def test_a_write_that_may_still_happen_keeps_its_claim(make_storage, proxy):
+    """If the answer to a write never comes, no later save takes the name: the server might write over it."""
+    storage = make_storage(MINIO_CONDITIONAL_WRITES=False, MINIO_ENDPOINT=proxy.endpoint, MINIO_RETRIES=0)
+    proxy.fault = lambda request: "drop request" if request.command == "PUT" and CLAIMS not in request.path else None
+    with pytest.raises(ServerUnreachable):
+        storage.save("n", ContentFile(b"1"))
+    proxy.fault = None
+    assert storage.save("n", ContentFile(b"2")) != "n"
 
 
 def test_an_upload_in_parts_takes_its_name_first(forgetful, proxy, make_storage):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from xml.etree import ElementTree as ET
 
 from django_minio_backend.deadlines import grace
+from django_minio_backend.errors import ServerUnreachable
 from django_minio_backend.payload import Window
 from django_minio_backend.transport import Transport
 
@@ -33,7 +34,8 @@ class Claim(Transport):
     sees the object that the other has stored before it withdrew its claim. Both may give way; both storing is
     impossible as long as listings show what was written before, which S3 promises.
 
-    A claim that a killed process leaves behind keeps its one name from being used again, and nothing else.
+    A claim stays where the server may still be writing, after an answer that never came, and where a process is
+    killed: it keeps its one name from being used again, and nothing else.
     """
 
     def __init__(self, connection: Connection, bucket: str, name: str) -> None:
@@ -49,7 +51,10 @@ class Claim(Transport):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Withdraw the claim. A failure is only logged: the save itself is decided."""
+        """Withdraw the claim, unless the write may still happen. A failure is only logged: the save is decided."""
+        if isinstance(error, ServerUnreachable):
+            _log.warning("The claim %s stays in the bucket %s: the server may still write.", self._own, self._bucket)
+            return
         try:
             with grace():
                 self.request("DELETE", self._bucket, self._own)

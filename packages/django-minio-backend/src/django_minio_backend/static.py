@@ -148,6 +148,7 @@ class MinioBackendStatic(MinioBackend):
         if self._collection is None:
             return super()._save(name, content)
         key = object_name(name)
+        self._collection.sources.pop(key, None)
         with Payload(content) as body:
             self._collection.write(key, body, self._etag(body))
         return key

@@ -48,7 +48,6 @@ class Command(collectstatic.Command):
         storage = self.storage
         if not isinstance(storage, MinioBackendStatic):
             return bool(super().delete_file(path, prefixed_path, source_storage))
-        storage.collected_from(prefixed_path, lambda: source_storage.open(path))
         with source_storage.open(path) as file:
             if not storage.holds(prefixed_path, file):
                 return True
@@ -56,6 +55,12 @@ class Command(collectstatic.Command):
             self.unmodified_files.append(prefixed_path)
         self.log(f"Skipping '{path}' (not modified)")
         return False
+
+    def copy_file(self, path: str, prefixed_path: str, source_storage: Any) -> None:
+        """Copy the file if it must be, and tell a storage of ours where its content can be read again."""
+        super().copy_file(path, prefixed_path, source_storage)
+        if isinstance(self.storage, MinioBackendStatic):
+            self.storage.collected_from(prefixed_path, lambda: source_storage.open(path))
 
 
 def _silence(done: int, begun: int) -> None:
