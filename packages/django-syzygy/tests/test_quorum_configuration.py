@@ -128,3 +128,14 @@ def test_cache_that_keeps_nothing():
     dummy = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     with override_settings(CACHES=dummy), pytest.raises(QuorumError, match="does not keep"):
         CacheQuorum().join("space", 2)
+
+
+def test_a_command_without_a_usable_quorum(project):
+    """`migrate --quorum` says in one line what is missing, and that SQLite holds no quorum about itself."""
+    project.migration("0001_initial", "migrations.RunSQL('SELECT 1')")
+    output = project.run("migrate", "--quorum", "2", status=1)
+    assert output == f"CommandError: A quorum needs the setting MIGRATION_QUORUM_BACKEND, for example {POSTGRES!r}.\n"
+    project.settings["MIGRATION_QUORUM_BACKEND"] = "syzygy.quorum.backends.database.DatabaseQuorum"
+    output = project.run("migrate", "--quorum", "2", status=1)
+    assert "CommandError: The quorum cannot be kept. The database 'default' is SQLite and can hold no quorum" in output
+    assert "Traceback" not in output

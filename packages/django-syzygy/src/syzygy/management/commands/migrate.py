@@ -6,6 +6,7 @@ import sys
 from collections.abc import Container
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import connections
@@ -146,8 +147,12 @@ class Command(DjangoCommand):
     # Several processes
 
     def _meet(self, run: StagedRun, quorum: int, timeout: float, options: dict[str, Any]) -> Rendezvous:
+        try:
+            backend = get_backend()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
         return Rendezvous(
-            backend=get_backend(),
+            backend=backend,
             database=options["database"],
             plan=run.plan,
             deferred=set(run.deferred),
