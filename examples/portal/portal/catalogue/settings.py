@@ -36,10 +36,11 @@ TIME_ZONE = "UTC"
 CATALOGUE_RELEASE = _portal.running_release
 
 INSTALLED_APPS = [
-    "django.contrib.staticfiles",
     "syzygy",
     "eventsourcing_django",
+    # Before the static files of Django, so that its collectstatic is the one that runs.
     "django_minio_backend.apps.DjangoMinioBackendConfig",
+    "django.contrib.staticfiles",
     "portal.catalogue.datasets",
 ]
 MIDDLEWARE = [

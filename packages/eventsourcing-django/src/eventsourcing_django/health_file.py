@@ -24,8 +24,7 @@ class FollowerHealth:
     """How a follower is.
 
     Attributes:
-        status: ``following``, ``standby`` (another process has its lock), or ``failing``, also if the database of the
-            locks cannot be asked who has it.
+        status: ``following``, ``standby`` (another process has its lock) or ``failing`` (or no database of the locks).
         positions: the notification ID up to which each leader has been processed, as far as this process knows.
         processed: how many events this process has processed.
         failures: how often in a row it has failed.
