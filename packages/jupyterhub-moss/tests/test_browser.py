@@ -1,60 +1,6 @@
 """The page in Chromium."""
 
-import json
-
 import pytest
-from playwright.sync_api import sync_playwright
-
-
-@pytest.fixture(scope="module")
-def chromium(browser_service):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def usual_context(chromium):
-    """A profile for all tests that ask for nothing special: what it has loaded once comes from its cache."""
-    context = chromium.new_context()
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def open_page(chromium, usual_context, hub, visitor):
-    """Open the spawn page as the visitor, with nothing stored; errors of scripts on the page fail the test."""
-    special, pages, errors = [], [], []
-
-    def open_page(storage=None, query="", **options):
-        context = usual_context
-        if options:
-            context = chromium.new_context(**options)
-            special.append(context)
-        cookies = [{"name": c.name, "value": c.value, "url": hub.url + c.path} for c in visitor.cookies.jar]
-        context.add_cookies(cookies)
-        page = context.new_page()
-        pages.append(page)
-        if storage:
-            page.add_init_script(
-                f"for (const [k, v] of Object.entries({json.dumps(storage)})) localStorage.setItem(k, v);"
-            )
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{hub.url}/hub/spawn{query}")
-        return page
-
-    yield open_page
-    for page in pages:
-        if page.context is usual_context:
-            page.evaluate("localStorage.clear()")
-        page.close()
-    usual_context.clear_cookies()
-    for context in special:
-        context.close()
-    assert errors == []
 
 
 def test_simple_choices_drive_the_fields_that_are_sent(open_page):
