@@ -36,15 +36,6 @@ def test_axe_finds_nothing_wrong(open_page, scheme, size):
     assert violations(page) == []
 
 
-def test_axe_finds_nothing_wrong_without_javascript(open_page):
-    """The form without scripts, checked by a script from outside."""
-    page = open_page(java_script_enabled=False)
-    picture(page, "without-javascript")
-    labels = page.locator("#menu1 label:visible")
-    assert labels.count() > 10
-    assert page.locator("#menu1 input[name=nprocs]:visible").count() == 1
-
-
 def test_everything_can_be_reached_and_chosen_with_the_keyboard(open_page):
     """From the tabs onwards, Tab reaches each group of the Simple tab, arrows choose, and focus is always visible."""
     page = open_page()

@@ -37,6 +37,32 @@ def test_only_what_one_node_has_is_offered(open_page):
     assert page.evaluate("document.getElementById('spawn_form').checkValidity()")
 
 
+def test_a_link_to_the_form_carries_its_choices(open_page):
+    """The link has the chosen values with opt- in front, and an environment by its id."""
+    page = open_page()
+    page.click("#advanced_tab_link")
+    page.select_option("#partition", "gpu")
+    page.fill("#ngpus", "1")
+    page.fill("#mem_input", "2")
+    page.click("#share summary")
+    link = page.input_value("#share_link")
+    query = dict(part.split("=") for part in link.partition("?")[2].split("&"))
+    assert query == {
+        "opt-partition": "gpu", "opt-nprocs": "1", "opt-ngpus": "1", "opt-gpu_type": "A100", "opt-memory": "2G",
+        "opt-runtime": "1%3A00%3A00", "opt-default_url": "%2Flab", "opt-environment_id": "default",
+    }  # fmt: skip
+
+
+def test_an_open_page_renews_its_numbers(open_page, visitor):
+    """The page asks its endpoint by itself and says of when the numbers are; another user's are not given."""
+    page = open_page()
+    with page.expect_response("**/moss/resources", timeout=120_000) as answer:
+        pass
+    assert answer.value.status == 200
+    page.wait_for_function("document.querySelector('.moss-as-of').textContent.startsWith('as of ')", timeout=60_000)
+    assert visitor.get("/hub/api/users/somebody-else/moss/resources").status_code in {403, 404}
+
+
 def test_a_short_partition_offers_its_own_time(open_page):
     """Where one hour is too long, the longest possible time is offered and asked for."""
     page = open_page()

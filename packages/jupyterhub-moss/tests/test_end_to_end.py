@@ -36,12 +36,16 @@ def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub,
     (job,) = set(jobs(slurm)) - before
     assert job.endswith("RUNNING")
     assert status(hub, visitor.name).status_code == 200
+    assert re.search(r"Your server ends in <strong>\d+ minutes?</strong>", visitor.get("/hub/home").text)
     assert slurm("squeue", "-h", "-j", job.split()[0], "-o", "%P %C %l").split() == ["cpu", "2", "30:00"]
     (log,) = Path(hub.settings["home"]).glob(f"slurm-{job.split()[0]}.out")
     assert listening_addresses(int(re.search(r"http://\S+?:(\d+)/user", log.read_text())[1])) == {"0100007F"}
     assert hub.api("DELETE", f"/users/{visitor.name}/server").status_code in {202, 204}
     hub.gone(visitor.name)
     assert not set(jobs(slurm)) - before
+    page = visitor.spawn_page().text
+    assert 'data-remembered="true"' in page
+    assert re.search(r'id="nprocs" name="nprocs"\s+value="2"', page)
 
 
 def test_a_link_with_plain_resources_starts_a_server(hub, visitor):

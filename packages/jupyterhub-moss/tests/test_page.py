@@ -84,6 +84,7 @@ def render(config=CONFIG, facts=FACTS, template_path=(), prefill=None, *, from_l
             base_url="/base/hub/",
             template_path=template_path,
             prefill=prefill or {},
+            remembered={},
             from_link=from_link,
             resources_url="/base/hub/api/users/alice/moss/resources",
             refresh_seconds=10,

@@ -17,10 +17,20 @@ STATIC_FORM_PATH = local_path("form")
 
 
 def set_config(c: Any) -> None:
-    """Make `MOSlurmSpawner` the hub's spawner and serve the form's style sheet and script.
+    """Make `MOSlurmSpawner` the hub's spawner, serve the form's assets, and show how long servers still have.
 
     `c` is the object that ``get_config()`` returns. `c.JupyterHub.extra_handlers` is assigned: handlers of
     your own are appended after this call.
     """
     c.JupyterHub.extra_handlers = [(STATIC_FORM_REGEX, StaticFileHandler, {"path": STATIC_FORM_PATH})]
     c.JupyterHub.spawner_class = MOSlurmSpawner
+    _add_templates(c.JupyterHub.template_paths)
+
+
+def _add_templates(template_paths: Any) -> None:
+    """Put the home page before the hub's own and behind that of a site."""
+    path = local_path("hub_templates")
+    if isinstance(template_paths, list):
+        template_paths.append(path)
+    else:  # not configured yet: the value will be the hub's own folder
+        template_paths.insert(0, path)

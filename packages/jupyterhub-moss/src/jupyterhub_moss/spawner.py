@@ -12,6 +12,7 @@ from traitlets import Enum, List, Unicode, validate
 
 from jupyterhub_moss.cluster import ClusterSpawner
 from jupyterhub_moss.credentials import RedactedLog, tokens_of
+from jupyterhub_moss.ending import EndingSpawner
 from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionError
 from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
 from jupyterhub_moss.files import local_path
@@ -22,6 +23,7 @@ from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_n
 from jupyterhub_moss.models import PartitionsTrait
 from jupyterhub_moss.page import live_resources, render_page
 from jupyterhub_moss.quoting import literal_format, shell_words
+from jupyterhub_moss.remembered import last_choice
 from jupyterhub_moss.resources_handler import register_resources_handler
 from pentad_config import ConfigError, Problem, Secret
 
@@ -33,7 +35,7 @@ def _packaged_script() -> str:
     return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(ClusterSpawner, ExplainingSpawner):
+class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
 
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
@@ -41,6 +43,7 @@ class MOSlurmSpawner(ClusterSpawner, ExplainingSpawner):
         default_url: str
         ip: str
         log: Any
+        orm_spawner: Any
         notebook_dir: str
         user_options: dict[str, Any]
 
@@ -116,10 +119,15 @@ class MOSlurmSpawner(ClusterSpawner, ExplainingSpawner):
             base_url=self.hub.base_url,
             template_path=self.user.settings.get("template_path", ()),
             prefill=prefill,
+            remembered=last_choice(self._last_options(), partitions),
             from_link=from_link,
             resources_url=url_path_join(self.hub.base_url, "api/users", quote(self.user.name), "moss/resources"),
             refresh_seconds=max(5, self.slurm_info_max_age),
         )
+
+    def _last_options(self) -> Mapping[str, Any]:
+        # a hub that has been started anew knows them from its database only
+        return self.user_options or getattr(self.orm_spawner, "user_options", None) or {}
 
     async def live_resources(self) -> dict[str, Any]:
         """What an open page shows anew: the partitions, how old that is, and what to say about it."""

@@ -154,7 +154,7 @@
       const parts = [count(asked.cpus, "CPU")];
       if (asked.megabytes) parts.push(`${byId("mem_input").value} GB of memory`);
       if (asked.gpus) parts.push(`${count(asked.gpus, "GPU")} ${asked.kind}`.trim());
-      return `No node of this partition has ${parts.join(" and ")} together.`;
+      return `No node of this partition has ${parts.join(" and ")}${parts.length > 1 ? " together" : ""}.`;
     }
     const offline = sum(nodes, "offline");
     const all = sum(partition().node_types, "total");
@@ -173,6 +173,7 @@
     const nodes = serving(asked);
     const words = fitWords(asked, nodes);
     byId("moss_fit").textContent = words;
+    byId("moss_fit").classList.toggle("moss-impossible", nodes.length === 0);
     const others = serving({ ...asked, cpus: 0 });
     const cpus = Math.max(0, ...(others.length ? others : types).map((node) => node.cpus));
     byId("nprocs").max = cpus;
@@ -415,8 +416,22 @@
     return true;
   }
 
-  function restore() {
-    const stored = load(STORED_FORM);
+  // what was started last, from whichever browser: the hub has written it into the fields
+  function restoreLast() {
+    if (root.dataset.remembered !== "true") return false;
+    const fields = Object.fromEntries(STORED_FIELDS.map((id) => [id, byId(id).value]));
+    const own = byId("environment_add_radio").checked;
+    const simple = {
+      nprocs: named("nprocs_simple").find((radio) => radio.value === fields.nprocs)?.id ?? "",
+      ngpus: fields.ngpus, gpu_type: fields.gpu_type, runtime: fields.runtime, jupyterlab: fields.default_url !== "/tree",
+    };
+    const offered = [...byId("runtime_simple").options].some((option) => option.value === fields.runtime);
+    const canBeSimple = offered && simple.nprocs && !fields.mem && !fields.reservation && !fields.options && !own;
+    const tab = canBeSimple ? text(load(STORED_FORM).tab) : "advanced";
+    return restore({ tab, simple, fields: { ...fields, output: byId("output").checked }, environment: selectedEnvironment() });
+  }
+
+  function restore(stored) {
     if (!restoreFields(stored)) return false;
     readMemory();
     applyPartition();
@@ -435,6 +450,22 @@
     openTab(stored.tab === "advanced" || !canBeSimple ? "advanced" : "simple");
     if (currentTab() === "simple") simpleDrives();
     return true;
+  }
+
+  // ---- a link to the form as it is filled in
+
+  function shareLink() {
+    const link = new URL(`${window.jhdata?.base_url ?? "/hub/"}spawn`, window.location.origin);
+    const fields = { ...Object.fromEntries(STORED_FIELDS.map((id) => [id, byId(id).value])), memory: byId("mem").value, mem: "" };
+    const id = selectedEnvironment();
+    const environment = has(partition()?.jupyter_environments ?? {}, id)
+      ? { environment_id: id }
+      : { environment_path: byId("environment_path").value, environment_modules: byId("environment_modules").value };
+    for (const [name, value] of Object.entries({ ...fields, ...environment })) {
+      if (value) link.searchParams.set(`opt-${name}`, value);
+    }
+    if (byId("output").checked) link.searchParams.set("opt-output", "true");
+    return link.href;
   }
 
   // ---- start
@@ -456,6 +487,9 @@
       checkFit();
     });
     byId("gpu_type").addEventListener("change", applyPartition);
+    byId("share").addEventListener("toggle", () => { byId("share_link").value = shareLink(); });
+    root.addEventListener("change", () => { byId("share_link").value = shareLink(); });
+    byId("share_link").addEventListener("focus", (event) => event.target.select());
     for (const id of ["nprocs", "ngpus", "mem_input"]) byId(id).addEventListener("input", checkFit);
     byId("partition").addEventListener("change", () => { applyPartition(); showSimpleChoices(); });
     byId("runtime").addEventListener("input", checkRuntime);
@@ -482,14 +516,14 @@
     readMemory();
     showSimpleChoices();
     applyPartition();
+    if (byId("environment_add_radio").checked) {
+      byId("environment_add_path").value = asked.path;
+      byId("environment_add_modules").value = asked.modules;
+      environmentChosen();
+    }
     if (prefilled) {
-      if (byId("environment_add_radio").checked) {
-        byId("environment_add_path").value = asked.path;
-        byId("environment_add_modules").value = asked.modules;
-        environmentChosen();
-      }
       openTab("advanced");
-    } else if (!restore()) {
+    } else if (!restoreLast() && !restore(load(STORED_FORM))) {
       openTab(named("partition_simple").length ? "simple" : "advanced");
       if (currentTab() === "simple") backToSimple();
     }
