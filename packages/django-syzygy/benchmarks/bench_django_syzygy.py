@@ -1,8 +1,8 @@
 """What the package costs `migrate` and `makemigrations` on a project with 1,000 migrations, beside plain Django.
 
 Both run each command on the same project and PostgreSQL, one directly after the other, in rounds; the best round of
-counts. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a ratio is above the target and
-stays there, `--rounds N` measures longer, `--migrations N` takes a project of another size.
+each counts. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a ratio stays above the
+target, `--rounds N` measures longer, `--migrations N` takes a project of another size.
 """
 
 from __future__ import annotations
