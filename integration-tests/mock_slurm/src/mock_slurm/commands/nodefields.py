@@ -36,10 +36,6 @@ class Group:
     nodes: tuple[str, ...]
     by_node: bool = False
 
-    def with_node(self, name: str) -> Group:
-        """The group with one more node."""
-        return self if name in self.nodes else dataclasses.replace(self, nodes=(*self.nodes, name))
-
     @property
     def spec(self) -> PartitionSpec:
         """The partition."""

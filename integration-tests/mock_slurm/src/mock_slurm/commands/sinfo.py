@@ -87,17 +87,18 @@ def _splitting(layout: list[Layout[Group]], candidates: Iterable[Column[Group]])
 
 
 def _groups(controller: Controller, call: Call, given: Parsed, splitting: list[Callable[[Group], str]]) -> list[Group]:
-    found: dict[tuple[str, ...], Group] = {}
+    found: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     by_node = "Node" in given
     pairs = _pairs(controller, call, given)
     for partition, name in pairs:
         single = Group(controller, partition, (name,), by_node=by_node)
         key = (*(text(single) for text in splitting), *((partition, name) if by_node else ()))
-        if key in found:
-            found[key] = found[key].with_node(name)
-        else:
-            found[key] = single
-    groups = [*found.values(), *_empty(controller, call, given, {partition for partition, _ in pairs})]
+        found.setdefault(key, []).append((partition, name))
+    alike = [
+        Group(controller, members[0][0], tuple(dict.fromkeys(name for _, name in members)), by_node=by_node)
+        for members in found.values()
+    ]
+    groups = [*alike, *_empty(controller, call, given, {partition for partition, _ in pairs})]
     if by_node:
         return sorted(groups, key=lambda group: group.nodes[0])
     order = {name: place for place, name in enumerate(controller.config.partitions)}
@@ -111,7 +112,8 @@ def _pairs(controller: Controller, call: Call, given: Parsed) -> list[tuple[str,
     pairs = []
     for name in _partitions(controller, call, given):
         spec = controller.config.partitions[name]
-        members = [node for node in controller.config.nodes if node in spec.nodes]
+        own = set(spec.nodes)
+        members = [node for node in controller.config.nodes if node in own]
         pairs += [
             (name, node) for node in members if (not nodes or node in nodes) and _state_asked(controller, node, given)
         ]
