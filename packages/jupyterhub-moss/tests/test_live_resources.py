@@ -28,7 +28,8 @@ def mock_slurm(cluster, monkeypatch):
     """The module's cluster without faults and with an empty log; its commands are on PATH."""
     shared_facts.forget()
     shared_access.forget()
-    monkeypatch.setattr(shared_facts.answers, "patience", 600)  # a slow machine is no silent Slurm
+    for cache in (shared_facts.answers, shared_access):
+        monkeypatch.setattr(cache, "patience", 600)  # a slow machine is no silent Slurm
     cluster.faults.clear()
     (cluster.state_dir / "calls.jsonl").write_text("")
     for name, value in cluster.environ.items():

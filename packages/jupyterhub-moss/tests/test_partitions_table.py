@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from lone_spawner import make_spawner
 
-from jupyterhub_moss.facts import shared_facts
+from jupyterhub_moss.facts import shared_access, shared_facts
 
 ENVIRONMENTS = {"jupyter_environments": {"default": {"description": "Default", "path": "/env"}}}
 FOREVER = 86400000000000
@@ -23,6 +23,8 @@ TABLE = {
 
 @pytest.fixture
 def slurm_environment(slurm_service, monkeypatch):
+    for cache in (shared_facts.answers, shared_access):
+        monkeypatch.setattr(cache, "patience", 600)  # a slow machine is no silent Slurm
     for name, value in slurm_service.environ.items():
         monkeypatch.setenv(name, value)
 
