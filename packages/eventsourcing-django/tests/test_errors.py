@@ -1,6 +1,8 @@
 """What goes wrong, and what the user is told."""
 
+import gc
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +150,23 @@ def test_a_missing_column_says_that_a_migration_is_missing():
                 recorder.insert_tracking(Tracking("upstream", 1))
         finally:
             cursor.execute("ALTER TABLE notification_tracking RENAME COLUMN renamed TO is_current")
+
+
+@on_database("file")
+def test_a_refused_save_leaves_no_statement_open():
+    """Its traceback lives until it is collected; many threads that are refused again and again would have thousands."""
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, "file")
+    first = StoredEvent(uuid4(), 1, "topic", b"state")
+    recorder.insert_events([first])
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(persistence.IntegrityError):
+                recorder.insert_events([first])
+        cursors = [thing for thing in gc.get_objects() if type(thing) is sqlite3.Cursor]
+    finally:
+        gc.enable()
+    for cursor in cursors:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            cursor.fetchone()

@@ -60,8 +60,11 @@ def execute(
         with connection.wrap_database_errors:
             raw = open_cursor(connection)
             if raw:
-                raw.execute(_translated(statement, placeholder), parameters)
-                return outcome(raw)
+                try:
+                    raw.execute(_translated(statement, placeholder), parameters)
+                    return outcome(raw)
+                finally:
+                    raw.close()  # the traceback of an error would keep it, and what it holds, until it is collected
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return outcome(cursor)
