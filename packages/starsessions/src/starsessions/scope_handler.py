@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
     from starsessions.cookies import CookieChange
     from starsessions.middleware import SessionMiddleware
 
-__all__ = ["ScopeHandler", "new_handler"]
+__all__ = ["ScopeHandler", "handlers_of"]
 
 # The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -43,14 +43,13 @@ class _IdFromCookie:
 
 
 class ScopeHandler(SessionHandler):
-    """The handler of a scope, made by `new_handler`."""
+    """The handler of a scope, made by what `handlers_of` returns."""
 
+    middleware: SessionMiddleware
     _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
-    def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
+    def enter(self, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
         """Put the handler and an unloaded session into a scope; return the `send` that the application gets."""
-        self.records = middleware.records
-        self.middleware = middleware
         self._scope = scope
         # Starlette's Mount changes it while the request runs; the cookie is for the whole application.
         self._root_path = scope.get("root_path", "")
@@ -93,5 +92,11 @@ class ScopeHandler(SessionHandler):
         await send(message)
 
 
-# Every request pays for this: there is no __init__ because that would make an instance twice as dear.
-new_handler = functools.partial(object.__new__, ScopeHandler)
+def handlers_of(middleware: SessionMiddleware) -> Callable[[], ScopeHandler]:
+    """Return what makes the handlers of a middleware.
+
+    Every request pays for a handler. So what all of a middleware share is kept by a class of theirs, and there is no
+    `__init__`, which would make an instance twice as dear.
+    """
+    shared = {"middleware": middleware, "records": middleware.records}
+    return functools.partial(object.__new__, type("ScopeHandler", (ScopeHandler,), shared))
