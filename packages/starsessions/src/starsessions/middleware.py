@@ -108,15 +108,15 @@ class SessionMiddleware:
         calls = StoreCalls(in_process=in_process, timeout=store_timeout, policy=on_store_failure)
         kind = CheckedSession if check_values else Session
         self.records = Records(self.store, self.serializer, self.encryptor, rules, calls, strict_ids, kind)
-        self._new_handler = handlers_of(self)
+        self._handler = handlers_of(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP and WebSockets passes through."""
         kind = scope["type"]
-        if kind not in {"http", "websocket"}:
+        if kind != "http" and kind != "websocket":  # noqa: PLR1714  quicker than looking it up in a set
             await self.app(scope, receive, send)
             return
-        handler = self._new_handler()
+        handler = self._handler()
         send_with_session = handler.enter(scope, send)
         try:
             await self.app(scope, receive, send_with_session)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import typing
 
 from starsessions import events
@@ -43,8 +42,9 @@ class _IdFromCookie:
 
 
 class ScopeHandler(SessionHandler):
-    """The handler of a scope, made by what `handlers_of` returns."""
+    """The handler of a scope; `handlers_of` gives the class for a middleware."""
 
+    __init__ = object.__init__  # one in Python would make an instance twice as dear
     middleware: SessionMiddleware
     _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
@@ -92,11 +92,6 @@ class ScopeHandler(SessionHandler):
         await send(message)
 
 
-def handlers_of(middleware: SessionMiddleware) -> Callable[[], ScopeHandler]:
-    """Return what makes the handlers of a middleware.
-
-    Every request pays for a handler. So what all of a middleware share is kept by a class of theirs, and there is no
-    `__init__`, which would make an instance twice as dear.
-    """
-    shared = {"middleware": middleware, "records": middleware.records}
-    return functools.partial(object.__new__, type("ScopeHandler", (ScopeHandler,), shared))
+def handlers_of(middleware: SessionMiddleware) -> type[ScopeHandler]:
+    """Return the class of a middleware's handlers. It has what they share; what they do not, every request pays for."""
+    return type("ScopeHandler", (ScopeHandler,), {"middleware": middleware, "records": middleware.records})
