@@ -7,6 +7,7 @@ import weakref
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from starsessions import InMemoryStore, SessionMiddleware, get_session_handler, load_session
 
@@ -156,3 +157,22 @@ async def test_only_the_session_outlives_its_request(store):
     kept[0]["late"] = True
     await kept[0].save()
     assert await stored(store) == {"cart": ["apple"], "late": True}
+
+
+@pytest.mark.parametrize("view", [untouched, reading])
+async def test_nothing_can_be_sent_any_more(store, view):
+    """A message that comes after the end of the request is refused, whatever server there is, and says so."""
+    kept = []
+
+    async def app(scope, receive, send):
+        await view(Request(scope, receive, send))
+        await Response()(scope, receive, send)
+        kept.append(send)
+
+    async def send(message):
+        pass
+
+    scope = {"type": "http", "headers": [(b"cookie", f"session={SESSION_ID}".encode())]}
+    await SessionMiddleware(app, store=store, lifetime=60)(scope, None, send)
+    with pytest.raises(RuntimeError, match=r"has ended: 'http\.response\.body'"):
+        await kept[0]({"type": "http.response.body", "body": b""})

@@ -46,6 +46,7 @@ class ScopeHandler(SessionHandler):
 
     __init__ = object.__init__  # one in Python would make an instance twice as dear
     middleware: SessionMiddleware
+    _is_starting = False
     _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
     def enter(self, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
@@ -56,40 +57,38 @@ class ScopeHandler(SessionHandler):
         self._session = scope["session"] = Unloaded(UNLOADED)
         self.is_used = self.is_loaded = False  # here, as looking further for what an instance has not takes longer
         scope["session_handler"] = self
-        has_started = False
+        self._send = send
+        return self.send
 
-        # Not an attribute, and no method: servers' `send` leads to the scope, and so back to this handler.
-        # Not a coroutine function: most messages are only passed on, and for every request.
-        def send_with_session(message: Message) -> Awaitable[None]:
-            nonlocal has_started
-            if has_started or message["type"] not in _STARTS:
-                return send(message)
-            has_started = True  # set first: if storing fails, the error response must not try it again
-            if self.is_used:
-                return self._start(message, send)
-            self.response_started = True
-            return send(message)
+    # Not a coroutine function: most messages are only passed on, and for every request.
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a message of the application's; before one that starts the response, store the session if need be."""
+        if self.response_started or message["type"] not in _STARTS:
+            return self._send(message)
+        if self.is_used and not self._is_starting:
+            self._is_starting = True  # set first: if storing fails, the error response must not try it again
+            return self._start(message)
+        self.response_started = True
+        return self._send(message)
 
-        return send_with_session
-
-    def _start(self, message: Message, send: Send) -> Awaitable[None]:
+    def _start(self, message: Message) -> Awaitable[None]:
         """Store the session if that is necessary, then send the message that starts the response."""
         middleware = self.middleware
         if middleware.save_on_server_error or message.get("status", 200) < _SERVER_ERROR:
             storing = commit(self)
             if storing is not None:
-                return self._start_after(storing, message, send)
+                return self._start_after(storing, message)
         add_headers(message, None, no_store=middleware.no_store)
         self.response_started = True
-        return send(message)
+        return self._send(message)
 
-    async def _start_after(self, storing: Awaitable[CookieChange | None], message: Message, send: Send) -> None:
+    async def _start_after(self, storing: Awaitable[CookieChange | None], message: Message) -> None:
         change, cookie, header = await storing, self.middleware.cookie, None
         if change is not None:
             header = cookie.header(change, cookie.path_for(self._root_path))
         add_headers(message, header, no_store=self.middleware.no_store)
         self.response_started = True
-        await send(message)
+        await self._send(message)
 
 
 def handlers_of(middleware: SessionMiddleware) -> type[ScopeHandler]:

@@ -12,17 +12,22 @@ from starsessions.guard import LoadGuard, Session
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Scope
+    from starlette.types import Message, Scope, Send
 
     from starsessions.handler import SessionHandler
 
 __all__ = ["SessionSlot"]
 
 
+async def _refuse_to_send(message: Message) -> None:
+    raise RuntimeError(f"The request has ended: {message['type']!r} cannot be sent any more.")
+
+
 class SessionSlot:
     """Keeps `scope["session"]`: unloaded first, then with data, perhaps replaced by the application."""
 
     _scope: Scope | None  # None when the request has ended
+    _send: Send  # where messages go; servers' lead to the scope
     _headers: typing.Any = ()  # those of a request that has ended
     _connection: HTTPConnection | None = None
     _session: dict[str, typing.Any] | None = None  # what this slot has put into the scope
@@ -58,7 +63,7 @@ class SessionSlot:
         Otherwise both would stay in memory until the garbage collector comes.
         """
         self._headers = scope.get("headers", ())
-        self._scope = None
+        self._scope, self._send = None, _refuse_to_send
 
     def leave_loaded(self, scope: Scope, session: dict[str, typing.Any]) -> None:
         """Let go of a loaded session too, which holds this handler as well and has not changed since `committed`."""
