@@ -57,7 +57,7 @@ def slurm(slurm_service):
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not for longer: as long as it is there, an event loop runs in this thread
 def chromium(browser_service):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -67,7 +67,7 @@ def chromium(browser_service):
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def usual_context(chromium):
     """A profile for all tests that ask for nothing special: what it has loaded once comes from its cache."""
     context = chromium.new_context()

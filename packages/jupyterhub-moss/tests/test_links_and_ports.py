@@ -1,5 +1,7 @@
 """What may come in without a form: links, and the port report of a starting server."""
 
+from pathlib import Path
+
 import pytest
 from tornado import web
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -80,8 +82,8 @@ def test_any_other_report_is_refused(body):
     assert refused.value.status_code == 400
 
 
-def test_set_config_sets_two_values():
-    """The spawner class and one static route are assigned, nothing else."""
+def test_set_config_sets_three_values():
+    """The spawner class and one static route are assigned, a folder of templates is added, nothing else."""
     from tornado.web import StaticFileHandler
     from traitlets.config import Config
 
@@ -91,7 +93,10 @@ def test_set_config_sets_two_values():
     assert c.JupyterHub.extra_handlers == [
         (jupyterhub_moss.STATIC_FORM_REGEX, StaticFileHandler, {"path": jupyterhub_moss.STATIC_FORM_PATH})
     ]
-    assert sum(len(section) for section in c.values()) == 2
+    own, usual = c.JupyterHub.template_paths.get_value(["usual"])
+    assert (Path(own) / "home.html").is_file()
+    assert usual == "usual"
+    assert sum(len(section) for section in c.values()) == 3
 
 
 @pytest.mark.parametrize(
