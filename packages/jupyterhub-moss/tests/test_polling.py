@@ -80,7 +80,8 @@ def test_a_thousand_servers_ask_slurm_once_in_an_interval(mock_slurm):
     assert answers == [None] * 4 * SERVERS
     assert {spawner.job_status for spawner in spawners} == {"RUNNING n1"}
     assert len(mock_slurm.calls("squeue")) <= 1 + seconds // spawners[0].queue_interval
-    assert loop.most <= 50, "the answer is not handed to all at once"
+    # fifty of those who waited for the answer, beside those who ask when it is there already
+    assert loop.most <= SERVERS // 10, "the answer is not handed to all at once"
     if os.environ.get("MOSS_TEST_STALL"):
         assert loop.longest < STALL
 
