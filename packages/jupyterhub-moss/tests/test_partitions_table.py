@@ -49,7 +49,8 @@ def rows(found):
 
 
 def scontrol(*argv):
-    subprocess.run(["scontrol", *argv], env=dict(os.environ), check=True, capture_output=True)
+    as_root = {**os.environ, "MOCK_SLURM_USER": "root"}  # on a real Slurm the tests are root's
+    subprocess.run(["scontrol", *argv], env=as_root, check=True, capture_output=True)
 
 
 def test_the_table_is_right_before_and_after_draining_a_node(slurm_environment):

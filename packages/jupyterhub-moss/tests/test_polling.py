@@ -97,7 +97,7 @@ def test_a_job_in_any_live_state_is_a_running_server(mock_slurm, state):
 
 def test_a_really_suspended_job_is_a_running_server(mock_slurm, job):
     """As after `scontrol suspend`."""
-    mock_slurm.run("scontrol", "suspend", job, check=True)
+    mock_slurm.run("scontrol", "suspend", job, user="root", check=True)
     mock_slurm.wait_for(int(job), "SUSPENDED")
     spawner = make_spawner(job_id=job)
     assert ask(spawner) is JobStatus.RUNNING
