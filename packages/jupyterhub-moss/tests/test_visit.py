@@ -2,6 +2,9 @@
 
 import httpx
 
+# JupyterHub's scripts load after the page has, and until they have, a click on this button does nothing.
+LISTENS_FOR_STOP = "() => window.jQuery?._data(document.querySelector('#stop'), 'events')?.click"
+
 
 def test_a_visit_from_the_login_to_the_stop(chromium, hub, slurm, request):
     """A person who knows nothing of Slurm gets a server with the chosen resources, and gives it back."""
@@ -31,6 +34,7 @@ def test_a_visit_from_the_login_to_the_stop(chromium, hub, slurm, request):
     assert "started" in status.json()
     page.goto(f"{hub.url}/hub/home")
     assert "ends in" in page.inner_text(".moss-left")
+    page.wait_for_function(LISTENS_FOR_STOP)
     page.click("#stop")
     hub.gone(name)
     assert "gpu 2 gres:gpu:V100:1 1:00:00" not in slurm("squeue", "-h", "-t", "RUNNING", "-o", "%P %C %b %l")
