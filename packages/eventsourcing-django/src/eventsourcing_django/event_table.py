@@ -22,6 +22,13 @@ from eventsourcing_django.statements import all_rows, execute, first_row
 
 __all__ = ["EventTable", "quoted"]
 
+_LARGEST = models.BigIntegerField.MAX_BIGINT
+
+
+def _in_range(bound: int) -> int:
+    """Give the number nearest to a bound that the columns can hold, which no row is beyond."""
+    return max(-_LARGEST - 1, min(bound, _LARGEST))
+
 
 def _parsed_uuid(originator_id: object) -> UUID:
     """Give the UUID that an aggregate's ID spells.
@@ -166,7 +173,7 @@ class EventTable:
         for condition, bound in (("originator_version > %s", gt), ("originator_version <= %s", lte)):
             if bound is not None:
                 conditions.append(condition)
-                parameters.append(bound)
+                parameters.append(_in_range(bound))
         order = "originator_version DESC" if desc else "originator_version"
         # Rows of one aggregate need not say whose they are.
         rows = self._select(connection, self._sql_content, conditions, parameters, order, limit)
@@ -198,7 +205,7 @@ class EventTable:
         ):
             if bound is not None:
                 conditions.append(condition)
-                parameters.append(bound)
+                parameters.append(_in_range(bound))
         if topics:
             conditions.append(f"topic IN ({', '.join(['%s'] * len(topics))})")
             parameters.extend(topics)
@@ -253,6 +260,8 @@ class EventTable:
         # Only names of the model and this module's own text are put into the statement.
         statement = f"SELECT {columns} FROM {self.sql_name} WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608
         if limit is not None:
-            statement += " " + connection.ops.limit_offset_sql(0, limit)
+            if limit <= 0:
+                return []  # what Django takes for no limit, and databases for an error
+            statement += " " + connection.ops.limit_offset_sql(0, _in_range(limit))
         rows: list[tuple[Any, ...]] = execute(connection, statement, parameters, all_rows)
         return rows

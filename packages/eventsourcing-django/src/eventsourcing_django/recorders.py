@@ -154,7 +154,7 @@ class DjangoAggregateRecorder(AggregateRecorder):
             gt: versions above this one.
             lte: versions up to this one.
             desc: the newest first.
-            limit: at most so many.
+            limit: at most so many; none if it is 0 or less.
         """
         return self._database.read(
             lambda connection: self._table.select_events(
@@ -187,7 +187,7 @@ class DjangoApplicationRecorder(DjangoAggregateRecorder, ApplicationRecorder):
 
         Args:
             start: from this position on; None is from the first.
-            limit: at most so many.
+            limit: at most so many; none if it is 0 or less.
             stop: up to this position.
             topics: of these topics only.
             inclusive_of_start: whether the event at ``start`` is wanted itself.

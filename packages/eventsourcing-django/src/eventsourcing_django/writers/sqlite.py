@@ -8,7 +8,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.event_table import EventTable
-from eventsourcing_django.library import StoredEvent, Tracking
+from eventsourcing_django.library import DataError, StoredEvent, Tracking
 from eventsourcing_django.statements import execute, last_row_id, row_count
 from eventsourcing_django.writers.interface import Writer
 
@@ -30,10 +30,13 @@ class SQLiteWriter(Writer):
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> list[int]:
         """Advance the tracking, then insert the events."""
-        if self._lock_timeout is None:
-            return self._write(connection, events, tracking)
-        with self._patience(connection, self._lock_timeout):
-            return self._write(connection, events, tracking)
+        try:
+            if self._lock_timeout is None:
+                return self._write(connection, events, tracking)
+            with self._patience(connection, self._lock_timeout):
+                return self._write(connection, events, tracking)
+        except OverflowError as error:  # the driver's, where the servers refuse the number themselves
+            raise DataError(f"A version or a position does not fit into 64 bits: {error}") from error
 
     @staticmethod
     @contextmanager
