@@ -1,32 +1,40 @@
 """How long a server still has."""
 
+import asyncio
 import time
-from datetime import datetime
 
 import pytest
 from lone_spawner import make_spawner
 
-from jupyterhub_moss.ending import end_of, words_for
-from jupyterhub_moss.jobs import JobFacts
+from jupyterhub_moss.ending import words_for
+from jupyterhub_moss.jobs import read_jobs
 
-RUNNING = JobFacts("1", "RUNNING", "n1", "alice", "cpu", 1, "2026-11-22T10:00:00", "None", "name")
-TEN = datetime(2026, 11, 22, 10).timestamp()  # noqa: DTZ001  # squeue prints local time
+LINE = "1//{state}//n1//alice//cpu//1//2026-11-22T10:00:00//None//{left}//name"
+
+
+def ends_in(state, left):
+    """Seconds until the end that squeue's words mean."""
+    ends_at = read_jobs(LINE.format(state=state, left=left))["1"].ends_at
+    return None if ends_at is None else ends_at - time.time()
 
 
 @pytest.mark.parametrize(
-    ("job", "runtime", "end"),
+    ("state", "left", "seconds"),
     [
-        (RUNNING, "1:30:00", TEN + 5400),
-        (RUNNING, "2-00", TEN + 172800),
-        (RUNNING, "", None),
-        (RUNNING, "infinite", None),
-        (RUNNING._replace(start="N/A"), "1:00:00", None),
-        (RUNNING._replace(state="PENDING"), "1:00:00", None),
+        ("RUNNING", "1:30:00", 5400),
+        ("RUNNING", "1-00:00:00", 86400),
+        ("RUNNING", "4:30", 270),
+        ("COMPLETING", "0:30", 30),
+        ("RUNNING", "UNLIMITED", None),
+        ("RUNNING", "NOT_SET", None),
+        ("RUNNING", "INVALID", None),
+        ("PENDING", "1:00:00", None),
+        ("SUSPENDED", "1:00:00", None),
     ],
 )
-def test_a_server_ends_when_it_has_run_for_the_time_asked_for(job, runtime, end):
-    """Start and asked time give the end; a job that waits, or has no limit, has none."""
-    assert end_of(job, runtime) == end
+def test_a_server_ends_when_slurm_says_so(state, left, seconds):
+    """What squeue says is left, while the job's time runs."""
+    assert ends_in(state, left) == (None if seconds is None else pytest.approx(seconds, abs=60))
 
 
 @pytest.mark.parametrize(
@@ -45,11 +53,23 @@ def test_the_time_left_is_told_in_words(seconds, words):
     assert words_for(seconds) == words
 
 
-def test_a_spawner_tells_how_long_its_server_has():
-    """Without a job nothing is told; with one, what is left of the asked time."""
+def test_changed_limits_and_suspensions_count(mock_slurm, job):
+    """The end is Slurm's: an administrator's new limit moves it, and while a job is suspended there is none."""
     spawner = make_spawner()
-    assert (spawner.ends_at, spawner.time_left) == (None, "")
-    spawner.user_options = {"runtime": "2:00:00"}
-    spawner._job_facts = RUNNING._replace(start=datetime.now().isoformat(timespec="seconds"))  # noqa: DTZ005
-    assert spawner.ends_at == pytest.approx(time.time() + 7200, abs=600)
-    assert spawner.time_left.startswith("1 hour ")
+    assert (spawner.ends_at, spawner.time_left, spawner.ends_soon) == (None, "", False)
+    spawner.job_id, spawner.user_options = job, {"runtime": "0:10:00"}
+
+    def hours_left(*change):
+        if change:
+            mock_slurm.run("scontrol", *change, user="root", check=True)
+        asyncio.run(spawner.query_job_status(max_age=0))
+        return spawner.ends_at and (spawner.ends_at - time.time()) / 3600
+
+    assert hours_left() == pytest.approx(1, abs=0.2)  # the partition's default
+    assert hours_left("update", f"jobid={job}", "timelimit=5:00:00") == pytest.approx(5, abs=0.2)
+    assert spawner.time_left.startswith("4 hours ")
+    assert not spawner.ends_soon
+    assert hours_left("suspend", job) is None
+    assert hours_left("resume", job) == pytest.approx(5, abs=0.2)
+    spawner.end_warning_minutes = 301
+    assert spawner.ends_soon

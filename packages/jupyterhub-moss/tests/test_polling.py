@@ -23,7 +23,7 @@ def ask(spawner, **options):
 def listed(numbers, state="RUNNING", name="spawner-jupyterhub"):
     """What squeue prints of such jobs."""
     owner = getpass.getuser()
-    return "".join(f"{number}//{state}//n1//{owner}//cpu//1//N/A//None//{name}\n" for number in numbers)
+    return "".join(f"{number}//{state}//n1//{owner}//cpu//1//N/A//None//1:00:00//{name}\n" for number in numbers)
 
 
 class Loop:
@@ -173,7 +173,7 @@ def test_a_job_that_the_hub_may_not_see_is_asked_for_in_the_users_name(mock_slur
 
 def test_an_id_that_slurm_gave_to_somebody_else_is_not_this_servers_job(mock_slurm):
     """The owner is compared."""
-    mock_slurm.faults.fail("squeue", code=0, out="7//RUNNING//n1//mallory//cpu//1//N/A//None//x\n", err="")
+    mock_slurm.faults.fail("squeue", code=0, out="7//RUNNING//n1//mallory//cpu//1//N/A//None//1:00//x\n", err="")
     assert ask(make_spawner(job_id="7")) is JobStatus.NOTFOUND
 
 

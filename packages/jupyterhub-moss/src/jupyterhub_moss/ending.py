@@ -1,27 +1,12 @@
-"""When a running server will end: its job's start as squeue shows it, and the time that was asked for."""
+"""When a running server will end, as Slurm says: a limit that was changed counts, and so does a time of suspension."""
 
 import time
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from traitlets import Integer
 
 from jupyterhub_moss.account import AccountSpawner
 from jupyterhub_moss.jobs import JobFacts
-from jupyterhub_moss.timelimit import parse_timelimit
-
-
-def end_of(job: JobFacts, runtime: str) -> float | None:
-    """Seconds since the epoch at which a job will have run for `runtime`; None if it does not run or has no limit."""
-    if job.waits or not runtime:
-        return None
-    length = parse_timelimit(runtime)
-    try:
-        # squeue prints the hub's own local time, as the hub runs it
-        start = datetime.fromisoformat(job.start).timestamp()
-    except ValueError:
-        return None
-    return None if length == timedelta.max else start + length.total_seconds()
 
 
 def words_for(seconds: float) -> str:
@@ -40,17 +25,20 @@ class EndingSpawner(AccountSpawner):
 
     if TYPE_CHECKING:
         _job_facts: JobFacts | None
-        user_options: dict[str, Any]
 
     end_warning_minutes = Integer(
-        10, min=0, help="Minutes before the end of a server's time from which the hub's home page warns of it."
+        10, min=0, help="Minutes before the end of a server's time from which the pages of the hub warn of it."
     ).tag(config=True)
 
     @property
     def ends_at(self) -> float | None:
         """When the server's time is over, in seconds since the epoch; None where that is not known."""
-        job = self._job_facts
-        return None if job is None else end_of(job, str(self.user_options.get("runtime", "")))
+        return None if self._job_facts is None else self._job_facts.ends_at
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether it is time to warn."""
+        return self.ends_at is not None and self.ends_at - time.time() < 60 * self.end_warning_minutes
 
     @property
     def time_left(self) -> str:

@@ -1,11 +1,14 @@
 """Jobs as squeue prints them: the one format in which this package asks for them, and how it is read."""
 
+import time
 from typing import NamedTuple
+
+from jupyterhub_moss.timelimit import time_left
 
 # no space and nothing that a shell reads, so that a command over ssh needs no second quoting; the name comes last,
 # as it is the only field in which anything may stand
 _SEPARATOR = "//"
-_FIELDS = ("%i", "%T", "%B", "%u", "%P", "%Q", "%S", "%r", "%j")
+_FIELDS = ("%i", "%T", "%B", "%u", "%P", "%Q", "%S", "%r", "%L", "%j")
 
 #: The value of squeue's ``-o`` that `read_jobs` reads.
 JOB_FORMAT = _SEPARATOR.join(_FIELDS)
@@ -41,6 +44,9 @@ class JobFacts(NamedTuple):
     reason: str
     """Why it waits or how it ended, in Slurm's word for it."""
     name: str
+    ends_at: float | None = None
+    """When Slurm will end it, in seconds since the epoch; None while no time runs (it waits, is suspended or has no
+    limit)."""
 
     @property
     def waits(self) -> bool:
@@ -48,15 +54,26 @@ class JobFacts(NamedTuple):
         return self.state in PENDING_STATES
 
 
-def _read_job(line: str) -> JobFacts:
+#: States in which a job's time runs.
+_TIMED_STATES = frozenset(RUNNING_STATES) - {"SUSPENDED", "STOPPED"}
+
+
+def _ends_at(state: str, left: str, now: float) -> float | None:
+    seconds = time_left(left) if state in _TIMED_STATES else None
+    return None if seconds is None else now + seconds
+
+
+def _read_job(line: str, now: float) -> JobFacts:
     fields = line.split(_SEPARATOR, len(_FIELDS) - 1)
     if len(fields) != len(_FIELDS):
         raise ValueError(f"squeue printed {line!r} instead of {len(_FIELDS)} fields separated by {_SEPARATOR}")
-    number, state, host, user, partition, priority, start, reason, name = fields
-    return JobFacts(number, state, host, user, partition, int(priority), start, reason, name)
+    number, state, host, user, partition, priority, start, reason, left, name = fields
+    ends_at = _ends_at(state, left, now)
+    return JobFacts(number, state, host, user, partition, int(priority), start, reason, name, ends_at)
 
 
 def read_jobs(output: str) -> dict[str, JobFacts]:
     """The jobs in squeue's output by id; `ValueError` shows a line that is not in `JOB_FORMAT`."""
-    jobs = (_read_job(line) for line in output.splitlines() if line.strip())
+    now = time.time()
+    jobs = (_read_job(line, now) for line in output.splitlines() if line.strip())
     return {job.number: job for job in jobs}

@@ -57,6 +57,15 @@ def parse_slurm_time(text: str) -> timedelta:
     return _duration(match)
 
 
+def time_left(text: str) -> float | None:
+    """Seconds in squeue's ``%L``; None where there is no limit, or none that is known (``NOT_SET``, ``INVALID``)."""
+    try:
+        left = parse_slurm_time(text)
+    except ValueError:
+        return None
+    return None if left == timedelta.max else left.total_seconds()
+
+
 def slurm_time(duration: timedelta) -> str:
     """Write a duration as sbatch reads it: ``hours:minutes:seconds``, or ``UNLIMITED``."""
     if duration == timedelta.max:
