@@ -1,12 +1,15 @@
 """The databases that tests run on: SQLite in memory and in a file, PostgreSQL, and MariaDB where it can be had."""
 
+import os
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.db import connections
 from settings import from_url
 from waiting import wait_until
 
+_TESTS = Path(__file__).parent
 ALIASES = ["default", "file", "postgres", "mariadb"]
 # Emptying the tables of these alone takes a third of the time that those of the whole project take.
 WRITTEN_BY_TESTS = ["eventsourcing_django", "school"]
@@ -39,6 +42,16 @@ def added_database(alias, url):
         connections[alias].close()
         del connections[alias]
         del connections.settings[alias]
+
+
+def environment_of(url):
+    """Give the environment of a process of the tests' project whose database this is."""
+    # Development mode is for the tests' own process: it slows an interpreter that starts, and nobody reads its warnings.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": os.pathsep.join([str(_TESTS), os.environ.get("PYTHONPATH", "")]),
+        "SCHOOL_DATABASE_URL": url,
+    }
 
 
 def kill_other_sessions(alias):

@@ -63,6 +63,8 @@ TEMPLATES = [
 # A process that a test starts is given its database; the tests themselves use SQLite in memory and in a file.
 if os.environ.get("SCHOOL_DATABASE_URL"):
     DATABASES = {"default": from_url(os.environ["SCHOOL_DATABASE_URL"])}
+    if os.environ.get("SCHOOL_RUNNER"):
+        EVENTSOURCING_RUNNER = os.environ["SCHOOL_RUNNER"]
 else:
     _FOLDER = Path(mkdtemp(prefix="eventsourcing_django_"))
     _FILE = str(_FOLDER / "events.sqlite3")

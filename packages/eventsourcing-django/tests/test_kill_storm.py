@@ -1,61 +1,35 @@
-"""All sessions of the database are killed again and again while events are written and followed."""
+"""All sessions of the database are killed again and again while processes write events and follow them."""
 
+import json
 import os
+import sys
 import threading
 import time
+from pathlib import Path
 
-from databases import on_database
+import pytest
+from databases import added_database, environment_of
+from django.core.management import call_command
 from django.db import connections
-from eventsourcing.persistence import OperationalError
-from eventsourcing.system import SingleThreadedRunner, System
 from school.applications import Dog, TrainingSchool
 from school.receipts import Receipts
 from waiting import wait_until
 
-from eventsourcing_django.election import election_in
-from eventsourcing_django.follower_daemon import DaemonOptions, FollowerDaemon
-from eventsourcing_django.synchronisation import Synchronizer
-
 # A longer storm: EVENTSOURCING_TEST_STORM_SECONDS=60
-SECONDS = float(os.environ.get("EVENTSOURCING_TEST_STORM_SECONDS", "5"))
+SECONDS = float(os.environ.get("EVENTSOURCING_TEST_STORM_SECONDS", "3"))
 BETWEEN_KILLS = 1.0 if SECONDS > 10 else 0.3
 WRITERS = 3
-ENV = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "postgres"}
+DAEMONS = 2
+TESTS = Path(__file__).parent
+ENV = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "storm"}
 
 
-class Writer(threading.Thread):
-    """Registers one dog after the other, and tries again what was an error."""
-
-    def __init__(self, name, is_over):
-        super().__init__(daemon=True)
-        self._is_over = is_over
-        self.name, self.dogs, self.errors, self.failure = name, [], 0, None
-
-    def run(self):
-        try:
-            school = TrainingSchool(env=ENV)
-            while not self._is_over.is_set():
-                dog = f"{self.name} {len(self.dogs)}"
-                self._until_it_works(
-                    lambda dog=dog: school.register(dog), lambda dog=dog: Dog.create_id(dog) in school.repository
-                )
-                self.dogs.append(dog)
-        except Exception as failure:  # noqa: BLE001  # the test looks at it
-            self.failure = failure
-
-    def _until_it_works(self, save, is_saved):
-        """Save; after an error look first whether it was saved nevertheless, as a client would have to."""
-        doubt = False
-        for _ in range(50):
-            try:
-                if not doubt or not is_saved():
-                    save()
-            except OperationalError:
-                doubt = True
-                self.errors += 1
-            else:
-                return
-        raise AssertionError("50 errors one after the other")
+@pytest.fixture
+def environment(postgres_database, django_db_setup, django_db_blocker):
+    """A migrated database of its own, `storm` in this process; gives the environment of other processes."""
+    with django_db_blocker.unblock(), added_database("storm", postgres_database):
+        call_command("migrate", "eventsourcing_django", database="storm", verbosity=0)
+        yield environment_of(postgres_database) | {"SCHOOL_RUNNER": "school.receipts.make_runner"}
 
 
 class Tail(threading.Thread):
@@ -74,28 +48,9 @@ class Tail(threading.Thread):
             self.failure = failure
 
 
-class Daemon(threading.Thread):
-    """Runs the followers."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        runner = SingleThreadedRunner(System([[TrainingSchool, Receipts]]), env=ENV)
-        runner.start()
-        elections = {"Receipts": election_in("postgres")}
-        options = DaemonOptions(poll_interval=0.2, first_backoff=0.05, longest_backoff=0.5)
-        self.failure, self.follower_daemon = None, FollowerDaemon(Synchronizer(runner), elections, options)
-
-    def run(self):
-        try:
-            with self.follower_daemon:
-                self.follower_daemon.run()
-        except Exception as failure:  # noqa: BLE001  # the test looks at it
-            self.failure = failure
-
-
 def kill_all():
     """End every session but this one, and return how many there were."""
-    with connections["postgres"].cursor() as cursor:
+    with connections["storm"].cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -103,33 +58,54 @@ def kill_all():
         return cursor.fetchone()[0]
 
 
-@on_database("postgres")
-def test_nothing_is_lost_and_nothing_is_done_twice():
-    """Every save is stored once, every event is given to the subscription and processed by the followers once."""
-    is_over = threading.Event()
-    writers = [Writer(f"writer {number}", is_over) for number in range(WRITERS)]
-    tail, daemon = Tail(), Daemon()
-    for thread in (*writers, tail, daemon):
-        thread.start()
+def storm():
+    """Kill all sessions for some time, and return how many there were."""
     killed, end = 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
-        is_over.wait(BETWEEN_KILLS)
+        time.sleep(BETWEEN_KILLS)
         killed += kill_all()
-    is_over.set()
-    for writer in writers:
-        writer.join(60)
-    school, receipts = TrainingSchool(env=ENV), Receipts(env=ENV)
-    receipts.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60 + 4 * SECONDS)
+    return killed
+
+
+def wait_for_growth(value, goal):
+    """Wait until a value has reached a goal, as long as it grows."""
+    while (before := value()) < goal:
+        wait_until(lambda before=before: value() > before)
+
+
+def stopped(processes):
+    """Ask processes to stop, and return their exit statuses."""
+    for process in processes:
+        process.terminate()
+    return [process.wait(60) for process in processes]
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice(environment, process_guard, tmp_path):
+    """Every save is stored once, every event is given to the subscription and processed by the daemons once."""
+    files = [tmp_path / f"writer-{number}" for number in range(WRITERS)]
+    programs = [[TESTS / "storm_writer.py", file.name, file] for file in files]
+    programs += [[TESTS / "manage.py", "run_followers", "--poll-interval", "0.2", "--max-backoff", "0.5"]] * DAEMONS
+    processes = [process_guard.spawn([sys.executable, *program], env=environment) for program in programs]
+    tail, school, receipts = Tail(), TrainingSchool(env=ENV), Receipts(env=ENV)
+    tail.start()
+    # Everybody is at work.
+    wait_until(lambda: all(Dog.create_id(f"{file.name} 0") in school.repository for file in files))
+    wait_until(lambda: tail.seen and receipts.recorder.max_tracking_id("TrainingSchool"))
+    killed = storm()
+    assert stopped(processes[:WRITERS]) == [0] * WRITERS
+    last = school.recorder.max_notification_id()
+    wait_for_growth(lambda: receipts.recorder.max_tracking_id("TrainingSchool"), last)
+    wait_for_growth(lambda: tail.seen[-1], last)
+    assert stopped(processes[WRITERS:]) == [0] * DAEMONS
+    tail.subscription.stop()
+    tail.join(60)
+
+    results = [json.loads(file.read_text()) for file in files]
+    dogs, errors = [dog for result in results for dog in result["dogs"]], sum(result["errors"] for result in results)
     stored = school.recorder.select_notifications(None, 1_000_000)
-    wait_until(lambda: len(tail.seen) >= len(stored) or not tail.is_alive())
-    for thread, stop in ((tail, tail.subscription.stop), (daemon, daemon.follower_daemon.stop)):
-        stop()
-        thread.join(60)
-    dogs = [dog for writer in writers for dog in writer.dogs]
-    errors = sum(writer.errors for writer in writers)
     print(f"{SECONDS:.0f} s, {killed} sessions killed, {len(dogs)} saves, {errors} tried again")  # noqa: T201  # -rP
-    assert [each.failure for each in (*writers, tail, daemon)] == [None] * (WRITERS + 2)
+    assert tail.failure is None
     assert sorted(event.originator_id for event in stored) == sorted(map(Dog.create_id, dogs))
     assert tail.seen == [event.id for event in stored]
     assert len(receipts.recorder.select_notifications(None, 1_000_000)) == len(dogs)
-    assert killed > WRITERS
+    assert killed > WRITERS + DAEMONS

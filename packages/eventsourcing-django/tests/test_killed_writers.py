@@ -3,14 +3,11 @@
 import os
 import signal
 import sys
-from pathlib import Path
 
 import pytest
-from databases import added_database
+from databases import added_database, environment_of
 from django.core.management import call_command
 from school.applications import Dog, TrainingSchool
-
-TESTS = Path(__file__).parent
 
 _SAVE_AND_WAIT = """
 import signal, sys, django
@@ -39,12 +36,8 @@ def test_its_lock_is_free_and_nothing_is_stored(url, process_guard, tmp_path):
     """Killed with SIGKILL after a save and before the commit; the next save does not wait."""
     saved = tmp_path / "saved"
     os.mkfifo(saved)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
-        "SCHOOL_DATABASE_URL": url,
-    }
-    process = process_guard.spawn([sys.executable, "-c", _SAVE_AND_WAIT, str(saved)], env=environment)
+    command = [sys.executable, "-c", _SAVE_AND_WAIT, str(saved)]
+    process = process_guard.spawn(command, env=environment_of(url))
     with saved.open():  # opens when the other side does: after the save
         pass
     os.kill(process.pid, signal.SIGKILL)

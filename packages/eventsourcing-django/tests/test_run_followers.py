@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from databases import added_database
+from databases import added_database, environment_of
 from django.core.management import CommandError, call_command
 from eventsourcing.system import MultiThreadedRunner, SingleThreadedRunner
 from school.applications import Celebrations, Counters, TrainingSchool, make_system
@@ -52,15 +52,6 @@ def test_followers_outside_django_need_a_word(settings):
     RUNNER["runner"] = SingleThreadedRunner(make_system(), env={"PERSISTENCE_MODULE": "eventsourcing.popo"})
     with pytest.raises(CommandError, match="Counters, Celebrations, whose events are outside .* --no-election"):
         call_command("run_followers", verbosity=0)
-
-
-def environment_of(url):
-    """Give the environment of a process whose database this is."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
-        "SCHOOL_DATABASE_URL": url,
-    }
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

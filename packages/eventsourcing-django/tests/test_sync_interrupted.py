@@ -9,19 +9,13 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from databases import added_database
+from databases import added_database, environment_of
 from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 from school.applications import Counters, TrainingSchool
 
 TESTS = Path(__file__).parent
-
-# Development mode is for the tests' own process: it slows an interpreter that starts, and nobody reads its warnings.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"} | {
-    "DJANGO_SETTINGS_MODULE": "settings",
-    "PYTHONPATH": str(TESTS),
-}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -56,7 +50,7 @@ def school(filled, tmp_path, request, django_db_blocker):
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
         request.addfinalizer(lambda: service.drop_database(url))
     with django_db_blocker.unblock(), added_database("school", url):
-        yield ENVIRONMENT | {"SCHOOL_DATABASE_URL": url}
+        yield environment_of(url)
 
 
 def counted():

@@ -3,7 +3,9 @@
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
-from eventsourcing.system import ProcessApplication
+from eventsourcing.system import ProcessApplication, SingleThreadedRunner, System
+
+from school.applications import TrainingSchool
 
 
 class Receipt(Aggregate):
@@ -19,3 +21,10 @@ class Receipt(Aggregate):
 class Receipts(ProcessApplication):
     def policy(self, domain_event, processing_event):
         processing_event.collect_events(Receipt(f"{domain_event.originator_id} {domain_event.originator_version}"))
+
+
+def make_runner():
+    """Make the runner of the school and its receipts; the setting EVENTSOURCING_RUNNER can name it."""
+    return SingleThreadedRunner(
+        System([[TrainingSchool, Receipts]]), env={"PERSISTENCE_MODULE": "eventsourcing_django"}
+    )
