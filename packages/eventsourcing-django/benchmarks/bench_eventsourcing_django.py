@@ -9,9 +9,6 @@ text in their names.
 eventsourcing-django 0.6 comes from the package index into a temporary environment of its own.
 """
 
-import argparse
-import os
-import platform
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -19,11 +16,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from counts import count
-from peers import OURS, Peers
+from peers import UPSTREAM, Peers
 
 from pentad_services import start_postgres
+from pentad_services.benchmark import OURS, Report, Table, options_of
 
-ROUNDS = 15
+NATIVE = "native"
+COLUMNS = {
+    OURS: "this package",
+    NATIVE: f"eventsourcing {version('eventsourcing')}'s own recorders",
+    UPSTREAM: f"eventsourcing-django {UPSTREAM}",
+}
+
 TIMES = 3  # that all rounds of a row are run, if it misses a target
 WRITERS = 8
 POSTGRES, SQLITE = "PostgreSQL", "SQLite"
@@ -39,7 +43,7 @@ class Row:
     calls: int
     figure: str = "wall"
     targets: dict[str, float] = field(default_factory=dict, hash=False)
-    kinds: tuple[str, ...] = ("ours", "native", "upstream")
+    kinds: tuple[str, ...] = tuple(COLUMNS)
     writers: int = 1
 
     @property
@@ -54,23 +58,23 @@ class Row:
 
 
 ROWS = [
-    Row(POSTGRES, "save", 1, 100, targets={"native": 1.5}),
-    Row(POSTGRES, "save", 10, 40, targets={"native": 1.8}),
-    Row(POSTGRES, "save", 100, 10, targets={"native": 1.5}),
-    Row(POSTGRES, "save", 1, 100, "cpu", targets={"native": 1 / 0.45}),
-    Row(POSTGRES, "save", 100, 10, "cpu", targets={"native": 1 / 0.6, "upstream": 12}),
+    Row(POSTGRES, "save", 1, 100, targets={NATIVE: 1.5}),
+    Row(POSTGRES, "save", 10, 40, targets={NATIVE: 1.8}),
+    Row(POSTGRES, "save", 100, 10, targets={NATIVE: 1.5}),
+    Row(POSTGRES, "save", 1, 100, "cpu", targets={NATIVE: 1 / 0.45}),
+    Row(POSTGRES, "save", 100, 10, "cpu", targets={NATIVE: 1 / 0.6, UPSTREAM: 12}),
     Row(POSTGRES, "save_tracking", 1, 60),
-    Row(POSTGRES, "save", 1, 40, targets={"native": 1.6}, kinds=("ours", "native"), writers=4),
-    Row(POSTGRES, "save", 1, 40, targets={"native": 2.5}, kinds=("ours", "native"), writers=WRITERS),
-    Row(POSTGRES, "read", 100, 60, targets={"native": 1.6}),
-    Row(POSTGRES, "notifications", 100, 60, targets={"native": 1.2}),
-    Row(POSTGRES, "max_id", None, 200, targets={"native": 0.9}),
-    Row(POSTGRES, "push", None, 100, "p50", targets={"native": 1 / 1.2}, kinds=("ours", "native")),
-    Row(POSTGRES, "push", None, 100, "p95", targets={"native": 1 / 1.2}, kinds=("ours", "native")),
-    Row(SQLITE, "save", 1, 100, "cpu", targets={"native": 1 / 0.8}),
-    Row(SQLITE, "save", 100, 20, targets={"upstream": 3}),
-    Row(SQLITE, "read", 100, 100, targets={"native": 2}),
-    Row(SQLITE, "notifications", 100, 100, targets={"native": 1}),
+    Row(POSTGRES, "save", 1, 40, targets={NATIVE: 1.6}, kinds=(OURS, NATIVE), writers=4),
+    Row(POSTGRES, "save", 1, 40, targets={NATIVE: 2.5}, kinds=(OURS, NATIVE), writers=WRITERS),
+    Row(POSTGRES, "read", 100, 60, targets={NATIVE: 1.6}),
+    Row(POSTGRES, "notifications", 100, 60, targets={NATIVE: 1.2}),
+    Row(POSTGRES, "max_id", None, 200, targets={NATIVE: 0.9}),
+    Row(POSTGRES, "push", None, 100, "p50", targets={NATIVE: 1 / 1.2}, kinds=(OURS, NATIVE)),
+    Row(POSTGRES, "push", None, 100, "p95", targets={NATIVE: 1 / 1.2}, kinds=(OURS, NATIVE)),
+    Row(SQLITE, "save", 1, 100, "cpu", targets={NATIVE: 1 / 0.8}),
+    Row(SQLITE, "save", 100, 20, targets={UPSTREAM: 3}),
+    Row(SQLITE, "read", 100, 100, targets={NATIVE: 2}),
+    Row(SQLITE, "notifications", 100, 100, targets={NATIVE: 1}),
 ]
 
 
@@ -117,61 +121,45 @@ def best_of(rounds):
 
 def judge(row, best):
     """Return the row's targets with whether each was reached."""
-    ratios = {kind: best[kind] / best["ours"] for kind in row.targets}
+    ratios = {kind: best[kind] / best[OURS] for kind in row.targets}
     return {
         f"{row.name} >= {limit:.2f} x {kind}: {ratios[kind]:.2f}": ratios[kind] >= limit
         for kind, limit in row.targets.items()
     }
 
 
-def report(figures):
-    """Print the table; return the targets with whether each was reached."""
-    print(f"{'µs an event':52}{'ours':>9}{'native':>9}{'0.6':>9}{'native/ours':>13}{'0.6/ours':>10}")
-    reached = {}
-    for row, rounds in figures.items():
-        best = best_of(rounds)
-        ratios = {kind: best[kind] / best["ours"] for kind in row.kinds[1:]}
-        columns = "".join(f"{best[kind]:9.1f}" if kind in best else f"{'':9}" for kind in (*OURS, "upstream"))
-        print(f"{row.name:52}{columns}" + "".join(f"{ratios[k]:{12 if k == 'native' else 9}.2f}x" for k in ratios))
-        reached |= judge(row, best)
-    return reached
-
-
-def machine():
-    """Return one line about what the figures were measured on."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("eventsourcing", "django", "psycopg"))
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    system = f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}"
-    return f"Python {platform.python_version()}, {packages}; {system}, load {load}"
-
-
-def count_statements(url):
-    """Count in a process of its own, because a process has one Django project; print and return the targets."""
-    print(f"{'PostgreSQL, outside and inside of a transaction':52}{'statements':>12}{'round trips':>13}")
-    reached = {}
+def report_counts(report, url):
+    """Show how many statements and round trips an operation takes, and judge them."""
+    columns = {"statements": "statements", "round trips": "round trips"}
+    table = Table("PostgreSQL, outside and inside of a transaction", columns, None)
     for name, statements, trips, most in count(url):
-        print(f"{name:52}{statements:12}{trips:13}")
-        reached[f"{name} <= {most} statements and round trips"] = max(statements, trips) <= most
-    return reached
+        table.rows[name] = {"statements": statements, "round trips": trips}
+        report.require(f"{name} <= {most} statements and round trips", max(statements, trips) <= most)
+    report.show(table)
+
+
+def report_times(report, figures):
+    """Show what an event costs, and judge it."""
+    best = {row: best_of(rounds) for row, rounds in figures.items()}
+    report.show(Table("µs an event", COLUMNS, "other/first", {row.name: costs for row, costs in best.items()}))
+    for row, costs in best.items():
+        for target, reached in judge(row, costs).items():
+            report.require(target, reached)
 
 
 def main():
     """Measure, print and judge."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="interleaved rounds, of which the best counts")
+    parser = options_of(__doc__, rounds=15)
     parser.add_argument("--only", default="", help="measure only the rows with this text in their names")
     options = parser.parse_args()
-    print(machine())
+    report = Report("eventsourcing-django", ("eventsourcing", "django", "psycopg"))
     rows = [row for row in ROWS if options.only in row.name]
     with tempfile.TemporaryDirectory() as folder, start_postgres(Path(folder) / "postgres") as postgres:
-        print(postgres.line)
-        targets = count_statements(postgres.create_database())
+        report.measured_with(postgres)
+        report_counts(report, postgres.create_database())
         with Peers(Path(folder), postgres) as peers:
-            targets |= report(measure_until_reached(rows, peers, options.rounds))
-    for target, reached in targets.items():
-        print(f"{'ok    ' if reached else 'MISSED'} {target}")
-    return 1 if options.check and not all(targets.values()) else 0
+            report_times(report, measure_until_reached(rows, peers, options.rounds))
+    return report.finish(options)
 
 
 if __name__ == "__main__":

@@ -1,42 +1,16 @@
 """The packages that are measured side by side: where each is installed, and a process for each of its applications."""
 
-import json
-import subprocess
 import sys
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
 
-OURS = ("ours", "native")
+from pentad_services.benchmark import Worker, installed, make_environment
+
 UPSTREAM = "0.6"
 WORKER = Path(__file__).with_name("recorder_worker.py")
 _NATIVE = {"PostgreSQL": "eventsourcing.postgres", "SQLite": "eventsourcing.sqlite"}
-
-
-class Worker:
-    """A process with one application, of which one case after the other is asked."""
-
-    def __init__(self, python, module, url, name):
-        # Isolated, so that neither PYTHONPATH nor this folder can bring another `eventsourcing_django` in.
-        self._process = subprocess.Popen(
-            [python, "-I", WORKER, module, url, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def send(self, **order):
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-
-    def receive(self):
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"the worker ended with {self._process.wait()}")
-        return json.loads(answer)
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait()
 
 
 class Peers:
@@ -76,11 +50,9 @@ class Peers:
     def _worker(self, database, kind, name):
         if (database, kind, name) not in self._workers:
             module = _NATIVE[database] if kind == "native" else "eventsourcing_django"
-            python = self._upstream_python() if kind == "upstream" else sys.executable
-            worker = Worker(python, module, self._url(database, kind), name)
-            self._stack.callback(worker.close)
-            worker.send(case="ready")
-            worker.receive()
+            python = self._upstream_python() if kind == UPSTREAM else sys.executable
+            worker = self._stack.enter_context(Worker(python, WORKER, module, self._url(database, kind), name))
+            worker.ask(case="ready")
             self._workers[database, kind, name] = worker
         return self._workers[database, kind, name]
 
@@ -93,10 +65,6 @@ class Peers:
     def _upstream_python(self):
         """Make an environment with eventsourcing-django 0.6 and the newest versions that it allows."""
         if self._upstream is None:
-            folder = self._folder / "upstream"
-            wanted = [f"eventsourcing-django=={UPSTREAM}", f"psycopg[binary]=={version('psycopg')}"]
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, *wanted], check=True)
-            self._upstream = folder / "bin/python"
+            wanted = [f"eventsourcing-django=={UPSTREAM}", *installed("psycopg", "psycopg-binary")]
+            self._upstream = make_environment(self._folder / "upstream", *wanted)
         return self._upstream

@@ -96,16 +96,9 @@ def _connected(url: str) -> Any:
 def start_mariadb(
     folder: Path | None = None, docker: bool = False, *, guard: ProcessGuard | None = None
 ) -> MariaDBService:
-    """Find or start a MariaDB server on 127.0.0.1, behind a generated password that is kept beside the data.
-
-    Parameters:
-        folder: keep data there, durably; otherwise data lives in memory where possible, without
-            durability, and goes with the server.
-        docker: use a container (also: PENTAD_TEST_DOCKER=1).
-        guard: the guard to start it under; by default one of its own.
+    """Find or start a MariaDB server on 127.0.0.1, with the parameters, password and errors of `start_postgres`.
 
     The driver PyMySQL is not among this package's requirements: who asks for MariaDB brings it along.
-    Raises Unavailable when there is none to be had, StartFailed when one does not start.
     """
     from pentad_services import containers
 
