@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from django.core.management import call_command
 from django.db import connections
 from school.applications import Dog, TrainingSchool
 from school.receipts import Receipts
+from tailing import Tail
 from waiting import wait_until
 
 # A longer storm: EVENTSOURCING_TEST_STORM_SECONDS=60
@@ -20,6 +20,7 @@ SECONDS = float(os.environ.get("EVENTSOURCING_TEST_STORM_SECONDS", "3"))
 BETWEEN_KILLS = 1.0 if SECONDS > 10 else 0.3
 WRITERS = 3
 DAEMONS = 2
+PAUSE = "0.01"  # seconds between two saves of a writer, so that followers are not left far behind
 TESTS = Path(__file__).parent
 ENV = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "storm"}
 
@@ -30,22 +31,6 @@ def environment(postgres_database, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), added_database("storm", postgres_database):
         call_command("migrate", "eventsourcing_django", database="storm", verbosity=0)
         yield environment_of(postgres_database) | {"SCHOOL_RUNNER": "school.receipts.make_runner"}
-
-
-class Tail(threading.Thread):
-    """Iterates over a subscription to the school."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.seen, self.failure = [], None
-        self.subscription = TrainingSchool(env=ENV).recorder.subscribe()
-
-    def run(self):
-        try:
-            for notification in self.subscription:
-                self.seen.append(notification.id)
-        except Exception as failure:  # noqa: BLE001  # the test looks at it
-            self.failure = failure
 
 
 def kill_all():
@@ -83,10 +68,10 @@ def stopped(processes):
 def test_nothing_is_lost_and_nothing_is_done_twice(environment, process_guard, tmp_path):
     """Every save is stored once, every event is given to the subscription and processed by the daemons once."""
     files = [tmp_path / f"writer-{number}" for number in range(WRITERS)]
-    programs = [[TESTS / "storm_writer.py", file.name, file] for file in files]
+    programs = [[TESTS / "dog_writer.py", file, PAUSE] for file in files]
     programs += [[TESTS / "manage.py", "run_followers", "--poll-interval", "0.2", "--max-backoff", "0.5"]] * DAEMONS
     processes = [process_guard.spawn([sys.executable, *program], env=environment) for program in programs]
-    tail, school, receipts = Tail(), TrainingSchool(env=ENV), Receipts(env=ENV)
+    tail, school, receipts = Tail(ENV), TrainingSchool(env=ENV), Receipts(env=ENV)
     tail.start()
     # Everybody is at work.
     wait_until(lambda: all(Dog.create_id(f"{file.name} 0") in school.repository for file in files))
@@ -97,8 +82,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(environment, process_guard, t
     wait_for_growth(lambda: receipts.recorder.max_tracking_id("TrainingSchool"), last)
     wait_for_growth(lambda: tail.seen[-1], last)
     assert stopped(processes[WRITERS:]) == [0] * DAEMONS
-    tail.subscription.stop()
-    tail.join(60)
+    tail.stop()
 
     results = [json.loads(file.read_text()) for file in files]
     dogs, errors = [dog for result in results for dog in result["dogs"]], sum(result["errors"] for result in results)

@@ -1,7 +1,8 @@
 """A program that registers one dog after the other until SIGTERM, and tries again what was an error.
 
-Started with its name and a file, into which it writes at the end which dogs it has registered and how often it tried
-again, as JSON.
+Started with a file, into which it writes at the end which dogs it has registered and how often it tried again, as
+JSON, and with the seconds to pause between two dogs. The dogs have the file's name and a number. It does nothing that
+eventsourcing-django cannot do, so it runs on that as well.
 """
 
 import json
@@ -13,10 +14,9 @@ from pathlib import Path
 import django
 
 _MOST_ERRORS_IN_A_ROW = 50
-_PAUSE = 0.01  # seconds between two dogs, so that followers are not left far behind
 
 
-def main(name, result):
+def main(file, pause):
     """Register dogs."""
     is_over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_over.set())
@@ -25,10 +25,10 @@ def main(name, result):
 
     school = TrainingSchool(env={"PERSISTENCE_MODULE": "eventsourcing_django"})
     dogs, errors = [], 0
-    while not is_over.wait(_PAUSE):
-        dogs.append(f"{name} {len(dogs)}")
+    while not is_over.wait(float(pause)):
+        dogs.append(f"{file.name} {len(dogs)}")
         errors += _register(school, dogs[-1])
-    Path(result).write_text(json.dumps({"dogs": dogs, "errors": errors}))
+    file.write_text(json.dumps({"dogs": dogs, "errors": errors}))
 
 
 def _register(school, dog):
@@ -47,4 +47,4 @@ def _register(school, dog):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(Path(sys.argv[1]), sys.argv[2])
