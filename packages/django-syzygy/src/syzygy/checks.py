@@ -1,7 +1,9 @@
 """System checks: every migration has a stage, and the settings can be used and name things that exist."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
+from importlib.machinery import all_suffixes
 from pkgutil import iter_modules
 from typing import Any
 
@@ -16,11 +18,11 @@ from pentad_config import ConfigError
 
 from .inference import get_migration_stage
 from .migration_settings import MigrationSettings, as_sentence
-from .quorum.configuration import try_declaration
 from .spelling import suggestion
 
 __all__ = ("check_migrations", "check_quorum_backend", "check_settings", "check_stage_settings")
 
+_MODULE_SUFFIXES = frozenset(all_suffixes())
 _HINT = (
     "Give the migration class an explicit `stage`, or split its operations over two migrations if it is not "
     "applied anywhere yet. For a migration that is not yours, name it in `MIGRATION_STAGES_OVERRIDE` or "
@@ -57,15 +59,24 @@ def _migrations_on_disk(app_config: AppConfig) -> Iterator[Migration]:
         return  # No migrations; Django's own loader reports a package that is there and broken.
     if getattr(package, "__file__", None) is None:
         return
-    for name in sorted(module.name for module in iter_modules(getattr(package, "__path__", ()))):
-        if name[0] in "_~":
-            continue
+    for name in sorted(_module_names(getattr(package, "__path__", ()))):
         try:
             migration_class = getattr(import_module(f"{module_name}.{name}"), "Migration", None)
         except ImportError:
             continue  # migrate and makemigrations stop at it with a traceback.
         if migration_class is not None:
             yield migration_class(name, app_config.label)
+
+
+def _module_names(folders: Iterable[str]) -> Iterator[str]:
+    """The modules that Django's loader takes for migrations; of plain folders much faster than by the import system."""
+    for folder in folders:
+        if os.path.isdir(folder):
+            parts = (file.partition(".") for file in os.listdir(folder))
+            names = (name for name, dot, suffix in parts if dot + suffix in _MODULE_SUFFIXES)
+        else:
+            names = (module.name for module in iter_modules([folder]) if not module.ispkg)
+        yield from (name for name in names if name and name[0] not in "_~")
 
 
 def _declared() -> MigrationSettings | None:
@@ -91,6 +102,8 @@ def check_quorum_backend(**_: Any) -> list[CheckMessage]:
     declared = _declared()
     if declared is None or declared.quorum_backend is None:
         return []
+    from .quorum.configuration import try_declaration
+
     try:
         try_declaration(declared.quorum_backend)
     except ImproperlyConfigured as error:

@@ -7,6 +7,7 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,24 @@ def is_third_party_app(app_config: AppConfig) -> bool:
     does not contain the project itself.
     """
     path = _resolved(app_config.path)
-    if any(path.is_relative_to(folder) for folder in _package_folders()):
+    if _lies_in(path, _package_folders()):
         return not _shares_package_with_project(app_config)
     project = _project_folder()
-    return any(
-        path.is_relative_to(prefix) and not project.is_relative_to(prefix) for prefix in map(_resolved, site.PREFIXES)
-    )
+    return _lies_in(path, (prefix for prefix in map(_resolved, site.PREFIXES) if not _lies_in(project, [prefix])))
 
 
-def _resolved(path: str | os.PathLike[str]) -> Path:
-    return Path(os.path.realpath(path))
+@lru_cache
+def _resolved(path: str | os.PathLike[str]) -> str:
+    """Cached, as this happens at every start of every command, for each app."""
+    return os.path.realpath(path)
+
+
+def _lies_in(path: str, folders: Iterable[str]) -> bool:
+    return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in folders)
 
 
 @lru_cache(maxsize=1)
-def _package_folders() -> tuple[Path, ...]:
+def _package_folders() -> tuple[str, ...]:
     folders = {*site.getsitepackages(), site.getusersitepackages()}
     folders |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     # Debian's interpreter also looks where neither function points when it is embedded or run with -S.
@@ -69,15 +74,15 @@ def _settings_file() -> str | None:
     return getattr(module, "__file__", None)
 
 
-def _project_folder() -> Path:
+def _project_folder() -> str:
     found = _settings_file()
-    return _resolved(found).parent if found else _resolved(getattr(settings, "BASE_DIR", Path.cwd()))
+    return str(Path(_resolved(found)).parent) if found else _resolved(getattr(settings, "BASE_DIR", Path.cwd()))
 
 
 def _shares_package_with_project(app_config: AppConfig) -> bool:
     """A project deployed as a wheel lies in site-packages too: its settings tell its package."""
     found = _settings_file()
-    if found is None or not any(_resolved(found).is_relative_to(folder) for folder in _package_folders()):
+    if found is None or not _lies_in(_resolved(found), _package_folders()):
         return False
     return app_config.name.partition(".")[0] == settings.SETTINGS_MODULE.partition(".")[0]
 

@@ -178,7 +178,8 @@ class StagedMigrationExecutor(MigrationExecutor):
 
     def _due(self, targets: Any, plan: Plan) -> Plan:
         """The waiting migrations that the targets include, in the order in which they were put off."""
-        if any(backward for _, backward in plan) or any(name is None for _, name in targets):
+        nothing_is_due = any(backward for _, backward in plan) or any(name is None for _, name in targets)
+        if nothing_is_due or not self._waiting:
             return []
         wanted = {key for target in targets for key in self.loader.graph.forwards_plan(target)}
         planned = {_key(migration) for migration, _ in plan}

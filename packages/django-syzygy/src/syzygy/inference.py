@@ -45,13 +45,13 @@ def get_operation_stage(operation: Operation) -> Stage:
 
 
 def _configured(stages: Mapping[str, Stage], migration: Migration) -> Stage | None:
-    return stages.get(str(migration)) or stages.get(migration.app_label)
+    return (stages.get(str(migration)) or stages.get(migration.app_label)) if stages else None
 
 
 def _inferred(migration: Migration) -> Stage | None:
-    stages = {get_operation_stage(operation) for operation in migration.operations}
-    if len(stages) < 2:
-        return next(iter(stages), None)
+    stages = [get_operation_stage(operation) for operation in migration.operations]
+    if all(stage is stages[0] for stage in stages):
+        return stages[0] if stages else None
     fallback = _configured(conf.MIGRATION_STAGES_FALLBACK, migration)
     if fallback is None:
         raise AmbiguousStage(

@@ -22,12 +22,13 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import OperationWriter
 
+from .checkpoints import Checkpoint, running
 from .locks.guard import LockGuard, StatementJournal
 from .locks.opaque import is_opaque
 from .locks.unfinished import is_already_done
 from .progress import TABLE, MigrationKey, Progress
 
-__all__ = ("Stepwise", "current_step")
+__all__ = ("Stepwise",)
 
 _FINISHED = "finished:"
 _TRANSACTIONAL = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
@@ -47,22 +48,6 @@ class _Step(NamedTuple):
     def finished(self) -> str:
         """The state that is noted: it tells whether the file was changed since."""
         return f"{_FINISHED}{_fingerprint(self.operation)}"
-
-
-class Checkpoint(NamedTuple):
-    """Where an operation that runs now may keep a state of its own until its migration is finished."""
-
-    load: Callable[[], str | None]
-    save: Callable[[str], None]
-    say: Callable[[str], None]
-
-
-_current: list[Checkpoint] = []
-
-
-def current_step() -> Checkpoint | None:
-    """Return the checkpoint of the operation that runs, `None` in a migration that is one transaction."""
-    return _current[-1] if _current else None
 
 
 class Stepwise:
@@ -156,7 +141,7 @@ class Stepwise:
                     self._execute(step, editor)
                     self.progress.note(self.key, step.name, step.finished)
                 return
-            with self._journaled(step, done), self._checkpoint(step):
+            with self._journaled(step, done), running(self._checkpoint(step)):
                 self._execute(step, editor)
         self.progress.note(self.key, step.name, step.finished)
 
@@ -218,20 +203,13 @@ class Stepwise:
             rows=isinstance(step.operation, RunSQL),
         )
 
-    @contextmanager
-    def _checkpoint(self, step: _Step) -> Iterator[None]:
+    def _checkpoint(self, step: _Step) -> Checkpoint:
         name = f"{step.name}:state"
-        _current.append(
-            Checkpoint(
-                load=lambda: self.progress.steps(self.key).get(name),
-                save=lambda state: self.progress.note(self.key, name, state),
-                say=self.guard.say,
-            )
+        return Checkpoint(
+            load=lambda: self.progress.steps(self.key).get(name),
+            save=lambda state: self.progress.note(self.key, name, state),
+            say=self.guard.say,
         )
-        try:
-            yield
-        finally:
-            _current.pop()
 
 
 def _fingerprint(operation: Operation) -> str:

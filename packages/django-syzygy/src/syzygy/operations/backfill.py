@@ -12,9 +12,9 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from syzygy.checkpoints import Checkpoint, current_step
 from syzygy.constants import Stage
 from syzygy.stages import parse_stage
-from syzygy.stepwise import Checkpoint, current_step
 
 __all__ = ("Backfill",)
 

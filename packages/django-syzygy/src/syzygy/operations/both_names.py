@@ -12,10 +12,9 @@ from django.db.migrations import operations
 from django.db.migrations.state import ProjectState
 
 from syzygy.postgresql.catalog import Catalog, bare
-from syzygy.postgresql.twins import Twin
 
 from .online import working
-from .renames import field_called
+from .renames import field_called, twin_of
 
 __all__ = ("AlterBothNames", "RemoveConstraintTwice")
 
@@ -84,4 +83,4 @@ class RemoveConstraintTwice(operations.RemoveConstraint):
         old = field_called(app_label, from_state, self.model_name_lower, current_name, old_name)
         field = from_state.apps.get_model(app_label, self.model_name)._meta.get_field(current_name)
         if not field.many_to_many:
-            Twin.of(schema_editor, field.model, old.column, field).drop_other(self.name)
+            twin_of(schema_editor, field.model, old.column, field).drop_other(self.name)

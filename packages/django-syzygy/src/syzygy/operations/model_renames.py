@@ -1,7 +1,7 @@
 """Renaming a model's tables while code that knows either name reads and writes them."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -11,11 +11,12 @@ from django.db.migrations.operations.models import ModelOperation
 from django.db.migrations.state import ProjectState
 
 from syzygy.constants import Stage
-from syzygy.postgresql.twins import Twin
-from syzygy.postgresql.views import RenamedTable
 
 from .online import working, works_online
-from .renames import renamed_relation
+from .renames import renamed_relation, renamed_table, twin_of
+
+if TYPE_CHECKING:
+    from syzygy.postgresql.views import RenamedTable
 
 __all__ = ("ContractRenameModel", "ExpandRenameModel")
 
@@ -47,7 +48,7 @@ class ExpandRenameModel(operations.RenameModel):
                 for table in _renamed_tables(editor, old, new):
                     table.rename()
                 for source, field, model in _renamed_columns(old, new):
-                    Twin.of(editor, model, source.column, field).expand()
+                    twin_of(editor, model, source.column, field).expand()
 
     def database_backwards(  # noqa: D102
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
@@ -60,7 +61,7 @@ class ExpandRenameModel(operations.RenameModel):
             if self.allow_migrate_model(editor.connection.alias, old):
                 new = from_state.apps.get_model(app_label, self.new_name)
                 for source, field, model in _renamed_columns(new, old):
-                    Twin.of(editor, model, source.column, field).contract()
+                    twin_of(editor, model, source.column, field).contract()
                 for table in _renamed_tables(editor, old, new):
                     table.rename_back()
 
@@ -108,7 +109,7 @@ class ContractRenameModel(ModelOperation):
             for table in _renamed_tables(editor, old, new):
                 table.drop_view()
             for source, field, model in _renamed_columns(old, new):
-                Twin.of(editor, model, source.column, field).contract()
+                twin_of(editor, model, source.column, field).contract()
 
     def database_backwards(  # noqa: D102
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
@@ -119,7 +120,7 @@ class ContractRenameModel(ModelOperation):
         moved = {old._meta.db_table: new._meta.db_table}
         with working(schema_editor) as editor:
             for source, field, model in _renamed_columns(new, old):
-                Twin.of(editor, model, source.column, field, moved).expand()
+                twin_of(editor, model, source.column, field, moved).expand()
             for table in _renamed_tables(editor, old, new):
                 table.restore_view()
 
@@ -147,8 +148,8 @@ def _own_relations(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
             yield before, after
 
 
-def _renamed_tables(editor: Any, old: Any, new: Any) -> Iterator[RenamedTable]:
-    yield RenamedTable(editor, old._meta.db_table, new._meta.db_table)
+def _renamed_tables(editor: Any, old: Any, new: Any) -> Iterator["RenamedTable"]:
+    yield renamed_table(editor, old._meta.db_table, new._meta.db_table)
     for before, after in _own_relations(old, new):
         if before.m2m_db_table() != after.m2m_db_table():
             yield renamed_relation(editor, before, after)

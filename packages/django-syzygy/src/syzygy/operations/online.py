@@ -16,7 +16,6 @@ from django.db.migrations.state import ProjectState
 from django.db.models import Field
 
 from syzygy.constants import Stage
-from syzygy.postgresql.online import online_editor
 
 from .staged import AlterField
 
@@ -41,6 +40,8 @@ def works_online(schema_editor: BaseDatabaseSchemaEditor) -> bool:
 def working(schema_editor: BaseDatabaseSchemaEditor) -> AbstractContextManager[BaseDatabaseSchemaEditor]:
     """The editor to use: one that works online, or the given one, all or nothing where the database can do that."""
     if works_online(schema_editor):
+        from syzygy.postgresql.online import online_editor
+
         return online_editor(schema_editor)
     connection = schema_editor.connection
     if connection.features.can_rollback_ddl and not schema_editor.collect_sql:

@@ -1,6 +1,7 @@
 """Renaming a column while code that knows either name reads and writes it."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import operations
@@ -9,11 +10,13 @@ from django.db.migrations.operations.fields import FieldOperation
 from django.db.migrations.state import ProjectState
 
 from syzygy.constants import Stage
-from syzygy.postgresql.twins import Twin
-from syzygy.postgresql.views import RenamedTable
 from syzygy.rewriting import rename_field
 
 from .online import working, works_online
+
+if TYPE_CHECKING:
+    from syzygy.postgresql.twins import Twin
+    from syzygy.postgresql.views import RenamedTable
 
 __all__ = ("ContractRenameField", "ExpandRenameField", "field_called")
 
@@ -141,7 +144,7 @@ def expand_field(editor: Any, old: Any, new: Any) -> None:
     if new.many_to_many:
         renamed_relation(editor, old, new).rename()
     else:
-        Twin.of(editor, new.model, old.column, new).expand()
+        twin_of(editor, new.model, old.column, new).expand()
 
 
 def undo_expand_field(editor: Any, old: Any, new: Any) -> bool:
@@ -149,7 +152,7 @@ def undo_expand_field(editor: Any, old: Any, new: Any) -> bool:
     if new.many_to_many:
         renamed_relation(editor, old, new).rename_back()
         return True
-    twin = Twin.of(editor, old.model, new.column, old)
+    twin = twin_of(editor, old.model, new.column, old)
     if twin.exists():
         twin.contract()
         return True
@@ -161,7 +164,7 @@ def contract_field(editor: Any, old: Any, new: Any) -> None:
     if new.many_to_many:
         renamed_relation(editor, old, new).drop_view()
     else:
-        Twin.of(editor, new.model, old.column, new).contract()
+        twin_of(editor, new.model, old.column, new).contract()
 
 
 def undo_contract_field(editor: Any, old: Any, new: Any) -> None:
@@ -169,10 +172,27 @@ def undo_contract_field(editor: Any, old: Any, new: Any) -> None:
     if new.many_to_many:
         renamed_relation(editor, old, new).restore_view()
     else:
-        Twin.of(editor, old.model, new.column, old).expand()
+        twin_of(editor, old.model, new.column, old).expand()
 
 
-def renamed_relation(editor: Any, old: Any, new: Any) -> RenamedTable:
+def renamed_relation(editor: Any, old: Any, new: Any) -> "RenamedTable":
     """The table of a many-to-many relation."""
     columns = {old.m2m_column_name(): new.m2m_column_name(), old.m2m_reverse_name(): new.m2m_reverse_name()}
-    return RenamedTable(editor, old.m2m_db_table(), new.m2m_db_table(), columns)
+    return renamed_table(editor, old.m2m_db_table(), new.m2m_db_table(), columns)
+
+
+# What only PostgreSQL has is imported when it is used: makemigrations, and every start of `migrate`, do without.
+
+
+def twin_of(editor: Any, model: Any, other: str, field: Any, renamed: Mapping[str, str] | None = None) -> "Twin":
+    """The column of a field and the other one that is kept equal to it; see `Twin.of`."""
+    from syzygy.postgresql.twins import Twin
+
+    return Twin.of(editor, model, other, field, renamed)
+
+
+def renamed_table(editor: Any, old: str, new: str, columns: Mapping[str, str] | None = None) -> "RenamedTable":
+    """A table under two names; see `RenamedTable`."""
+    from syzygy.postgresql.views import RenamedTable
+
+    return RenamedTable(editor, old, new, columns)

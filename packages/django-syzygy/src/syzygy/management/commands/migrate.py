@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Container
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
@@ -15,14 +15,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from syzygy import conf
 from syzygy.autodetector import MigrationAutodetector
 from syzygy.constants import Stage
-from syzygy.executor import StagedRun, staged_run
 from syzygy.plan import Plan
-from syzygy.quorum import get_backend
-from syzygy.quorum.rendezvous import Rendezvous
-from syzygy.reports import PlanReport, postponed_heading
-from syzygy.runner import runner_lock
 from syzygy.stages import parse_stage
-from syzygy.unmigrated import sync_within_limits
+
+# Whatever compares the two commands, as `check` does before each of them, loads this module for its autodetector alone.
+if TYPE_CHECKING:
+    from syzygy.executor import StagedRun
+    from syzygy.quorum.rendezvous import Rendezvous
 
 __all__ = ("Command",)
 
@@ -74,6 +73,8 @@ class Command(DjangoCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: D102
+        from syzygy.executor import staged_run
+
         conf.refuse_wrong_settings()
         stage = parse_stage(options.pop("stage", Stage.POST_DEPLOY), "The stage to migrate")
         post_only, report_format = options.pop("post_only", False), options.pop("report_format", "text")
@@ -106,8 +107,10 @@ class Command(DjangoCommand):
             self._told = False
         super().migration_progress_callback(action, migration, fake)
 
-    def _migrate_alone(self, run: StagedRun, *args: Any, **options: Any) -> None:
+    def _migrate_alone(self, run: "StagedRun", *args: Any, **options: Any) -> None:
         """Migrate once nobody else does; what is left to do is worked out only then."""
+        from syzygy.runner import runner_lock
+
         silent = options["verbosity"] < 1
         with runner_lock(
             connections[options["database"]], lambda text: None if silent else self.stdout.write(text)
@@ -117,13 +120,15 @@ class Command(DjangoCommand):
 
     def sync_apps(self, connection: BaseDatabaseWrapper, app_labels: Container[str]) -> None:
         """Make the tables of apps without migrations (`--run-syncdb`)."""
+        from syzygy.unmigrated import sync_within_limits
+
         sync = super().sync_apps
         sync_within_limits(connection, self._say, lambda: sync(connection, app_labels))
         self._told = False
 
     # Looking without doing
 
-    def _plan(self, run: StagedRun, args: tuple[Any, ...], options: dict[str, Any]) -> Plan:
+    def _plan(self, run: "StagedRun", args: tuple[Any, ...], options: dict[str, Any]) -> Plan:
         """Let Django work out what it would do, without a word and without doing it."""
         stdout, self.stdout = self.stdout, OutputWrapper(io.StringIO())
         try:
@@ -132,8 +137,10 @@ class Command(DjangoCommand):
             self.stdout = stdout
         return run.plan
 
-    def _show(self, run: StagedRun, report_format: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def _show(self, run: "StagedRun", report_format: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Print the plan; with --check exit with status 1 if there is one, and be silent if there is none."""
+        from syzygy.reports import PlanReport
+
         plan = self._plan(run, args, options)
         if run.executor is not None and (plan or options["plan"] or report_format == "json"):
             report = PlanReport(run, run.executor)
@@ -146,7 +153,10 @@ class Command(DjangoCommand):
 
     # Several processes
 
-    def _meet(self, run: StagedRun, quorum: int, timeout: float, options: dict[str, Any]) -> Rendezvous:
+    def _meet(self, run: "StagedRun", quorum: int, timeout: float, options: dict[str, Any]) -> "Rendezvous":
+        from syzygy.quorum import get_backend
+        from syzygy.quorum.rendezvous import Rendezvous
+
         try:
             backend = get_backend()
         except ImproperlyConfigured as error:
@@ -164,10 +174,12 @@ class Command(DjangoCommand):
             style=self.style,
         )
 
-    def _report_postponed(self, run: StagedRun, options: dict[str, Any]) -> None:
+    def _report_postponed(self, run: "StagedRun", options: dict[str, Any]) -> None:
         recorded = [migration for migration, _ in run.plan if (migration.app_label, migration.name) in run.deferred]
         if options["verbosity"] < 1 or not (run.postponed or recorded):
             return
+        from syzygy.reports import postponed_heading
+
         self.stdout.write(self.style.MIGRATE_HEADING(postponed_heading(run)))
         for migration in recorded:
             self.stdout.write(f"  {migration} (recorded; its operations wait)")
