@@ -34,11 +34,19 @@ PRELOADED = (
     "redis",
     "syzygy.apps",
     "syzygy.checks",
+    "syzygy.executor",
     "syzygy.management.commands.makemigrations",
     "syzygy.management.commands.migrate",
     "syzygy.management.commands.showmigrations",
+    "syzygy.postgresql.online",
+    "syzygy.postgresql.twins",
+    "syzygy.postgresql.views",
     "syzygy.quorum.backends.cache",
     "syzygy.quorum.backends.postgres",
+    "syzygy.quorum.rendezvous",
+    "syzygy.reports",
+    "syzygy.runner",
+    "syzygy.unmigrated",
 )
 
 
