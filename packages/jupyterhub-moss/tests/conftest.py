@@ -1,3 +1,4 @@
+import getpass
 import json
 import os
 import subprocess
@@ -18,16 +19,30 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 ENVIRONMENT = {"description": "This Python", "path": str(Path(sys.executable).parent)}
+LAB = {
+    "description": "JupyterLab",
+    "path": str(Path(sys.executable).parent),
+    "prologue": "export JUPYTERHUB_SINGLEUSER_APP=jupyterlab.labapp.LabApp",
+}
 PARTITIONS = {
     "cpu": {"description": "CPU nodes", "architecture": "x86_64", "jupyter_environments": {"default": ENVIRONMENT}},
-    "gpu": {"description": "GPU nodes", "jupyter_environments": {"default": ENVIRONMENT}},
+    "gpu": {"description": "GPU nodes", "jupyter_environments": {"default": ENVIRONMENT, "lab": LAB}},
     "debug": {"simple": False, "jupyter_environments": {"default": ENVIRONMENT}},
 }
+CHOICES = {
+    "profiles": {
+        "Small": {"description": "a first look", "partition": "cpu", "nprocs": 2, "runtime": "2:00:00"},
+        "A V100 with JupyterLab": {
+            "partition": "gpu", "nprocs": 2, "ngpus": 1, "gpu_type": "V100", "runtime": "1:00:00", "environment_id": "lab",
+        },
+    },
+    "slurm_accounts_cmd": f"printf '{getpass.getuser()}|%s\\n' 'physics||normal,small' 'chemistry||normal'",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def hub(slurm_service, tmp_path_factory):
-    hub = Hub(tmp_path_factory.mktemp("hub"), slurm_service.environ, partitions=PARTITIONS)
+    hub = Hub(tmp_path_factory.mktemp("hub"), slurm_service.environ, partitions=PARTITIONS, spawner=CHOICES)
     hub.start()
     yield hub
     hub.stop()

@@ -29,7 +29,8 @@ def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub,
     """The form starts a Slurm job; its server listens where it should and answers through the hub; stopping ends the job."""
     before = set(jobs(slurm))
     answer = visitor.submit(
-        partition="cpu", nprocs="2", runtime="0:30:00", mem="1G", environment_id="default", output="true"
+        **{"partition": "cpu", "nprocs": "2", "runtime": "0:30:00", "mem": "1G", "environment_id": "default"},
+        **{"output": "true", "account": "physics", "qos": "small", "keep_as": "Two for half an hour"},
     )
     assert answer.status_code == 302, answer.text
     hub.ready(visitor.name)
@@ -37,7 +38,9 @@ def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub,
     assert job.endswith("RUNNING")
     assert status(hub, visitor.name).status_code == 200
     assert re.search(r"Your server ends in <strong>\d+ minutes?</strong>", visitor.get("/hub/home").text)
-    assert slurm("squeue", "-h", "-j", job.split()[0], "-o", "%P %C %l").split() == ["cpu", "2", "30:00"]
+    assert slurm("squeue", "-h", "-j", job.split()[0], "-o", "%P %C %l %a %q").split() == [
+        "cpu", "2", "30:00", "physics", "small",
+    ]  # fmt: skip
     (log,) = Path(hub.settings["home"]).glob(f"slurm-{job.split()[0]}.out")
     assert listening_addresses(int(re.search(r"http://\S+?:(\d+)/user", log.read_text())[1])) == {"0100007F"}
     assert hub.api("DELETE", f"/users/{visitor.name}/server").status_code in {202, 204}
@@ -46,6 +49,9 @@ def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub,
     page = visitor.spawn_page().text
     assert 'data-remembered="true"' in page
     assert re.search(r'id="nprocs" name="nprocs"\s+value="2"', page)
+    page = visitor.spawn_page(**{"opt-choice": "Two for half an hour"}).text
+    assert re.search(r'aria-current="true">\s*Two for half an hour', page)
+    assert hub.server(visitor.name) is None
 
 
 def test_a_link_with_plain_resources_starts_a_server(hub, visitor):

@@ -1,6 +1,7 @@
 """Whatever a form, a link or a REST request contains: nothing of it is executed, and nothing managed is overridden."""
 
 import asyncio
+import getpass
 import os
 import subprocess
 
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lone_spawner import make_spawner
 
-from jupyterhub_moss.errors import SpawnRefused
+from jupyterhub_moss.errors import ConfirmLink, SpawnRefused
 from mock_slurm.getopt import parse
 from mock_slurm.options import SBATCH_FLAGS, directives
 
@@ -17,6 +18,7 @@ FIELDS = {
     "partition": "cpu", "runtime": "1:00:00", "nprocs": "2", "memory": "1G", "mem": "1G", "ngpus": "0",
     "options": "--nice=1", "reservation": "lesson", "environment_id": "default", "environment_path": "/env/bin",
     "environment_modules": "R/4.4", "root_dir": "/home", "default_url": "/lab", "output": "true", "gres": "gpu:9",
+    "account": "physics", "qos": "normal", "keep_as": "mine", "forget": "mine", "profile": "", "choice": "",
     "prologue": "", "cmd": "", "srun": "", "epilogue": "", "keepvars": "", "homedir": "", "jobname": "",
 }  # fmt: skip
 PIECES = [
@@ -38,6 +40,8 @@ MANAGED = (
     "output",
     "uid",
     "requeue",
+    "account",
+    "qos",
 )
 #: Requests in each way; MOSS_TEST_REQUESTS=5000 for a long search.
 EXAMPLES = int(os.environ.get("MOSS_TEST_REQUESTS", "60"))
@@ -53,6 +57,7 @@ async def script_of(way, fields, folder):
     spawner = make_spawner(
         partitions={"cpu": {"jupyter_environments": {"default": {"description": "Env", "path": "/env/bin"}}}},
         slurm_info_cmd="echo cpu 0/1/0/1 8 0/8/0/8 '(null)' 16000 1-00:00:00",
+        slurm_accounts_cmd=f"echo '{getpass.getuser()}|physics||normal'",
         link_spawn="always",
         req_homedir=str(folder),
         req_srun="",
@@ -86,6 +91,7 @@ def expected(job, folder):
     given = {
         "job-name": "spawner-jupyterhub", "chdir": str(folder), "partition": "cpu", "time": variables["runtime"],
         "mem": variables["memory"], "cpus-per-task": variables["nprocs"],
+        "account": job.options.account, "qos": job.options.qos,
         "output": output if output == "/dev/null" else f"{folder}/slurm-%j.out",
     }  # fmt: skip
     return {name: [value] for name, value in given.items() if value}
@@ -105,7 +111,7 @@ def test_no_text_in_any_field_is_executed_or_overrides_what_the_server_sets(fold
     fields = {name: FIELDS[name] + text if data.draw(st.booleans()) else text for name, text in changed.items()}
     try:
         script, job = asyncio.run(script_of(way, {"partition": "cpu", **fields}, folder))
-    except SpawnRefused:
+    except (SpawnRefused, ConfirmLink):
         return
     values = values_of(script)
     values.pop("export")
@@ -117,9 +123,10 @@ def test_no_text_in_any_field_is_executed_or_overrides_what_the_server_sets(fold
 @pytest.mark.parametrize("way", ["form", "link", "rest"])
 def test_the_usual_values_are_accepted_in_every_way(folder, way):
     """Otherwise the test above would show nothing."""
-    usual = {name: value for name, value in FIELDS.items() if value and name != "gres"}
+    usual = {name: value for name, value in FIELDS.items() if value and name not in {"gres", "keep_as", "forget"}}
     script, job = asyncio.run(script_of(way, usual, folder))
     assert values_of(script)["time"] == ["1:00:00"]
+    assert values_of(script)["account"] == ["physics"]
     assert job.options.reservation == "lesson"
 
 

@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyterhub_moss.choices import Filling, NamedChoice
 from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.models import PartitionAllResources
 from jupyterhub_moss.page import json_in_single_quotes, render_page
@@ -24,6 +25,7 @@ CONFIG = {
     "mem": {"jupyter_environments": {"default": ENVIRONMENT, "other": {"description": "Other", "modules": "x"}}},
 }
 FACTS = Facts({"hidden": CPU, "cpu": CPU, "mem": GPU}, 0, "", known=True)
+EMPTY = Filling()
 NAMES = {
     "partition_simple", "nprocs_simple", "ngpus_simple", "environment_simple", "jupyterlab_simple", "runtime_simple",
     "partition", "nprocs", "mem", "ngpus", "runtime", "default_url", "environment_id", "environment_path",
@@ -74,7 +76,7 @@ IDS = [
 ]
 
 
-def render(config=CONFIG, facts=FACTS, template_path=(), prefill=None, *, from_link=False):
+def render(config=CONFIG, facts=FACTS, template_path=(), filling=EMPTY, named=(), accounts=None):
     partitions = complete_partitions(config, facts)
     return asyncio.run(
         render_page(
@@ -83,9 +85,9 @@ def render(config=CONFIG, facts=FACTS, template_path=(), prefill=None, *, from_l
             missing=[name for name in config if name not in partitions],
             base_url="/base/hub/",
             template_path=template_path,
-            prefill=prefill or {},
-            remembered={},
-            from_link=from_link,
+            filling=filling,
+            named=named,
+            accounts=accounts or {},
             resources_url="/base/hub/api/users/alice/moss/resources",
             refresh_seconds=10,
         )
@@ -189,7 +191,7 @@ def test_a_partition_that_slurm_lost_is_left_out():
 
 def test_a_link_fills_in_the_form():
     """Values of a link are in the fields, escaped, with a notice that nothing was started."""
-    html = render(prefill={"partition": "mem", "nprocs": "3", "options": '"><b>'}, from_link=True)
+    html = render(filling=Filling({"partition": "mem", "nprocs": "3", "options": '"><b>'}, "link"))
     page = BeautifulSoup(html, "html.parser")
     assert page.find(id="nprocs")["value"] == "3"
     assert page.find(id="options")["value"] == '"><b>'
@@ -208,9 +210,34 @@ def test_a_site_overrides_blocks(tmp_path):
     assert html.count("Available resources</h2>") == 1
 
 
+def test_named_choices_are_links_that_fill_in_the_form():
+    """Profiles and kept choices are relative links; names are escaped; a kept one can be removed."""
+    named = [NamedChoice("profile", "GPU & day", "A <whole> day"), NamedChoice("choice", "mine")]
+    page = BeautifulSoup(render(named=named, filling=Filling({}, "named", ("choice", "mine"))), "html.parser")
+    assert [link["href"] for link in page.select(".moss-named a")] == ["?opt-profile=GPU+%26+day", "?opt-choice=mine"]
+    assert "A <whole> day" in page.select_one(".moss-named").get_text()
+    assert [link.get_text(strip=True) for link in page.select("a[aria-current]")] == ["mine"]
+    assert [box["value"] for box in page.select("input[name=forget]")] == ["mine"]
+
+
+def test_accounts_are_offered_to_who_has_several():
+    """One account and one QOS are no choice; of several, each QOS knows its accounts."""
+    assert not BeautifulSoup(render(accounts={"physics": ["normal"]}), "html.parser").select("#account, #qos")
+    accounts = {"chem": ["high", "normal"], "physics": ["normal"]}
+    page = BeautifulSoup(render(accounts=accounts, filling=Filling({"account": "physics"}, "last")), "html.parser")
+    assert [option["value"] for option in page.select("#account option")] == ["", "chem", "physics"]
+    assert page.select_one("#account option[selected]")["value"] == "physics"
+    assert {option["value"]: option.get("data-accounts") for option in page.select("#qos option")} == {
+        "": None,
+        "high": "chem",
+        "normal": "chem physics",
+    }
+
+
 @pytest.mark.parametrize("control", ["select", "input:not([type=hidden])", "textarea"])
 def test_every_control_has_a_label(control):
     """Each visible control is named by a label."""
-    page = BeautifulSoup(render(), "html.parser")
+    accounts = {"chem": ["high"], "physics": ["normal"]}
+    page = BeautifulSoup(render(named=[NamedChoice("choice", "mine")], accounts=accounts), "html.parser")
     for element in page.select(control):
         assert element.find_parent("label") or page.find("label", attrs={"for": element["id"]}), element

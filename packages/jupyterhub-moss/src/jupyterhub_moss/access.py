@@ -129,6 +129,23 @@ def _association_permits(name: str, rules: Rules, associations: Iterable[Associa
     )
 
 
+def narrowed(associations: Iterable[Association], partition: str, *, account: str, qos: str) -> tuple[Association, ...]:
+    """The associations under which a job of this partition, account and QOS may run; empty texts are any."""
+    return tuple(
+        each._replace(qos=frozenset({qos})) if qos else each
+        for each in associations
+        if each.partition in {"", partition} and account in {"", each.account} and (not qos or qos in each.qos)
+    )
+
+
+def accounts_of(associations: Iterable[Association]) -> dict[str, list[str]]:
+    """Each account with its QOS, in the order of their names."""
+    found: dict[str, set[str]] = {}
+    for each in associations:
+        found.setdefault(each.account, set()).update(each.qos)
+    return {account: sorted(found[account]) for account in sorted(found)}
+
+
 def capped(resources: PartitionResources, rules: Rules) -> PartitionResources:
     """The resources under the partition's own limits for one node."""
     if not isinstance(resources, PartitionNodes) or (rules.max_cpus is None and rules.max_memory is None):

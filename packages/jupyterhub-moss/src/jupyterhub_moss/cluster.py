@@ -12,14 +12,19 @@ from jupyterhub_moss.access import (
     Association,
     Person,
     Rules,
+    accounts_of,
     capped,
+    narrowed,
+    permits,
     permitted,
     read_associations,
     read_rules,
     system_groups,
 )
 from jupyterhub_moss.account import AccountSpawner
+from jupyterhub_moss.errors import InvalidOptionsError
 from jupyterhub_moss.facts import Answer, Facts, Resources, shared_access, shared_facts
+from jupyterhub_moss.models import UserOptions
 from jupyterhub_moss.partitions import Partition, complete_partitions
 from jupyterhub_moss.sinfo import read_partitions
 
@@ -77,8 +82,8 @@ class ClusterSpawner(AccountSpawner):
 
     slurm_accounts_cmd = Unicode(
         _ACCOUNTS_CMD,
-        help="""Command of the hub's own account that prints user|account|partition|qos lines, asked when a partition
-        is for some accounts or QOS only; empty to leave that to Slurm.""",
+        help="""Command of the hub's own account that prints user|account|partition|qos lines: what users can
+        choose, and which partitions are theirs; empty to leave that to Slurm.""",
     ).tag(config=True)
 
     slurm_access_max_age = Float(
@@ -117,9 +122,9 @@ class ClusterSpawner(AccountSpawner):
 
     # Who may use what
 
-    async def _seldom(self, key: tuple[object, ...], ask: Ask[T]) -> T | None:
+    async def _seldom(self, key: tuple[object, ...], ask: Ask[T], *, patient: bool = True) -> T | None:
         """The answer to a question about what changes seldom; None while it is not known."""
-        answer: Answer[T] = await shared_access.get(key, ask, max_age=self.slurm_access_max_age)
+        answer: Answer[T] = await shared_access.get(key, ask, max_age=self.slurm_access_max_age, patient=patient)
         if answer.error:
             self.log.info("Not known, and left to Slurm: %s: %s", key[0], answer.error)
         return answer.value
@@ -135,15 +140,38 @@ class ClusterSpawner(AccountSpawner):
 
         return await self._seldom(("rules of partitions", self.exec_prefix, command), ask) or {}
 
-    async def _associations(self, owner: str) -> tuple[Association, ...] | None:
+    async def _associations(self, owner: str | None, *, patient: bool = True) -> tuple[Association, ...] | None:
         command = self.slurm_accounts_cmd
-        if not command:
+        if not command or owner is None:
             return None
 
         async def ask() -> dict[str, tuple[Association, ...]]:
             return read_associations(await self.run_command(command, env=self.command_env()))
 
-        return (await self._seldom(("accounts of users", command), ask) or {}).get(owner)
+        return (await self._seldom(("accounts of users", command), ask, patient=patient) or {}).get(owner)
+
+    async def accounts(self) -> dict[str, list[str]]:
+        """The accounts under which the user may submit jobs, with their QOS; empty while they are not known."""
+        # the page does not wait for a database that is slow: without it, Slurm takes the user's defaults
+        return accounts_of(await self._associations(self.job_owner(), patient=False) or ())
+
+    async def check_account(self, options: UserOptions) -> None:
+        """Refuse an account or QOS that is not the user's, or with which the partition cannot be used."""
+        if not (options.account or options.qos):
+            return
+        associations = await self._associations(self.job_owner())
+        if associations is None:
+            raise InvalidOptionsError(["account: which accounts and QOS are yours is not known; leave them to Slurm"])
+        name = options.partition
+        mine = narrowed(associations, name, account=options.account, qos=options.qos)
+        if not mine or not permits(name, (await self._rules()).get(name, Rules()), Person(associations=mine)):
+            chosen = [
+                f"{field} {value!r}" for field, value in (("account", options.account), ("QOS", options.qos)) if value
+            ]
+            yours = "; ".join(f"{account} ({', '.join(qos)})" for account, qos in accounts_of(associations).items())
+            raise InvalidOptionsError(
+                [f"account: {' with '.join(chosen)} cannot be used on partition {name!r}; yours are: {yours or 'none'}"]
+            )
 
     async def _person(self, rules: Iterable[Rules]) -> Person:
         """What is known of this user, as far as these rules ask for it."""

@@ -46,8 +46,9 @@ class _Entry(Generic[T]):
 class AnswerCache(Generic[T]):
     """Remembers answers; many who ask at the same time share one attempt.
 
-    A visitor waits `patience` seconds for Slurm when there is an older answer to show, and ten times as long when there
-    is none; the attempt goes on, and is called a failure when it takes as long. After a failure Slurm has a pause.
+    A visitor waits `patience` seconds for Slurm when there is an older answer to show, and, if the visitor is patient,
+    ten times as long when there is none; the attempt goes on, and is called a failure when it takes as long. After a
+    failure Slurm has a pause.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, patience: float = 2.0) -> None:
@@ -59,7 +60,9 @@ class AnswerCache(Generic[T]):
         """Begin as if nothing had been asked."""
         self._entries.clear()
 
-    async def get(self, key: tuple[object, ...], ask: Callable[[], Awaitable[T]], *, max_age: float) -> Answer[T]:
+    async def get(
+        self, key: tuple[object, ...], ask: Callable[[], Awaitable[T]], *, max_age: float, patient: bool = True
+    ) -> Answer[T]:
         """The answer under `key`: at most `max_age` seconds old, or the last one with the error of the attempt.
 
         `ask` may raise anything; its message is returned in `Answer.error` and the exception is not.
@@ -70,17 +73,17 @@ class AnswerCache(Generic[T]):
             if entry.error and self._clock() - entry.failed_at < _PAUSE:
                 error = entry.error
             else:
-                error = await self._renew(entry, ask)
+                error = await self._renew(entry, ask, patient=patient)
         return Answer(entry.answer, self._clock() - entry.answered_at, error)
 
-    async def _renew(self, entry: _Entry[T], ask: Callable[[], Awaitable[T]]) -> str:
+    async def _renew(self, entry: _Entry[T], ask: Callable[[], Awaitable[T]], *, patient: bool) -> str:
         """What went wrong, or nothing."""
         if entry.attempt is None:
             entry.attempt, entry.asked_at = asyncio.ensure_future(ask()), self._clock()
             entry.attempt.add_done_callback(lambda done: self._finish(entry, done))
         attempt = entry.attempt
         # waited for from outside: a visitor who goes away must not cancel the attempt that others wait for
-        done, _ = await asyncio.wait([attempt], timeout=self.patience * (10 if entry.answer is None else 1))
+        done, _ = await asyncio.wait([attempt], timeout=self.patience * (10 if patient and entry.answer is None else 1))
         if not done:
             # sinfo itself gives up after ten seconds or twenty: until then it is slow, and the older answer will do
             slow = entry.answer is not None and self._clock() - entry.asked_at < 10 * self.patience

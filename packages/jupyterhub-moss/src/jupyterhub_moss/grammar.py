@@ -8,6 +8,7 @@ import unicodedata
 
 _MEMORY = re.compile(r"(\d+)([KMGT]?)", re.ASCII)
 _RESERVATIONS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*(?:,[A-Za-z0-9_][A-Za-z0-9_.:@+-]*)*")
+_ACCOUNTING_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*")
 _MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+=/-]*")
 _GPU_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _MEGABYTES = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
@@ -51,6 +52,22 @@ def gpu_type(text: str) -> str:
     """A kind of GPU by Slurm's name for it, as ``A100`` or ``a100_1g.5gb``."""
     if text and not _GPU_TYPE.fullmatch(text):
         raise ValueError(f"{text!r} is not a kind of GPU: letters, digits and _ . + - are allowed")
+    return text
+
+
+def account(text: str) -> str:
+    """An account of Slurm's accounting."""
+    return _accounting_name(text, "an account")
+
+
+def qos(text: str) -> str:
+    """A quality of service of Slurm's accounting."""
+    return _accounting_name(text, "a QOS")
+
+
+def _accounting_name(text: str, what: str) -> str:
+    if text and not _ACCOUNTING_NAME.fullmatch(text):
+        raise ValueError(f"{text!r} cannot be the name of {what}: letters, digits and _ . : @ + - are allowed")
     return text
 
 

@@ -41,6 +41,11 @@ class Job(NamedTuple):
             "runtime": runtime,
         }
 
+    def accounting_directives(self) -> list[str]:
+        """The options of sbatch for the account and QOS that were chosen."""
+        names = ("account", "qos")
+        return [f"--{name}={value}" for name in names if (value := getattr(self.options, name))]
+
 
 def first_values(formdata: Mapping[str, Any]) -> dict[str, Any]:
     """The first value of each key of a form or a query, stripped; ``mem`` is another name of ``memory``."""

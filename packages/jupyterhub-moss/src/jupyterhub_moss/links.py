@@ -15,7 +15,11 @@ PLAIN_KEYS = frozenset(
 )
 _PLAIN_PAGES = frozenset({"", "/", "/lab", "/tree"})
 #: Keys that the form understands; a query without any of them is not about options.
-KNOWN_KEYS = PLAIN_KEYS | {"options", "reservation", "environment_path", "environment_modules", "root_dir"}
+KNOWN_KEYS = PLAIN_KEYS | {
+    "options", "reservation", "account", "qos", "environment_path", "environment_modules", "root_dir",
+}  # fmt: skip
+#: Keys that name choices kept elsewhere: they fill in the form and start nothing.
+NAMING_KEYS = ("profile", "choice")
 
 
 def option_names(query: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,13 +141,10 @@ def _duration(text: str) -> str:
 _Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(grammar.printable)]
 
 
-class UserOptions(BaseModel):
-    """What a user asked for, checked field by field; partition limits are checked afterwards.
+class ChosenOptions(BaseModel):
+    """What a person may choose, checked field by field."""
 
-    `gres` and `prologue` are the server's own: they are computed, never taken from a request.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
     partition: Annotated[_Text, Field(min_length=1)]
     runtime: Annotated[_Text, AfterValidator(_duration)] = ""
@@ -155,6 +152,8 @@ class UserOptions(BaseModel):
     memory: Annotated[_Text, AfterValidator(grammar.memory)] = ""
     ngpus: NonNegativeInt = 0
     gpu_type: Annotated[_Text, AfterValidator(grammar.gpu_type)] = ""
+    account: Annotated[_Text, AfterValidator(grammar.account)] = ""
+    qos: Annotated[_Text, AfterValidator(grammar.qos)] = ""
     options: _Text = ""
     reservation: Annotated[_Text, AfterValidator(grammar.reservation)] = ""
     environment_id: _Text = ""
@@ -162,17 +161,52 @@ class UserOptions(BaseModel):
     environment_modules: Annotated[_Text, AfterValidator(grammar.module_names)] = ""
     root_dir: _Text = ""
     default_url: Annotated[_Text, AfterValidator(grammar.default_url)] = ""
+
+
+# the other keys are those that hooks of existing configurations know
+_LEFT_OUT_UNLESS_CHOSEN = frozenset({"gpu_type", "account", "qos"})
+
+
+class UserOptions(ChosenOptions):
+    """What a user asked for, checked field by field; partition limits are checked afterwards.
+
+    `gres` and `prologue` are the server's own: they are computed, never taken from a request.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
     output: str = "/dev/null"
     gres: str = ""
     prologue: str = ""
 
     @model_serializer(mode="wrap")
     def _without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # hooks of existing configurations know the other keys; this one is there for who chose a kind of GPU
         dumped: dict[str, Any] = serialize(self)
-        return dumped if self.gpu_type else {key: value for key, value in dumped.items() if key != "gpu_type"}
+        return {key: value for key, value in dumped.items() if value or key not in _LEFT_OUT_UNLESS_CHOSEN}
 
     @field_validator("output", mode="before")
     @classmethod
     def _only_two_outputs(cls, value: Any) -> str:
         return "slurm-%j.out" if value in (True, "true", "slurm-%j.out") else "/dev/null"
+
+
+class ProfileConfig(ChosenOptions):
+    """A profile as configured: choices that fill in the form together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
+    """Text beside the profile's name."""
+    output: bool = False
+    """Whether the server's log is kept."""
+
+    def fields(self) -> dict[str, str]:
+        """The fields of the form that the profile fills in; the others keep their defaults."""
+        chosen = self.model_dump(exclude_unset=True, exclude={"description", "output"})
+        return {name: str(value) for name, value in chosen.items()} | ({"output": "true"} if self.output else {})
+
+
+class ProfilesTrait(RootModel[dict[str, ProfileConfig]]):
+    """The value of `MOSlurmSpawner.profiles`: names and their choices."""
+
+    model_config = ConfigDict(frozen=True)

@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 import batchspawner  # type: ignore[import-untyped]
 import jupyterhub  # type: ignore[import-untyped]
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from markupsafe import Markup
 
+from jupyterhub_moss.choices import Filling, NamedChoice
 from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.files import file_hash, local_path
 from jupyterhub_moss.partitions import Partition
@@ -99,6 +101,20 @@ def live_resources(partitions: Mapping[str, Partition], facts: Facts, missing: I
     }
 
 
+def _shown(choice: NamedChoice, filling: Filling) -> dict[str, Any]:
+    key = (choice.key, choice.name)
+    # relative: the page may be for another user, or for a server with a name
+    return {**choice._asdict(), "href": f"?{urlencode([(f'opt-{key[0]}', key[1])])}", "current": filling.name == key}
+
+
+def _accounts_of_qos(accounts: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for account, qos in accounts.items():
+        for each in qos:
+            found.setdefault(each, []).append(account)
+    return dict(sorted(found.items()))
+
+
 async def render_page(
     partitions: Mapping[str, Partition],
     *,
@@ -106,9 +122,9 @@ async def render_page(
     missing: Iterable[str],
     base_url: str,
     template_path: Iterable[str],
-    prefill: Mapping[str, str],
-    remembered: Mapping[str, str],
-    from_link: bool,
+    filling: Filling,
+    named: Iterable[NamedChoice],
+    accounts: Mapping[str, Iterable[str]],
     resources_url: str,
     refresh_seconds: float,
 ) -> str:
@@ -122,10 +138,13 @@ async def render_page(
         "batchspawner_version": batchspawner.__version__,
         "jupyterhub_version": jupyterhub.__version__,
         "jsondata": json_in_single_quotes({"partitions": public, "default_partition": default}),
-        "prefill": dict(prefill or remembered),
-        "prefilled": bool(prefill),
-        "remembered": bool(remembered) and not prefill,
-        "from_link": from_link,
+        "prefill": dict(filling.fields),
+        "prefilled": filling.origin in {"link", "refused"},
+        "remembered": filling.origin in {"named", "last"},
+        "from_link": filling.origin == "link",
+        "named": [_shown(choice, filling) for choice in named],
+        "accounts": {account: list(qos) for account, qos in accounts.items()},
+        "accounts_of_qos": _accounts_of_qos(accounts),
         "notice": notice(facts, missing),
         "resources_url": resources_url,
         "refresh_seconds": refresh_seconds,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from batchspawner import format_template  # type: ignore[import-untyped]
@@ -10,6 +10,7 @@ from jupyterhub.utils import url_path_join  # type: ignore[import-untyped]
 from pydantic import ValidationError
 from traitlets import Enum, List, Unicode, validate
 
+from jupyterhub_moss.choices import ChoosingSpawner, Filling, NamedChoice, checked_name
 from jupyterhub_moss.cluster import ClusterSpawner
 from jupyterhub_moss.credentials import RedactedLog, tokens_of
 from jupyterhub_moss.ending import EndingSpawner
@@ -19,13 +20,16 @@ from jupyterhub_moss.files import local_path
 from jupyterhub_moss.handlers import replace_port_handler
 from jupyterhub_moss.insight import ExplainingSpawner
 from jupyterhub_moss.job import Job, first_values, resolve_job
-from jupyterhub_moss.links import KNOWN_KEYS, from_elsewhere, is_plain, option_names
+from jupyterhub_moss.links import KNOWN_KEYS, NAMING_KEYS, from_elsewhere, is_plain, option_names
 from jupyterhub_moss.models import PartitionsTrait
 from jupyterhub_moss.page import live_resources, render_page
+from jupyterhub_moss.partitions import Partition
+from jupyterhub_moss.problems import problems_of
 from jupyterhub_moss.quoting import literal_format, shell_words
 from jupyterhub_moss.remembered import last_choice
 from jupyterhub_moss.resources_handler import register_resources_handler
-from pentad_config import ConfigError, Problem, Secret
+from jupyterhub_moss.script import with_directives
+from pentad_config import ConfigError, Secret
 
 replace_port_handler()
 register_resources_handler()
@@ -35,7 +39,7 @@ def _packaged_script() -> str:
     return Path(local_path("batch_script.sh")).read_text(encoding="utf-8")
 
 
-class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
+class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingSpawner):
     """Starts Jupyter servers as Slurm jobs, with a page on which users choose partition and resources."""
 
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
@@ -70,13 +74,13 @@ class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
 
     _job: Job | None = None
     _tokens: Sequence[Secret] = ()
-    _prefill: Mapping[str, str] = {}
-    _prefill_from_link = False
+    _filling = Filling()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.log = RedactedLog(self.log)
         self.options_form = self.create_options_form
+        self.check_profiles()
         # a start replaces both with the user's choice; one without a choice gets the configured values again
         self._configured_pages = (self.default_url, self.notebook_dir)
         # start() replaces it by the node's name
@@ -90,7 +94,7 @@ class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
         try:
             validated: dict[str, Any] = PartitionsTrait.model_validate(proposal["value"]).model_dump()
         except ValidationError as error:
-            raise ConfigError(_partition_problems(error)) from None
+            raise ConfigError(problems_of(error, "c.MOSlurmSpawner.partitions")) from None
         return validated
 
     def get_env(self) -> dict[str, Any]:
@@ -108,22 +112,34 @@ class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
         return await spawner.render_options_form()
 
     async def render_options_form(self) -> str:
-        """The HTML of the form, filled in once with what a link or a refused form contained."""
+        """The HTML of the form, filled in once with what a link, a profile or a refused form contained."""
         partitions, facts = await self._available()
-        prefill, from_link = self._prefill, self._prefill_from_link
-        self._prefill, self._prefill_from_link = {}, False
+        filling, self._filling = self._filling, Filling()
+        if not filling.origin and (last := last_choice(self._last_options(), partitions)):
+            filling = Filling(last, "last")
         return await render_page(
             partitions,
             facts=facts,
             missing=self._missing(facts),
             base_url=self.hub.base_url,
             template_path=self.user.settings.get("template_path", ()),
-            prefill=prefill,
-            remembered=last_choice(self._last_options(), partitions),
-            from_link=from_link,
+            filling=filling,
+            named=await self._named_choices(partitions),
+            accounts=await self.accounts(),
             resources_url=url_path_join(self.hub.base_url, "api/users", quote(self.user.name), "moss/resources"),
             refresh_seconds=max(5, self.slurm_info_max_age),
         )
+
+    async def _named_choices(self, partitions: Mapping[str, Partition]) -> list[NamedChoice]:
+        """The profiles that this user may start, and what the user has kept."""
+        named = []
+        for name, fields in self.profile_fields().items():
+            try:
+                await self._resolve_among(fields, partitions)
+            except SpawnRefused:
+                continue
+            named.append(NamedChoice("profile", name, self.profiles[name].get("description", "")))
+        return [*named, *(NamedChoice("choice", name) for name in self.kept_names())]
 
     def _last_options(self) -> Mapping[str, Any]:
         # a hub that has been started anew knows them from its database only
@@ -138,30 +154,51 @@ class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
 
     async def _resolve(self, raw: Mapping[str, Any]) -> Job:
         partitions, _facts = await self._available()
-        return resolve_job(raw, partitions, default_prologue=self.req_prologue, allowed_options=self.allowed_options)
+        return await self._resolve_among(raw, partitions)
 
-    def _remember(self, options: Mapping[str, Any], *, from_link: bool) -> None:
-        self._prefill = {key: value for key, value in options.items() if key in KNOWN_KEYS}
-        self._prefill_from_link = from_link
+    async def _resolve_among(self, raw: Mapping[str, Any], partitions: Mapping[str, Partition]) -> Job:
+        allowed = self.allowed_options
+        job = resolve_job(raw, partitions, default_prologue=self.req_prologue, allowed_options=allowed)
+        await self.check_account(job.options)
+        return job
+
+    async def _resolve_or_show_again(self, options: Mapping[str, Any]) -> Job:
+        try:
+            return await self._resolve(options)
+        except SpawnRefused:
+            self._fill_in(options, "refused")
+            raise
+
+    def _fill_in(self, options: Mapping[str, Any], origin: Literal["link", "refused"]) -> None:
+        shown = KNOWN_KEYS if origin == "link" else {*KNOWN_KEYS, "keep_as"}
+        self._filling = Filling({key: value for key, value in options.items() if key in shown}, origin)
 
     async def options_from_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
         """Check a submitted form; the result is stored by the hub and becomes `user_options`."""
-        options = first_values(formdata)
+        fields = first_values(formdata)
+        job = await self._resolve_or_show_again(fields)
+        options = job.options.model_dump()
         try:
-            job = await self._resolve(options)
+            self.keep(options, name=checked_name(fields.get("keep_as", "")), forgotten=formdata.get("forget", ()))
         except SpawnRefused:
-            self._remember(options, from_link=False)
+            self._fill_in(fields, "refused")
             raise
-        return job.options.model_dump()
+        return options
 
     async def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
         """Check a link like a form; one that may not start a server shows the form filled in."""
-        query_data = option_names(query_data)
-        options = first_values(query_data)
-        if not KNOWN_KEYS.intersection(options) or not self._may_start_at_once(options):
-            self._remember(options, from_link=bool(KNOWN_KEYS.intersection(options)))
+        options = first_values(option_names(query_data))
+        if key := next((key for key in NAMING_KEYS if key in options), None):
+            partitions, _facts = await self._available()
+            self._filling = Filling(self.named_fields(key, options[key], partitions), "named", (key, options[key]))
             raise ConfirmLink
-        return await self.options_from_form(query_data)
+        if not KNOWN_KEYS.intersection(options):
+            raise ConfirmLink
+        if not self._may_start_at_once(options):
+            self._fill_in(options, "link")
+            raise ConfirmLink
+        job = await self._resolve_or_show_again(options)
+        return job.options.model_dump()
 
     def _may_start_at_once(self, options: Mapping[str, Any]) -> bool:
         if self.link_spawn != "plain":
@@ -202,9 +239,11 @@ class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
         return " ".join([wrapper, server, *arguments, *self.get_args()])
 
     async def _get_batch_script(self, **subvars: Any) -> str:
-        if self._job is not None:
-            subvars.update(self._job.script_variables())
-        return str(format_template(self.batch_script, **subvars))
+        if self._job is None:
+            return str(format_template(self.batch_script, **subvars))
+        script = str(format_template(self.batch_script, **{**subvars, **self._job.script_variables()}))
+        # also in a script of the site's own, and after its directives, where they win
+        return with_directives(script, self._job.accounting_directives())
 
     async def submit_batch_script(self) -> str:
         """Hand the job script to sbatch and keep the job's id; `SubmissionError` has Slurm's own sentence."""
@@ -219,13 +258,6 @@ class MOSlurmSpawner(ClusterSpawner, EndingSpawner, ExplainingSpawner):
         try:
             await self._hand_in(command, script, environment)
         except SubmissionError:
-            self._remember(self.user_options, from_link=False)
+            self._fill_in(self.user_options, "refused")
             raise
         return str(self.job_id)
-
-
-def _partition_problems(error: ValidationError) -> list[Problem]:
-    return [
-        Problem(".".join(("c.MOSlurmSpawner.partitions", *map(str, found["loc"]))), f"{found['msg']}.")
-        for found in error.errors(include_url=False, include_input=False)
-    ]

@@ -6,10 +6,13 @@
   const STORED_ENVIRONMENTS = "custom-environment-config:v1";
   const HOUR = 3600;
   const SIMPLE_HOURS = [1, 2, 4, 8, 12, 24, 48, 72, 168];
-  const STORED_FIELDS = ["partition", "nprocs", "mem", "ngpus", "gpu_type", "runtime", "default_url", "reservation", "options"];
 
   const root = document.getElementById("moss_form");
   const byId = (id) => document.getElementById(id);
+  // an account or QOS can be chosen only by who has several
+  const STORED_FIELDS = [
+    "partition", "nprocs", "mem", "ngpus", "gpu_type", "runtime", "default_url", "reservation", "options", "account", "qos",
+  ].filter((id) => byId(id));
   const named = (name) => [...root.querySelectorAll(`input[name="${name}"]`)];
   const data = window.SLURM_DATA || { partitions: {}, default_partition: "" };
   const has = (object, key) => typeof key === "string" && Object.prototype.hasOwnProperty.call(object, key);
@@ -190,6 +193,16 @@
   function markCurrentRow() {
     for (const row of root.querySelectorAll(".moss-table tbody tr")) {
       row.classList.toggle("moss-current", row.dataset.partition === byId("partition").value);
+    }
+  }
+
+  // ---- the QOS of the chosen account
+
+  function showQos() {
+    const account = byId("account")?.value;
+    for (const option of byId("qos")?.options ?? []) {
+      option.disabled = option.hidden = Boolean(account && option.value) && !option.dataset.accounts.split(" ").includes(account);
+      if (option.disabled && option.selected) byId("qos").value = "";
     }
   }
 
@@ -411,6 +424,7 @@
     for (const id of STORED_FIELDS.slice(1)) {
       if (id === "default_url") setPage(["/lab", "/tree"].includes(fields[id]) ? fields[id] : "/lab");
       else if (has(fields, id)) byId(id).value = text(fields[id]);
+      if (byId(id).selectedIndex === -1) byId(id).selectedIndex = 0; // no longer offered
     }
     byId("output").checked = fields.output === true;
     return true;
@@ -487,6 +501,7 @@
       checkFit();
     });
     byId("gpu_type").addEventListener("change", applyPartition);
+    byId("account")?.addEventListener("change", showQos);
     byId("share").addEventListener("toggle", () => { byId("share_link").value = shareLink(); });
     root.addEventListener("change", () => { byId("share_link").value = shareLink(); });
     byId("share_link").addEventListener("focus", (event) => event.target.select());
@@ -527,6 +542,7 @@
       openTab(named("partition_simple").length ? "simple" : "advanced");
       if (currentTab() === "simple") backToSimple();
     }
+    showQos();
   }
 
   takeOver();
