@@ -56,7 +56,7 @@ class CurationSteps:
         expect_status(self.ada.client.post("/catalogue/new", content=b"unread"), 303)
         for address in ("/catalogue/health", "/catalogue/%2e/health", "/catalogue/x/%2e%2e/facts"):
             self.ada.get(address, status=404)
-        response = self.ada.sign_in("check-ada", self._password("check-ada", "Check Ada", "researcher"))
+        response = self.sign_in_as_ada(self.ada)
         require(self.ada.session_id not in {"", before}, "the session id did not change at sign-in")
         require(self._stored(self.ada.session_id), "the session is not in Redis under its key")
         require(not self._stored(before), "the id from before sign-in still opens a session")
@@ -155,6 +155,10 @@ class CurationSteps:
         """Leave no account of the check behind."""
         for name in ("check-ada", "check-grace"):
             self.accounts.remove(name)
+
+    def sign_in_as_ada(self, browser: Browser) -> httpx.Response:
+        """Ada signs in in this browser, with a password that is new."""
+        return browser.sign_in("check-ada", self._password("check-ada", "Check Ada", "researcher"))
 
     def deposit_small(self, title: str) -> str:
         """Ada registers a three-line file; returns the data set's id once the search has it."""

@@ -4,6 +4,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 from portal.check.curation_steps import CurationSteps
+from portal.check.device_steps import DeviceSteps
 from portal.check.notebook_steps import NotebookSteps
 from portal.check.rollout_steps import RolloutSteps
 from portal.check.steps import Step, play
@@ -30,6 +31,7 @@ def play_visit(stack: Stack) -> int:
         Step("spawn a notebook", notebook.spawn),
         Step("use the notebook", notebook.answer),
         Step("stop the notebook", notebook.stop),
+        Step("sign out elsewhere", DeviceSteps(curation).sign_out_elsewhere),
         Step("sign out", curation.sign_out),
     ]
     try:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
-from portal.front import notebooks, signin
+from portal.front import devices, notebooks, signin
 from portal.front.accounts import Accounts
 from portal.front.catalogue_proxy import CatalogueProxy
 from portal.front.forms import visitor_of
@@ -80,6 +80,7 @@ def _with_security_headers(
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(signin.router)
+    app.include_router(devices.router)
     app.include_router(notebooks.router)
     app.add_api_route("/", home, response_class=HTMLResponse)
     app.add_api_route("/status", status_page, response_class=HTMLResponse)

@@ -11,7 +11,7 @@ from portal.front.forms import SmallForms, local_path, renew_form_token, require
 from portal.front.pages import page
 from portal.front.sign_in_limit import KNOWN_BROWSER_COOKIE, KNOWN_BROWSER_SECONDS, SignInLimit
 from portal.identity import Visitor
-from starsessions import regenerate_session_id
+from starsessions import users
 
 router = APIRouter(route_class=SmallForms)
 
@@ -41,7 +41,7 @@ async def sign_in(
     if account is None:
         return _form(request, next, name, "This name and password do not go together.", status=401)
     await limit.forget(*who)
-    _open_session(request, account.visitor)
+    await _open_session(request, account.visitor)
     response = RedirectResponse(local_path(next), status_code=303)
     _remember_browser(response, limit.know(name), secure=request.app.state.settings.cookie_https_only)
     return response
@@ -57,8 +57,14 @@ def _remember_browser(response: Response, value: str, *, secure: bool) -> None:
 @router.post("/sign-out", dependencies=[Depends(require_own_form)])
 async def sign_out(request: Request) -> Response:
     """Destroy the session; a visitor who was at the notebooks is signed out there too."""
+    response = leave(request)
+    await users.sign_out(request)
+    return response
+
+
+def leave(request: Request) -> Response:
+    """The way out for somebody whose session ends with this request: by the hub, for those who were there."""
     was_at_hub = request.session.get("was_at_hub", False)
-    request.session.clear()
     target = f"{request.app.state.settings.hub_url}/hub/logout" if was_at_hub else "/signed-out"
     return RedirectResponse(target, status_code=303)
 
@@ -70,11 +76,11 @@ async def signed_out(request: Request) -> Response:
     return page(request, "message.html", title="You are signed out", text=text)
 
 
-def _open_session(request: Request, visitor: Visitor) -> None:
+async def _open_session(request: Request, visitor: Visitor) -> None:
     """Remember who this is, under an id and a form token that nobody saw before the password was right."""
+    await users.sign_in(request, visitor.name)
     request.session["visitor"] = asdict(visitor)
     renew_form_token(request.session)
-    regenerate_session_id(request)
 
 
 def _form(request: Request, next_page: str, name: str = "", problem: str = "", *, status: int = 200) -> Response:

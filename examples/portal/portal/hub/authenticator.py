@@ -13,8 +13,12 @@ from urllib.parse import urlencode
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler
+from jupyterhub.user import User
+from jupyterhub.utils import new_token
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from portal.hub_sign_out import was_signed_out
 from portal.identity import HUB_TICKET_SECONDS, hub_tickets
 from portal.settings import shared_settings
 from portal.tickets import BadTicketError
@@ -94,6 +98,24 @@ class PortalAuthenticator(Authenticator):
             self.log.warning("sign-in refused: %s", error)
             return None
         return claims["name"]
+
+    async def refresh_user(self, user: User, handler: BaseHandler | None = None) -> bool:
+        """Whether the front door still vouches for this person; if not, all browsers need a new ticket.
+
+        Those that are still signed in at the front door get one without noticing.
+        """
+        try:
+            if not await was_signed_out(self._redis, user.name):
+                return True
+        except RedisError as error:
+            self.log.warning("whether %s was signed out is not known: %s", user.name, error)
+            return True  # the word stays there until it can be read
+        user.orm_user.cookie_id = new_token()
+        for token in user.orm_user.api_tokens:
+            if token.session_id:  # what a browser was given at a notebook server, not what the person made
+                user.db.delete(token)
+        user.db.commit()
+        return False
 
     async def _use_up(self, once: str) -> None:
         """Remember the ticket for as long as it could be shown again."""

@@ -20,6 +20,7 @@ jupyterhub_moss.set_config(c)
 c.JupyterHub.spawner_class = PortalSpawner
 c.JupyterHub.authenticator_class = PortalAuthenticator
 c.Authenticator.allow_all = True  # everybody whom the front door signs in
+c.Authenticator.auth_refresh_age = 5  # seconds until a sign-out elsewhere is noticed here
 
 c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_PORT']}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_API_PORT']}"

@@ -21,6 +21,7 @@ def environment(*, static_url: str, **options: Any) -> Environment:
     jinja.globals["static"] = static_url.__add__
     jinja.filters["filesize"] = filesize
     jinja.filters["day"] = day
+    jinja.filters["moment"] = moment
     return jinja
 
 
@@ -31,7 +32,12 @@ def filesize(count: int) -> str:
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
-def day(moment: datetime | str) -> str:
+def day(when: datetime | str) -> str:
     """A date for people: `21 November 2026`."""
-    value = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    value = datetime.fromisoformat(when) if isinstance(when, str) else when
     return f"{value.day} {value:%B %Y}"
+
+
+def moment(value: datetime) -> str:
+    """A date and time for people: `21 November 2026, 14:05 UTC`."""
+    return f"{day(value)}, {value:%H:%M} UTC"
