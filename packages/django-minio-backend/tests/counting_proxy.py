@@ -21,6 +21,7 @@ class CountingProxy:
     before: object = None
     """Called with each request before anything else, several at a time."""
     requests: list = field(default_factory=list)
+    bytes_up: int = 0
     bytes_down: int = 0
     fault: object = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -45,7 +46,7 @@ class CountingProxy:
 
     def reset(self):
         self.requests.clear()
-        self.bytes_down = 0
+        self.bytes_up = self.bytes_down = 0
 
     @property
     def methods(self):
@@ -73,6 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.owner.lock:
             fault = self.owner.fault(self) if self.owner.fault else None
             self.owner.requests.append((self.command, self.path, fault))
+            self.owner.bytes_up += len(body)
         if fault == "drop request":
             self._hang_up()
         elif fault in {"refuse 503", "refuse 403"}:

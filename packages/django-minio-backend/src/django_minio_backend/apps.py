@@ -24,8 +24,10 @@ class DjangoMinioBackendConfig(AppConfig):
         from django_minio_backend.checks import check_settings
         from django_minio_backend.configured import check_configured, configured_storages
         from django_minio_backend.initializing import initialize
+        from django_minio_backend.uploads.checks import check_uploads
 
         register(check_settings)
+        register(check_uploads)
         check_configured()
         storages = configured_storages(subclasses=False)
         for storage in storages:

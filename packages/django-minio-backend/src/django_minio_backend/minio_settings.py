@@ -66,6 +66,14 @@ def _text(value: Any) -> str:
     raise _refusal(f"text is needed, not {_kind(value)}.")
 
 
+def _prefix(value: Any) -> str:
+    prefix = "" if value is None else _text(value)
+    parts = prefix.removesuffix("/").split("/")
+    if prefix and (not prefix.endswith("/") or not {"", ".", ".."}.isdisjoint(parts)):
+        raise _refusal("a prefix that ends with a slash is needed, such as incoming/.")
+    return prefix
+
+
 def _region(value: Any) -> str | None:
     return None if value is None else _text(value) or None
 
@@ -220,6 +228,9 @@ class MinioSettings(Settings, prefix="MINIO_"):
     multipart_threshold: int = setting(10 * _MIB, parse=partial(_at_least, 1), doc="Bytes from which parts are used.")
     multipart_part_size: int = setting(
         10 * _MIB, parse=partial(_at_least, 5 * _MIB), doc="Bytes of one part; S3 takes none below 5 MiB."
+    )
+    incoming_prefix: str = setting(
+        "", parse=_prefix, doc="Where browsers may put files by themselves, such as incoming/; empty for nowhere."
     )
     attachment_types: tuple[str, ...] = setting(
         ACTIVE_TYPES, parse=_types, doc="Content types that browsers shall download, not show; [] for none."

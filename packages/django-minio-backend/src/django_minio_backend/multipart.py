@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django_minio_backend.connection import Connection
 
-__all__ = ["MultipartUpload", "Parts", "windows_of"]
+__all__ = ["MultipartUpload", "Parts", "completion_of", "text_in", "windows_of"]
 
 _log = logging.getLogger(__name__)
 _MOST_PARTS = 10_000
@@ -50,7 +50,7 @@ class MultipartUpload(Transport):
         self._save_id = secrets.token_hex(16)
         marked = {**headers, SAVE_ID: self._save_id}
         started = self.request("POST", bucket, name, query=[("uploads", "")], headers=marked)
-        self._upload_id = _found(started.data, "UploadId")
+        self._upload_id = text_in(started.data, "UploadId")
 
     def run(self, body: Window, parts: Parts, *, conditional: bool) -> bool:
         """Send the parts and complete; return False only if `conditional` and the name turned out taken."""
@@ -77,16 +77,14 @@ class MultipartUpload(Transport):
         return tags
 
     def _send(self, number: int, window: Window) -> str:
-        query = [("partNumber", str(number)), ("uploadId", self._upload_id)]
+        query = self._part_query(number)
         return self.request("PUT", self._bucket, self._name, query=query, body=window).headers["etag"]
 
+    def _part_query(self, number: int) -> list[tuple[str, str]]:
+        return [("partNumber", str(number)), ("uploadId", self._upload_id)]
+
     def _complete(self, tags: list[str], *, conditional: bool) -> bool:
-        document = ET.Element("CompleteMultipartUpload")
-        for number, tag in enumerate(tags, 1):
-            part = ET.SubElement(document, "Part")
-            ET.SubElement(part, "PartNumber").text = str(number)
-            ET.SubElement(part, "ETag").text = tag
-        body = Window.of(ET.tostring(document))
+        body = Window.of(completion_of(dict(enumerate(tags, 1))))
         headers = {"content-type": "application/xml"} | ({"if-none-match": "*"} if conditional else {})
         query = [("uploadId", self._upload_id)]
         try:
@@ -122,7 +120,18 @@ def windows_of(body: Window, parts: Parts) -> Iterator[Window]:
         yield Window(body, start, min(size, body.size - start))
 
 
-def _found(document: bytes, tag: str) -> str:
+def completion_of(tags: Mapping[int, str]) -> bytes:
+    """Return the document that completes an upload of parts with these etags by their numbers."""
+    document = ET.Element("CompleteMultipartUpload")
+    for number, tag in sorted(tags.items()):
+        part = ET.SubElement(document, "Part")
+        ET.SubElement(part, "PartNumber").text = str(number)
+        ET.SubElement(part, "ETag").text = tag
+    return ET.tostring(document)
+
+
+def text_in(document: bytes, tag: str) -> str:
+    """Return the text of the first element of this name. Raises ServerUnreachable if there is none."""
     for element in ET.fromstring(document).iter():  # noqa: S314  the configured server's answer
         if element.tag.rpartition("}")[2] == tag and element.text:
             return element.text

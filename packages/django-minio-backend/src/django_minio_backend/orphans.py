@@ -40,7 +40,12 @@ class BucketUse:
         """Return the objects that no field refers to. Referring rows are looked up after the listing."""
         candidates = list(self.objects(prefix, older_than))
         referred = set(_names(self.storage))
-        return [name for name in candidates if name not in referred]
+        return [name for name in candidates if name not in referred and not self._is_arriving(name)]
+
+    def _is_arriving(self, name: str) -> bool:
+        """Whether a browser has put it there and its form may yet be sent; the lifecycle removes it if not."""
+        incoming = self.storage.options.get("MINIO_INCOMING_PREFIX")
+        return bool(incoming) and name.startswith(incoming)
 
     def missing(self) -> list[str]:
         """Return the names that fields refer to and that have no object."""

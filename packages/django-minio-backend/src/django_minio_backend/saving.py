@@ -77,9 +77,12 @@ class Saving(Administration, Storage):
 
     @bounded
     def _save(self, name: str, content: Any) -> str:
-        saving = self._current_save() or _Save(self, None)
         with Payload(content, self._upload_options.get("progress")) as body:
-            return self._store(object_name(name), content, body, saving)
+            return self._store(object_name(name), content, body, self._this_save())
+
+    def _this_save(self) -> _Save:
+        """Return the save under way, or a new one where `_save` is called without `save`."""
+        return self._current_save() or _Save(self, None)
 
     def _store(self, key: str, content: Any, body: Payload, saving: _Save) -> str:
         """Upload under the first name that is free, or under the given one if files are replaced."""
@@ -111,7 +114,7 @@ class Saving(Administration, Storage):
         return stored
 
     def _send(self, key: str, body: Payload, headers: dict[str, str], *, replace: bool) -> bool:
-        uploader, parts = self._uploader(), self._parts(body.size)
+        uploader, parts = self._uploader_of(body), self._parts(body.size)
         if not replace:
             return uploader.create(self.bucket, key, body, headers, parts)
         uploader.replace(self.bucket, key, body, headers, parts)
@@ -134,9 +137,9 @@ class Saving(Administration, Storage):
         if not name:
             raise ValueError("The name must be given to delete().")
         key = object_name(name)
-        response = self._uploader().exchange("DELETE", self.bucket, key)
+        response = self._transport().exchange("DELETE", self.bucket, key)
         if response.status >= 300 and s3_error(response, self.bucket, key).code != "NoSuchKey":
-            self._uploader().fail(response, self.bucket, key)
+            self._transport().fail(response, self.bucket, key)
 
-    def _uploader(self) -> Uploader:
+    def _uploader_of(self, body: Payload) -> Uploader:  # noqa: ARG002  a body may have a way of its own
         return Uploader(self.connection)

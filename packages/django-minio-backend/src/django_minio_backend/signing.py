@@ -78,6 +78,18 @@ class Signer:
         request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
         return f"{query}&X-Amz-Signature={self._signature(credentials, head.stamp, region, request)}"
 
+    def query_for_body(
+        self, host: str, path: str, region: str, expires: int, extra: Iterable[tuple[str, str]], length: int
+    ) -> str:
+        """Return the query string of a link that takes, by PUT, a body of exactly `length` bytes."""
+        credentials = self._provider.retrieve()
+        stamp, names = _stamp(datetime.now(UTC)), "content-length;host"
+        fields = _signing_fields(credentials.access_key, stamp, region, expires, names, credentials.session_token)
+        query = canonical_query([*fields, *extra])
+        headers = {"content-length": str(length), "host": host}
+        request = _canonical_request("PUT", path, query, headers, names, "UNSIGNED-PAYLOAD")
+        return f"{query}&X-Amz-Signature={self._signature(credentials, stamp, region, request)}"
+
     def _link_head(self, credentials: Credentials, region: str, expires: int) -> _LinkHead:
         """Return what the links of one second have in common."""
         origin = (int(time.time()), credentials.access_key, credentials.session_token, region, expires)
@@ -114,16 +126,8 @@ class _LinkHead(NamedTuple):
     def of(cls, moment: int, access_key: str, session_token: str | None, region: str, expires: int) -> _LinkHead:
         """Return the part for links that are signed at a moment, in seconds since 1970."""
         stamp = _stamp(datetime.fromtimestamp(moment, UTC))
-        fields = [  # in the order the signature wants
-            f"X-Amz-Algorithm={_ALGORITHM}",
-            f"X-Amz-Credential={quote(f'{access_key}/{_scope(stamp, region)}', safe=_UNRESERVED)}",
-            f"X-Amz-Date={stamp}",
-            f"X-Amz-Expires={expires}",
-            "X-Amz-SignedHeaders=host",
-        ]
-        if session_token:
-            fields.insert(4, f"X-Amz-Security-Token={quote(session_token, safe=_UNRESERVED)}")
-        return cls((moment, access_key, session_token, region, expires), stamp, "&".join(fields))
+        query = canonical_query(_signing_fields(access_key, stamp, region, expires, "host", session_token))
+        return cls((moment, access_key, session_token, region, expires), stamp, query)
 
 
 class _DayKey:
@@ -149,6 +153,21 @@ class _DayKey:
 def _canonical_request(method: str, path: str, query: str, headers: Mapping[str, str], names: str, sha256: str) -> str:
     lines = "".join(f"{name}:{headers[name]}\n" for name in names.split(";"))
     return f"{method}\n{path}\n{query}\n{lines}\n{names}\n{sha256}"
+
+
+def _signing_fields(
+    access_key: str, stamp: str, region: str, expires: int, names: str, session_token: str | None
+) -> list[tuple[str, str]]:
+    """Return the parameters of a link that say who signs what, when and for how long."""
+    token = [("X-Amz-Security-Token", session_token)] if session_token else []
+    return [
+        ("X-Amz-Algorithm", _ALGORITHM),
+        ("X-Amz-Credential", f"{access_key}/{_scope(stamp, region)}"),
+        ("X-Amz-Date", stamp),
+        ("X-Amz-Expires", str(expires)),
+        ("X-Amz-SignedHeaders", names),
+        *token,
+    ]
 
 
 def _scope(stamp: str, region: str) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from django_minio_backend.claiming import CLAIMS
+from django_minio_backend.copying import Receiving
 from django_minio_backend.deadlines import bounded, deadline
 from django_minio_backend.errors import LegacyObjectNotFound, ObjectNotFound, not_found
 from django_minio_backend.linking import Linking
 from django_minio_backend.naming import object_name, prefix_of
 from django_minio_backend.reading import ObjectReader, S3File
-from django_minio_backend.saving import Saving
 from django_minio_backend.transport import explained
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def in_zone(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp(), tz=UTC if settings.USE_TZ else None)
 
 
-class MinioBackend(Linking, Saving):
+class MinioBackend(Linking, Receiving):
     """A Django storage that keeps files as objects of one bucket.
 
     `bucket_name` is the bucket; without it the configured default. `storage_name` is the alias in STORAGES

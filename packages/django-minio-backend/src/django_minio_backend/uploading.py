@@ -59,6 +59,14 @@ class Uploader(Transport):
             return False
         return MultipartUpload(self.connection, bucket, name, headers).run(body, parts, conditional=True)
 
+    def _create_by_replacing(
+        self, bucket: str, name: str, body: Payload, headers: Mapping[str, str], parts: Parts | None
+    ) -> bool:
+        """Take the name by something empty of its own, if it is free, and replace that."""
+        if Prober(self.connection).honours_writes(bucket):
+            return self._create_over_placeholder(bucket, name, body, headers, parts)
+        return self._create_under_claim(bucket, name, body, headers, parts)
+
     def _create_under_claim(
         self, bucket: str, name: str, body: Payload, headers: Mapping[str, str], parts: Parts | None
     ) -> bool:
@@ -69,7 +77,7 @@ class Uploader(Transport):
         return free
 
     def _create_over_placeholder(
-        self, bucket: str, name: str, body: Payload, headers: Mapping[str, str], parts: Parts
+        self, bucket: str, name: str, body: Payload, headers: Mapping[str, str], parts: Parts | None
     ) -> bool:
         save_id = secrets.token_hex(16)
         if not self._create_if_none_matches(bucket, name, Window.of(b""), headers, save_id):
