@@ -28,6 +28,8 @@ class Site:
     munge_socket: Path
     controller_port: int
     node_ports: Mapping[str, int]
+    jwt_key: Path | None = None
+    """The key of JSON Web Tokens, where Slurm has the plugin that understands them."""
 
 
 def write_configuration(cluster: ClusterConfig, site: Site) -> Path:
@@ -45,8 +47,12 @@ def _head(cluster: ClusterConfig, site: Site) -> str:
     return Template(template).substitute(
         cluster=cluster.cluster, host=site.host, port=site.controller_port, munge_socket=site.munge_socket,
         folder=site.folder, max_job_count=cluster.max_job_count, min_job_age=MIN_JOB_AGE,
-        kill_wait=max(1, round(cluster.kill_wait)),
+        kill_wait=max(1, round(cluster.kill_wait)), tokens=_tokens(site.jwt_key),
     )  # fmt: skip
+
+
+def _tokens(key: Path | None) -> str:
+    return "" if key is None else f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={key}"
 
 
 def _devices(node: NodeSpec, folder: Path) -> Iterable[str]:

@@ -3,6 +3,9 @@
 ``python -m pentad_services.real_slurm run COMMAND...`` starts munged, slurmctld and one slurmd for each node of the
 mock's default cluster, waits until every node is idle, and runs the command with SLURM_CONF set. Needs
 root and the packages slurm-wlm and munge; services of the system with the same names are neither used nor touched.
+
+Where slurmrestd and slurm-wlm-jwt-plugin are installed too, slurmrestd runs beside it: its address is in
+PENTAD_TEST_SLURM_REST_URL, and the path of the key that its tokens are signed with in PENTAD_TEST_SLURM_JWT_KEY.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,6 +37,8 @@ _PROGRAMS = {
     "munge": ("munged",),
     "slurm-wlm": ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "sacct"),
 }
+_REST = "slurmrestd"
+_PLUGINS = ("*/slurm-wlm", "*/slurm")  # below /usr/lib
 _FOREIGN = ("SLURM", "SBATCH_", "SQUEUE_", "SCANCEL_", "SINFO_", "SCONTROL_", "SACCT_")
 _SBIN = "/usr/sbin:/sbin"  # where daemons are, which is not on everybody's PATH
 _PATIENCE = 120.0  # seconds until the nodes are idle; a quiet machine needs one
@@ -43,6 +49,8 @@ class _Programs:
     munged: str
     slurmctld: str
     slurmd: str
+    slurmrestd: str | None
+    """None where it, or the plugin for the tokens of those who ask it, is not installed."""
 
 
 def _find_programs() -> _Programs:
@@ -60,7 +68,16 @@ def _find_programs() -> _Programs:
         )
     if os.geteuid() != 0:
         raise Unavailable("real slurm: jobs of several users need root. To get it: run this as root")
-    return _Programs(*(str(shutil.which(name, path=path)) for name in ("munged", "slurmctld", "slurmd")))
+    return _Programs(
+        *(str(shutil.which(name, path=path)) for name in ("munged", "slurmctld", "slurmd")),
+        slurmrestd=shutil.which(_REST, path=path) if _plugins("auth_jwt") else None,
+    )
+
+
+def _plugins(pattern: str) -> list[str]:
+    """The names of Slurm's plugins of a kind that are installed."""
+    found = (path.stem for folder in _PLUGINS for path in Path("/usr/lib").glob(f"{folder}/{pattern}.so"))
+    return sorted(name.partition("_")[2].replace("_", ".") for name in found)
 
 
 def _start_munged(guard: ProcessGuard, program: str) -> Path:
@@ -84,7 +101,8 @@ def _start_slurm(guard: ProcessGuard, programs: _Programs, cluster: ClusterConfi
     folder = guard.folder / f"slurm-{secrets.token_hex(4)}"
     (folder / "slurmctld").mkdir(mode=0o755, parents=True)
     ports = _free_ports(len(cluster.nodes) + 1)
-    site = Site(folder, _HOST, munge_socket, ports.pop(), dict(zip(cluster.nodes, ports, strict=True)))
+    key = _token_key(folder / "jwt.key") if programs.slurmrestd else None
+    site = Site(folder, _HOST, munge_socket, ports.pop(), dict(zip(cluster.nodes, ports, strict=True)), key)
     conf = write_configuration(cluster, site)
     daemons = [guard.spawn([programs.slurmctld, "-D", "-f", conf], log=folder / "slurmctld.log", cwd=folder)]
     for name in cluster.nodes:
@@ -99,6 +117,42 @@ def _start_slurm(guard: ProcessGuard, programs: _Programs, cluster: ClusterConfi
             raise PortTakenError from problem
         raise
     return conf
+
+
+def _token_key(path: Path) -> Path:
+    path.touch(mode=0o600)
+    path.write_bytes(secrets.token_bytes(32))
+    return path
+
+
+def _start_rest(guard: ProcessGuard, program: str, conf: Path) -> dict[str, str]:
+    """Start slurmrestd; the variables with which a command finds it."""
+    address = f"127.0.0.1:{free_port()}"
+    # without the choice of plugins it wants a database
+    plugins = ",".join(f"openapi/{name}" for name in _plugins("openapi_*") if "db" not in name)
+    # it refuses to run as root or as Slurm's user, and takes tokens only if this variable is set
+    process = guard.spawn(
+        [program, "-a", "rest_auth/jwt", "-s", plugins, address],
+        env={**_environment(conf), "SLURM_JWT": "daemon"},
+        cwd=conf.parent,
+        log=conf.with_name("slurmrestd.log"),
+        user=_REST,
+        group=_REST,
+    )
+    wait_for(lambda: _listens(address), process, _REST, timeout=_PATIENCE)
+    return {
+        "PENTAD_TEST_SLURM_REST_URL": f"http://{address}",
+        "PENTAD_TEST_SLURM_JWT_KEY": str(conf.with_name("jwt.key")),
+    }
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_PATIENCE):
+            return True
+    except ConnectionRefusedError:
+        return False
 
 
 def _free_ports(count: int) -> list[int]:
@@ -137,10 +191,12 @@ def _run(command: list[str]) -> int:
     with ProcessGuard() as guard:
         guard.folder.chmod(0o755)  # other users read slurm.conf there, and reach munged's socket
         add_hosts([_HOST, *cluster.nodes], guard.folder)
-        add_users({name: user.groups for name, user in cluster.users.items() if user.groups}, guard.folder)
-        socket = _start_munged(guard, programs.munged)
-        conf = on_free_ports("real slurm", lambda: _start_slurm(guard, programs, cluster, socket))
-        return subprocess.run(command, env=_environment(conf), check=False).returncode
+        people = {name: user.groups for name, user in cluster.users.items() if user.groups}
+        add_users({**people, _REST: ()}, guard.folder)
+        munge_socket = _start_munged(guard, programs.munged)
+        conf = on_free_ports("real slurm", lambda: _start_slurm(guard, programs, cluster, munge_socket))
+        rest = _start_rest(guard, programs.slurmrestd, conf) if programs.slurmrestd else {}
+        return subprocess.run(command, env={**_environment(conf), **rest}, check=False).returncode
 
 
 def _leave(number: int, _: object) -> NoReturn:
