@@ -27,7 +27,8 @@ def live_jobs(slurm):
 
 
 async def submit(spawner, command="sbatch --parsable"):
-    await spawner._hand_in(command, SCRIPT, dict(os.environ))
+    spawner.batch_submit_cmd = command
+    await spawner._hand_in(SCRIPT, dict(os.environ))
     return spawner.job_id
 
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Iterable, Mapping
 from collections.abc import Callable as Function
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from batchspawner import format_template  # type: ignore[import-untyped]
 from traitlets import Bool, Callable, Dict, Float, Integer, Unicode, default
 
 from jupyterhub_moss.access import (
@@ -17,29 +16,26 @@ from jupyterhub_moss.access import (
     narrowed,
     permits,
     permitted,
-    read_associations,
-    read_rules,
     system_groups,
 )
-from jupyterhub_moss.account import AccountSpawner
+from jupyterhub_moss.backend_choice import BackendSpawner
+from jupyterhub_moss.command_backend import INFO_CMD
 from jupyterhub_moss.errors import InvalidOptionsError
 from jupyterhub_moss.facts import Answer, Facts, Resources, shared_access, shared_facts
 from jupyterhub_moss.models import UserOptions
 from jupyterhub_moss.partitions import Partition, complete_partitions
 from jupyterhub_moss.sinfo import read_partitions
 
-_INFO_CMD = "sinfo -a --noheader -o '%R %F %c %C %G %m %l'"
 _ACCOUNTS_CMD = "sacctmgr --noheader --parsable2 show associations format=user,account,partition,qos"
 
 T = TypeVar("T")
 Ask: TypeAlias = Function[[], Awaitable[T]]
 
 
-class ClusterSpawner(AccountSpawner):
+class ClusterSpawner(BackendSpawner):
     """A spawner that knows Slurm's partitions and their nodes."""
 
     if TYPE_CHECKING:
-        exec_prefix: str
         log: Any
 
     partitions = Dict(
@@ -61,7 +57,7 @@ class ClusterSpawner(AccountSpawner):
     ).tag(config=True)
 
     slurm_info_cmd = Unicode(
-        _INFO_CMD,
+        INFO_CMD,
         help="""Command whose output tells the resources of the partitions; see `slurm_info_resources`. The default
         runs with `--exact`, so that nodes of several sizes have a line each.""",
     ).tag(config=True)
@@ -97,25 +93,9 @@ class ClusterSpawner(AccountSpawner):
     def _slurm_info_resources(self, slurm_info: str) -> Resources:
         return read_partitions(slurm_info, self.log)
 
-    async def _ask(self, command: str) -> str:
-        """The output of a command of Slurm's, run in the user's name."""
-        subvars = self.get_req_subvars()
-        prefix = format_template(self.exec_prefix, **subvars)
-        output: str = await self.run_command(f"{prefix} {format_template(command, **subvars)}", env=self.command_env())
-        return output
-
-    async def _ask_resources(self) -> Resources:
-        command = self.slurm_info_cmd
-        resources: Resources = self.slurm_info_resources(
-            await self._ask(f"{command} --exact" if command == _INFO_CMD else command)
-        )
-        return resources
-
     async def _facts(self) -> Facts:
-        command = format_template(self.slurm_info_cmd, **self.get_req_subvars())
-        parser = getattr(self.slurm_info_resources, "__func__", self.slurm_info_resources)
-        key = (self.exec_prefix, command, parser)
-        facts = await shared_facts.get(key, self._ask_resources, max_age=self.slurm_info_max_age)
+        slurm = self.slurm
+        facts = await shared_facts.get(slurm.partitions_key, slurm.resources, max_age=self.slurm_info_max_age)
         if facts.error:
             self.log.error("Slurm's partitions could not be read: %s", facts.error)
         return facts
@@ -130,25 +110,15 @@ class ClusterSpawner(AccountSpawner):
         return answer.value
 
     async def _rules(self) -> Mapping[str, Rules]:
-        command = self.slurm_access_cmd
-        # another slurm_info_cmd tells of partitions that need not be Slurm's
-        if not command or self.slurm_info_cmd != _INFO_CMD:
-            return {}
-
-        async def ask() -> dict[str, Rules]:
-            return read_rules(await self._ask(command))
-
-        return await self._seldom(("rules of partitions", self.exec_prefix, command), ask) or {}
+        slurm = self.slurm
+        return await self._seldom(("rules of partitions", *slurm.partitions_key), slurm.rules) or {}
 
     async def _associations(self, owner: str | None, *, patient: bool = True) -> tuple[Association, ...] | None:
-        command = self.slurm_accounts_cmd
-        if not command or owner is None:
+        if owner is None:
             return None
-
-        async def ask() -> dict[str, tuple[Association, ...]]:
-            return read_associations(await self.run_command(command, env=self.command_env()))
-
-        return (await self._seldom(("accounts of users", command), ask, patient=patient) or {}).get(owner)
+        slurm = self.slurm
+        key = ("accounts of users", *slurm.partitions_key)
+        return (await self._seldom(key, slurm.associations, patient=patient) or {}).get(owner)
 
     async def accounts(self) -> dict[str, list[str]]:
         """The accounts under which the user may submit jobs, with their QOS; empty while they are not known."""

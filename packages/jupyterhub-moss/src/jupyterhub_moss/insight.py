@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterhub_moss.errors import ImpossibleRequestError, JobEndedError
 from jupyterhub_moss.facts import AnswerCache
-from jupyterhub_moss.jobs import JOB_FORMAT, JobFacts, read_jobs
+from jupyterhub_moss.jobs import JobFacts
 from jupyterhub_moss.lifetime import LastingSpawner
 from jupyterhub_moss.reasons import why_ended, why_impossible, why_waiting
 from pentad_config import redact
@@ -76,20 +76,19 @@ class ExplainingSpawner(LastingSpawner):
         if name == "/dev/null":
             return None
         path = f"{self.req_homedir}/{name.replace('%j', self.job_id)}"
-        command = self._in_users_name(f"tail -c {_BYTES} -- {shlex.quote(path)}")
+        command = self.slurm.in_users_name(f"tail -c {_BYTES} -- {shlex.quote(path)}")
+        if command is None:
+            return f"(see {path})"
         try:
             return last_lines(await asyncio.wait_for(self.run_command(command), _READING_SECONDS))
         except (RuntimeError, OSError, TimeoutError) as error:
             self.log.warning("The output of job %s cannot be read: %r", self.job_id, error)
             return f"(the hub cannot read {path})"
 
-    async def _ask_who_waits(self) -> Mapping[str, JobFacts]:
-        return read_jobs(await self._run_as_hub(f"{self.queue_cmd} -h -a -t PENDING -o {JOB_FORMAT}"))
-
     async def _waiting_message(self, job: JobFacts) -> str:
         parts = [why_waiting(job.reason)]
         if job.reason in _IN_LINE and self._shares_the_question():
-            queue = await shared_queue.get((self.queue_cmd,), self._ask_who_waits, max_age=_QUEUE_AGE)
+            queue = await shared_queue.get((self.slurm.key,), self.slurm.waiting_jobs, max_age=_QUEUE_AGE)
             if place := position(job, queue.value or {}):
                 parts.append(f"Place {place} in the queue of partition {job.partition}")
         if start := estimated_start(job):

@@ -55,11 +55,11 @@ class JobFacts(NamedTuple):
 
 
 #: States in which a job's time runs.
-_TIMED_STATES = frozenset(RUNNING_STATES) - {"SUSPENDED", "STOPPED"}
+TIMED_STATES = frozenset(RUNNING_STATES) - {"SUSPENDED", "STOPPED"}
 
 
 def _ends_at(state: str, left: str, now: float) -> float | None:
-    seconds = time_left(left) if state in _TIMED_STATES else None
+    seconds = time_left(left) if state in TIMED_STATES else None
     return None if seconds is None else now + seconds
 
 

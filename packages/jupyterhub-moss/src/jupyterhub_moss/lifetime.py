@@ -8,9 +8,8 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
+from batchspawner import JobStatus  # type: ignore[import-untyped]
 
-from jupyterhub_moss.commands import CommandError
 from jupyterhub_moss.credentials import token_digest
 from jupyterhub_moss.errors import JobEndedError, SpawnRefused
 from jupyterhub_moss.submission import SubmittingSpawner
@@ -163,10 +162,15 @@ class LastingSpawner(SubmittingSpawner):
         if not now:
             await self._until_gone()
 
+    async def cancel_batch_job(self) -> None:
+        """Ask Slurm to end the job."""
+        self.log.info("Ending job %s of %s", self.job_id, self._log_name)
+        await self.slurm.cancel(self.job_id)
+
     async def _cancel(self) -> None:
         for pause in _pauses():
             try:
-                return await self.cancel_batch_job()  # type: ignore[no-any-return]  # batchspawner is untyped
+                return await self.cancel_batch_job()
             except RuntimeError as error:
                 if await self.query_job_status(max_age=0) is JobStatus.NOTFOUND:
                     return None
@@ -177,10 +181,7 @@ class LastingSpawner(SubmittingSpawner):
         return None
 
     def _may_try_again(self, error: RuntimeError) -> bool:
-        if self.batch_cancel_cmd != SlurmSpawner.batch_cancel_cmd.default_value:
-            return False
-        missing = isinstance(error, CommandError) and error.not_run
-        return not missing and not any(words in str(error) for words in _NEVER_MIND)
+        return self.slurm.may_pass(error) and not any(words in str(error) for words in _NEVER_MIND)
 
     async def _until_gone(self) -> None:
         for _ in range(int(_GOES_ON / _STOP_INTERVAL)):

@@ -1,31 +1,23 @@
 """How a spawner learns what its job does: from the question that all servers share, else from one of its own."""
 
-import asyncio
-import os
-import shlex
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchspawner import JobStatus, SlurmSpawner, format_template  # type: ignore[import-untyped]
+from batchspawner import JobStatus  # type: ignore[import-untyped]
 from traitlets import Float, Unicode
 
 from jupyterhub_moss import outage
-from jupyterhub_moss.account import AccountSpawner
-from jupyterhub_moss.commands import CommandError, run
-from jupyterhub_moss.jobs import ENDED_STATES, JOB_FORMAT, PENDING_STATES, RUNNING_STATES, JobFacts, read_jobs
+from jupyterhub_moss.backend_choice import BackendSpawner
+from jupyterhub_moss.command_backend import QUEUE_CMD
+from jupyterhub_moss.commands import run
+from jupyterhub_moss.jobs import ENDED_STATES, PENDING_STATES, RUNNING_STATES, JobFacts
 from jupyterhub_moss.poller import JobPoller
 
-#: The pollers of this hub by the command that they run.
-shared_pollers: dict[str, JobPoller] = {}
-
-# squeue gives up after twice its MessageTimeout, 20 s by default; what takes longer hangs
-_COMMAND_SECONDS = 60.0
-# a longer list of ids does not fit on a command line; the question is then for all jobs
-_LONGEST_LIST = 10_000
+#: The pollers of this hub by whom they ask.
+shared_pollers: dict[Hashable, JobPoller] = {}
 
 
-class PolledSpawner(AccountSpawner):
+class PolledSpawner(BackendSpawner):
     """A spawner that shares one squeue with all others of its hub.
 
     The hub asks with its own account. An existing configuration whose `batch_query_cmd` is not batchspawner's, or
@@ -38,7 +30,7 @@ class PolledSpawner(AccountSpawner):
         log: Any
 
     queue_cmd = Unicode(
-        "squeue",
+        QUEUE_CMD,
         help="""squeue of the hub's own account, asked about the jobs of all servers at once. Where Slurm is on another
         machine: `ssh login squeue`.""",
     ).tag(config=True)
@@ -70,41 +62,13 @@ class PolledSpawner(AccountSpawner):
         """
         return await run(cmd, given=input, env=self.command_env() if env is None else env)
 
-    def _prefixed(self, command: str, **variables: str) -> str:
-        """A command in the user's name."""
-        return self._in_users_name(format_template(command, **self.get_req_subvars(), **variables))
-
-    def _in_users_name(self, command: str) -> str:
-        return f"{format_template(self.exec_prefix, **self.get_req_subvars())} {command}"
-
     # What all share
 
     def _shares_the_question(self) -> bool:
-        if self._unseen_by_hub or self.batch_query_cmd != SlurmSpawner.batch_query_cmd.default_value:
-            return False
-        prefix = self.exec_prefix.split()
-        here = not prefix or Path(prefix[0]).name == "sudo"
-        return here or self.queue_cmd != PolledSpawner.queue_cmd.default_value
+        return self.slurm.shares_questions and not self._unseen_by_hub
 
     def _poller(self) -> JobPoller:
-        if self.queue_cmd not in shared_pollers:
-            shared_pollers[self.queue_cmd] = JobPoller()
-        return shared_pollers[self.queue_cmd]
-
-    async def _run_as_hub(self, command: str) -> str:
-        return await asyncio.wait_for(run(command, given=None, env=os.environ), _COMMAND_SECONDS)
-
-    async def _ask_for_all(self, numbers: Sequence[str]) -> Mapping[str, JobFacts]:
-        # -t all: jobs that have ended are told apart from jobs that this account may not see
-        some = f" -j {','.join(numbers)}" if len(numbers) <= _LONGEST_LIST else ""
-        command = f"{self.queue_cmd} -h -a -t all -o {JOB_FORMAT}{some}"
-        try:
-            output = await self._run_as_hub(command)
-        except CommandError as error:
-            if "Invalid job id" in str(error):  # what squeue says of one id, and only of one, that it does not know
-                return {}
-            raise
-        return read_jobs(output)
+        return shared_pollers.setdefault(self.slurm.key, JobPoller())
 
     async def query_job_status(self, max_age: float | None = None) -> JobStatus:
         """What the job does; `JobStatus.UNKNOWN` whenever Slurm did not say it, never `NOTFOUND`.
@@ -117,7 +81,7 @@ class PolledSpawner(AccountSpawner):
         if not self._shares_the_question():
             return await self._query_alone()
         poller, age = self._poller(), self.queue_interval if max_age is None else max_age
-        job, self._silence = await poller.look_up(self.job_id, self._ask_for_all, max_age=age)
+        job, self._silence = await poller.look_up(self.job_id, self.slurm.jobs, max_age=age)
         if getattr(self._silence, "not_run", False):
             self._ask_alone_from_now_on(f"the hub's account cannot run {self.queue_cmd!r}: {self._silence}")
             return await self._query_alone()
@@ -176,14 +140,11 @@ class PolledSpawner(AccountSpawner):
         self._poller().forget(self.job_id)
 
     async def _query_alone(self) -> JobStatus:
-        if self.batch_query_cmd != SlurmSpawner.batch_query_cmd.default_value:
+        if self.slurm.custom_query:
             return await super().query_job_status()
         try:
-            command = self._prefixed(self.batch_query_cmd, job_id=shlex.quote(self.job_id))
-            self.job_status = await asyncio.wait_for(self.run_command(command), _COMMAND_SECONDS)
-        except (RuntimeError, OSError, TimeoutError) as error:
-            if "Invalid job id" not in str(error):
-                self._silence = error
-                return JobStatus.UNKNOWN
-            self.job_status = ""
+            self.job_status = await self.slurm.state_and_host(self.job_id)
+        except (RuntimeError, OSError, ValueError, TimeoutError) as error:
+            self._silence = error
+            return JobStatus.UNKNOWN
         return self._status()

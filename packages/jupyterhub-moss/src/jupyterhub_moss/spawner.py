@@ -246,17 +246,16 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
         return with_directives(script, self._job.accounting_directives())
 
     async def submit_batch_script(self) -> str:
-        """Hand the job script to sbatch and keep the job's id; `SubmissionError` has Slurm's own sentence."""
+        """Hand the job script to Slurm and keep the job's id; `SubmissionError` has Slurm's own sentence."""
         self.ip = self._configured_ip
         environment = self.get_env()
         self.req_keepvars = ",".join(environment)
         subvars = self.get_req_subvars()
-        command = " ".join(format_template(part, **subvars) for part in (self.exec_prefix, self.batch_submit_cmd))
         script = await self._get_batch_script(**subvars, cmd=self.cmd_formatted_for_batch())
         # the environment holds the server's token: neither it nor its values are logged
-        self.log.info("Submitting a job for %s: %s", self._log_name, command)
+        self.log.info("Submitting a job for %s", self._log_name)
         try:
-            await self._hand_in(command, script, environment)
+            await self._hand_in(script, environment)
         except SubmissionError:
             self._fill_in(self.user_options, "refused")
             raise

@@ -11,12 +11,13 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
+from batchspawner import JobStatus  # type: ignore[import-untyped]
 from traitlets import Float
 
+from jupyterhub_moss.backend import NoAnswerError
 from jupyterhub_moss.commands import CommandError
 from jupyterhub_moss.errors import SubmissionError
-from jupyterhub_moss.jobs import ENDED_STATES, JOB_FORMAT, JobFacts, read_jobs
+from jupyterhub_moss.jobs import ENDED_STATES, JobFacts
 from jupyterhub_moss.polling import PolledSpawner
 from jupyterhub_moss.script import with_directives
 from pentad_config import redact
@@ -30,7 +31,9 @@ _PAUSE = 1.0
 
 
 def is_silence(error: Exception) -> bool:
-    """Whether a command's failure leaves open what Slurm did: no answer, no words, or words that are no job id."""
+    """Whether a failure leaves open what Slurm did: no answer, no words, or words that are no job id."""
+    if isinstance(error, NoAnswerError):
+        return True
     if isinstance(error, CommandError) and (error.killed or not error.stderr):
         return True
     return not isinstance(error, RuntimeError) or bool(_NO_ANSWER.search(str(error)))
@@ -80,21 +83,21 @@ class SubmittingSpawner(PolledSpawner):
             self.orm_spawner.state = self.get_state()
             self.user.db.commit()
 
-    async def _hand_in(self, command: str, script: str, environment: Mapping[str, str]) -> None:
-        """Give the script to sbatch and keep the job's id; `SubmissionError` when there is certainly no job."""
+    async def _hand_in(self, script: str, environment: Mapping[str, str]) -> None:
+        """Give the script to Slurm and keep the job's id; `SubmissionError` when there is certainly no job."""
         self.job_name, self._job_seen = f"{_NAME_PREFIX}-{secrets.token_hex(8)}", False
         self._persist()
         script = with_directives(script, [f"--job-name={self.job_name}", "--no-requeue"])
         self.log.debug("Job script of %s:\n%s", self._log_name, script)
         try:
-            self.job_id = self.parse_job_id(await self.run_command(command, input=script, env=environment))
+            self.job_id = await self.slurm.submit(script, environment)
         except (RuntimeError, ValueError, IndexError) as error:
             await self._after_failed_submission(error)
         self._persist()
 
     async def _after_failed_submission(self, error: Exception) -> None:
         if is_silence(error):
-            self.log.warning("sbatch has no answer for %s, looking for its job: %s", self._log_name, error)
+            self.log.warning("Slurm has no answer for %s, looking for its job: %s", self._log_name, error)
             await self._look_for_job()
         else:
             self.job_name = ""
@@ -112,12 +115,12 @@ class SubmittingSpawner(PolledSpawner):
         self._persist()
 
     async def _search(self) -> str:
-        if self.batch_query_cmd != SlurmSpawner.batch_query_cmd.default_value:
+        if self.slurm.custom_query:
             return ""  # how this configuration would look for a name is not known
         absent_since: float | None = None
         while absent_since is None or time.monotonic() - absent_since < self.submission_wait:
             try:
-                jobs = await self._jobs_by_name()
+                jobs = [job for job in await self.slurm.jobs_named(self.job_name) if self._is_ours(job)]
             except (RuntimeError, ValueError) as error:
                 if isinstance(error, CommandError) and error.not_run:
                     return ""  # there is no squeue to look with
@@ -128,10 +131,6 @@ class SubmittingSpawner(PolledSpawner):
                 absent_since = absent_since or time.monotonic()
             await asyncio.sleep(min(_PAUSE, self.submission_wait))
         return ""
-
-    async def _jobs_by_name(self) -> list[JobFacts]:
-        output = await self.run_command(self._prefixed(f"squeue -h -a -t all --name={self.job_name} -o {JOB_FORMAT}"))
-        return [job for job in read_jobs(output).values() if self._is_ours(job)]
 
     def _is_ours(self, job: JobFacts) -> bool:
         """Whether owner and name are those of this server's job."""
