@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import urllib3
+from django.core.files.base import ContentFile
 from django.db import models
 from django.db.migrations.writer import MigrationWriter
 
@@ -103,3 +104,16 @@ def test_no_secret_shows(make_storage):
         storage.exists("x")
     shown = [repr(storage), repr(vars(storage)), repr(storage.options), repr(storage.connection), str(caught.value)]
     assert not any(SECRET in text for text in shown)
+
+
+def test_a_subclass_may_pass_settings_on(server_options, s3_bucket):
+    """Settings that a subclass gives to the constructor count, also where it is built without arguments."""
+
+    class Contracts(MinioBackend):
+        def __init__(self):
+            super().__init__(s3_bucket, MINIO_PRIVATE_BUCKETS=[s3_bucket], **server_options)
+
+    storage = Contracts()
+    assert storage.open(storage.save("x", ContentFile(b"kept"))).read() == b"kept"
+    assert server_options["MINIO_SECRET_KEY"] not in repr(vars(storage))
+    assert storage.deconstruct()[1:] == ([], {})

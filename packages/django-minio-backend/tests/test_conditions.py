@@ -102,7 +102,7 @@ def test_a_failed_upload_frees_its_name_again(forgetful, proxy):
     assert storage.listdir("") == ([], ["probed"])
 
 
-def test_completion_is_probed_once(make_storage, proxy):
+def test_completion_is_probed_once(make_storage, proxy, completes_conditionally):
     """Whether the end of an upload honours conditions is found out at the first upload in parts, and leaves nothing."""
     storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, **IN_PARTS)
     storage.save("one", ContentFile(os.urandom(MIB)))

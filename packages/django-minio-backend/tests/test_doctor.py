@@ -40,11 +40,12 @@ def behind(configure, proxy):
 
 
 def test_a_good_server_passes_every_check(configure, sdk, s3_service):
-    """On the test's server everything works, each check is a line, and no bucket is left behind."""
+    """On the test's server everything works that it can do, each check is a line, and no bucket is left behind."""
     before = {bucket.name for bucket in sdk.list_buckets()}
     configure()
     code, said = examine(strict=s3_service.checks_signatures)
-    assert said.count("\n  yes ") == len(CHECKS) or not s3_service.checks_signatures, said
+    possible = len(CHECKS) - (not s3_service.completes_conditionally)
+    assert said.count("\n  yes ") == possible or not s3_service.checks_signatures, said
     assert code == 0 or not s3_service.checks_signatures
     assert all(check.title in said for check in CHECKS)
     assert {bucket.name for bucket in sdk.list_buckets()} - before == set()

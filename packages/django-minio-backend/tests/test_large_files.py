@@ -50,7 +50,7 @@ def test_a_taken_name_is_kept_in_parts_too(in_parts):
     assert name != "taken" and storage.open("taken").read() == b"small" and storage.open(name).read() == content
 
 
-def test_a_name_taken_during_the_upload_is_kept(in_parts, proxy, make_storage):
+def test_a_name_taken_during_the_upload_is_kept(in_parts, proxy, make_storage, completes_conditionally):
     """If another save takes the name while parts are on their way, both files are kept."""
     storage, other = in_parts(), make_storage()
     content = os.urandom(7 * MIB)

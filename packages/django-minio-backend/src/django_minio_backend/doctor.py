@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 from minio.error import MinioException
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from django_minio_backend.storage import MinioBackend
 
 __all__ = ["Check", "Finding", "Need", "Patient", "Result", "Shortcoming", "examine"]
+
+_ENTRIES = frozenset({"Version", "DeleteMarker", "Contents"})
 
 
 class Need(StrEnum):
@@ -121,10 +124,21 @@ class Patient:
     def tidy(self) -> None:
         """Remove what the examination wrote."""
         client = self.storage.client
-        for entry in client.list_objects(self.bucket, prefix=self.prefix, recursive=True):
-            client.remove_object(self.bucket, entry.object_name or "")
+        for name, version in self._written():
+            client.remove_object(self.bucket, name, version)
         if self.own_bucket:
             client.remove_bucket(self.bucket)
+
+    def _written(self) -> list[tuple[str, str | None]]:
+        """Return name and version of all that is there: a bucket that once had versions is not empty before they go."""
+        query = [("prefix", self.prefix), ("versions", "")]
+        answer = self.transport.exchange("GET", self.bucket, query=query)
+        if answer.status != 200:  # a server without versions
+            listed = self.storage.client.list_objects(self.bucket, self.prefix, recursive=True)
+            return [(entry.object_name or "", None) for entry in listed]
+        parts = ET.fromstring(answer.data).iter()  # noqa: S314  own server
+        entries = [part for part in parts if part.tag.rpartition("}")[2] in _ENTRIES]
+        return [(entry.findtext("{*}Key") or "", entry.findtext("{*}VersionId")) for entry in entries]
 
 
 def examine(

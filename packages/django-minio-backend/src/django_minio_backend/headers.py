@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django_minio_backend.content_types import content_type_of, is_active
 
@@ -32,7 +32,7 @@ def upload_headers(
     if options.get("sse") is not None:
         headers |= {key.lower(): str(value) for key, value in options["sse"].headers().items()}
     if options.get("tags"):
-        headers["x-amz-tagging"] = urlencode(dict(options["tags"]))
+        headers["x-amz-tagging"] = urlencode(dict(options["tags"]), quote_via=quote)  # Ceph keeps a + as it is
     if options.get("retention") is not None:
         headers |= _retention(options["retention"])
     if options.get("legal_hold"):

@@ -71,6 +71,14 @@ class Saving(Administration, Storage):
         saving = _current.get()
         return saving if saving is not None and saving.storage is self else None
 
+    def get_alternative_name(self, file_root: str, file_ext: str) -> str:
+        """Return the next name to try for a taken one; where files are replaced, the same, as Django does."""
+        return (
+            f"{file_root}{file_ext}"
+            if self.replace_existing
+            else str(super().get_alternative_name(file_root, file_ext))
+        )
+
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Return a name that is free, no longer than `max_length`."""
         return str(super().get_available_name(name, max_length))
