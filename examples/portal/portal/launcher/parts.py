@@ -54,7 +54,7 @@ def parts(addresses: Addresses, state: Path) -> dict[str, Part]:
             "follower",
             [python, str(EXAMPLE / "manage.py"), "follow", "--prepare"],
             "feeds the search; made tables, buckets, static files and the first data set",
-            ready_file=str(state / "follower.ready"),
+            ready_file=str(state / "follower.json"),
         ),
         Part(
             "notebook hub",

@@ -18,7 +18,6 @@ from portal.catalogue.datasets.forms import DescribeForm, RegisterForm
 from portal.catalogue.datasets.models import DataFile
 from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
 from portal.catalogue.datasets.views import may_prepare, readable
-from portal.catalogue.datasets.wake_up import wake_followers
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -69,7 +68,7 @@ def deposit(title: str, file: "UploadedFile[Any]", profile: dict[str, Any], by: 
     with transaction.atomic():
         stored = DataFile(sha256=digest, uploaded_by=by)
         stored.file.save(iso_date_prefix(stored, f"{digest[:12]}/{file.name}"), file)
-        dataset_id = curation().register(
+        return curation().register(
             title=title,
             file_key=stored.file.name,
             file_name=file.name,
@@ -78,8 +77,6 @@ def deposit(title: str, file: "UploadedFile[Any]", profile: dict[str, Any], by: 
             profile=profile,
             registered_by=by,
         )
-        transaction.on_commit(wake_followers)
-    return dataset_id
 
 
 def _sha256(file: "UploadedFile[Any]") -> str:
@@ -98,7 +95,6 @@ def _step(request: HttpRequest, dataset_id: UUID, act: Any, **arguments: Any) ->
         return _conflict(request, str(error))
     except IntegrityError:
         return _conflict(request, "Somebody else changed this data set at the same moment. Look at it once more.")
-    wake_followers()
     return HttpResponseRedirect(reverse("dataset", args=[dataset_id]))
 
 

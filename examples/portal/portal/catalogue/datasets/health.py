@@ -5,16 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Sum
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from eventsourcing_django.health_file import HealthFileError, read_health
+from portal.catalogue.datasets.curation import Curation
+from portal.catalogue.datasets.follower_files import health_file, release_file
 from portal.catalogue.datasets.models import SearchEntry, private_files
 from portal.catalogue.datasets.pages import curation
+from portal.catalogue.datasets.search_feed import SearchFeed
 
-HEARTBEAT = "follower"
 _log = logging.getLogger(__name__)
 
 
@@ -68,8 +70,13 @@ def _files() -> str:
 
 
 def _follower() -> str:
-    beat = cache.get(HEARTBEAT)
-    if beat is None:
-        raise PartDownError("no sign of life for half a minute")
+    try:
+        health = read_health(health_file())
+        release = release_file().read_text(encoding="ascii")
+    except (HealthFileError, FileNotFoundError) as error:
+        raise PartDownError("it has not started yet") from error
+    if health.problem() or health.failing():
+        raise PartDownError("does not follow just now")
+    position = health.followers[SearchFeed.name].positions.get(Curation.name, 0)
     last = curation().recorder.max_notification_id() or 0
-    return f"process {beat['pid']}, release {beat['release']}, read {beat['position'] or 0} of {last} events"
+    return f"process {health.pid}, release {release}, read {position} of {last} events"

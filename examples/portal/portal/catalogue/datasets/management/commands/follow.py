@@ -2,25 +2,26 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from portal.catalogue.datasets.health import HEARTBEAT
-from portal.catalogue.datasets.search_feed import SearchFeed, fill_in_licences, get_runner
-from portal.catalogue.datasets.wake_up import wake_ups
+from portal.catalogue.datasets.follower_files import health_file, release_file
+from portal.catalogue.datasets.search_feed import SearchFeed, fill_in_licences
 from portal.settings import catalogue_settings, release_in_service
 
+_LOOK_EVERY = 0.5  # seconds between two looks at the release in service
 _log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Runs `sync_followers` whenever there are new events."""
+    """Runs `run_followers`, with the release that is in service."""
 
     requires_system_checks: tuple[str, ...] = ()  # `check` and `migrate` run them; this starts with the portal
     help = "Feed the search projection from the curation's events, until stopped."
@@ -30,41 +31,26 @@ class Command(BaseCommand):
         parser.add_argument("--prepare", action="store_true", help="run prepare_catalogue first, in this process")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Follow until the process is stopped or another release comes into service."""
+        """Follow until the process is stopped; when another release comes into service, start anew with it."""
         if options["prepare"]:
             call_command("prepare_catalogue")
         filled = fill_in_licences()
         if filled:
             _log.info("filled in the licence of %d entries from their events", filled)
-        for _ in wake_ups(every=2.0):
-            if _synchronised():
-                _beat()
-                (catalogue_settings().folder / "follower.ready").touch()
-            _follow_release()
+        release_file().write_text(str(settings.CATALOGUE_RELEASE), encoding="ascii")
+        replaced = threading.Event()
+        threading.Thread(target=_stop_for_another_release, args=[replaced], daemon=True).start()
+        call_command("run_followers", SearchFeed.name, health_file=health_file(), verbosity=0)
+        if replaced.is_set():
+            _log.info("another release is in service; starting anew")
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program, no shell
 
 
-def _synchronised() -> bool:
-    """Read the new events; after a failure, which is logged, the next wake-up tries again."""
-    try:
-        call_command("sync_followers", SearchFeed.name, verbosity=0)
-    except CommandError:
-        _log.exception("the search could not be brought up to date")
-        return False
-    return True
-
-
-def _beat() -> None:
-    """Leave a sign of life for the status page."""
-    position = get_runner().get(SearchFeed).recorder.max_tracking_id("Curation")
-    beat = {"pid": os.getpid(), "release": settings.CATALOGUE_RELEASE, "position": position}
-    cache.set(HEARTBEAT, beat, timeout=30)
-
-
-def _follow_release() -> None:
-    """Start this program anew, in the same process, when another release is in service."""
-    if (
-        catalogue_settings().release == 0
-        and release_in_service(catalogue_settings().folder) != settings.CATALOGUE_RELEASE
-    ):
-        _log.info("another release is in service; starting anew")
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program, no shell
+def _stop_for_another_release(replaced: threading.Event) -> None:
+    """Wait for another release, and stop the followers then in the way in which they always are."""
+    if catalogue_settings().release:
+        return  # this process was told which release it is
+    while release_in_service(catalogue_settings().folder) == settings.CATALOGUE_RELEASE:
+        threading.Event().wait(_LOOK_EVERY)
+    replaced.set()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -15,7 +15,6 @@ from portal.catalogue.datasets.curation_views import deposit
 from portal.catalogue.datasets.models import DataFile
 from portal.catalogue.datasets.pages import curation
 from portal.catalogue.datasets.profile import profile_csv
-from portal.catalogue.datasets.wake_up import wake_followers
 
 LAST_MIGRATION_OF_RELEASE_1: Final = "0001_initial"
 
@@ -69,4 +68,3 @@ def _seed() -> None:
     dataset_id = deposit(_TITLE, file, profile_csv(BytesIO(content)), "data-office")
     curation().describe(dataset_id, _SUMMARY, _KEYWORDS, "CC0-1.0", "data-office")
     curation().approve(dataset_id, "data-office", seen=2)  # registered, described
-    wake_followers()
