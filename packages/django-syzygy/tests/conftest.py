@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 from project import Project, postgres_settings
+from stacking import CREATE
 from warehouse import Warehouse
 
 
@@ -86,3 +87,16 @@ def warehouse(postgres_database, django_db_blocker):
         made = Warehouse(connection, postgres_database)
         yield made
         made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def stacked(request, make_project):
+    """A column goes, and in the same deployment another one comes on top of it."""
+    database = postgres_settings(request.getfixturevalue("postgres_database")) if request.param == "postgres" else None
+    project = make_project(database)
+    project.migration("0001_initial", CREATE)
+    project.run("migrate", "-v0")
+    project.migration("0002_remove", 'migrations.RemoveField("Item", "a")', ["0001_initial"])
+    project.migration("0003_add", 'migrations.AddField("Item", "b", models.IntegerField(null=True))', ["0002_remove"])
+    project.migration("0004_gone", 'migrations.RemoveField("Item", "c")', ["0003_add"])
+    return project

@@ -1,6 +1,6 @@
 """Management command of the projects under test: `replay FILE` makes and applies releases with syzygy on the database
-`default` and with plain Django on `plain`, and prints both schemas and what was refused as JSON, the
-last line of its output.
+`default` and with plain Django on `plain`, goes back to the last deployment but one, and prints the schemas and what was
+refused as JSON, the last line of its output.
 
 A release is `{"models": source, "renames": [[old, new]], "deploy": whether it is deployed before the next one is made}`.
 """
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def handle(self, file, **_):
         releases = json.loads(file.read_text())
-        refused = []
+        refused, deployed = [], []
         makemigrations.NonInteractiveMigrationQuestioner = Answers
         for number, release in enumerate(releases):
             load(release["models"])
@@ -68,8 +68,10 @@ class Command(BaseCommand):
                 with override_settings(**_PLAIN):
                     make("migrate", database="plain", verbosity=0)
                 fill()
+                deployed.append((max(Path("shop/migrations").glob("0*.py")).stem, schema("default")))
             make("makemigrations", "shop", check_changes=True, dry_run=True, verbosity=0)
         answer = {"schemas": [schema(alias) for alias in ("default", "plain")], "refused": refused}
+        answer["reverts"] = revert(*deployed[-2])
         self.stdout.write(json.dumps(answer, default=str))
 
 
@@ -81,6 +83,22 @@ def make_migrations():
         Answers.stages = dict.fromkeys(("ask_rename_field_stage", "ask_rename_model_stage"), 2)
         make("makemigrations", "shop", interactive=False, verbosity=0)
         Answers.stages = MappingProxyType({})
+
+
+def revert(target, expected):
+    """Go halfway back and forth again, then all the way back; return pairs of schemas that should be alike.
+
+    The tables are empty, as it takes somebody who knows values to require again what was optional meanwhile.
+    """
+    with connections["default"].cursor() as cursor:
+        tables = connections["default"].introspection.table_names(cursor)
+        cursor.execute(f"TRUNCATE {', '.join(name for name in tables if name.startswith('shop_'))}")
+    pairs = []
+    for halves, wanted in (((), schema("default")), ((target,), expected)):
+        make("migrate", "shop", target, stage=Stage.PRE_DEPLOY, verbosity=0)
+        make("migrate", *(("shop", *halves) if halves else ()), verbosity=0)
+        pairs.append([schema("default"), wanted])
+    return pairs
 
 
 class PlainRouter:

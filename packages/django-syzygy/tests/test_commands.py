@@ -121,18 +121,6 @@ def test_ambiguous_plan(project):
     project.run("migrate")
 
 
-def test_reverting_two_releases_before_a_deployment(project):
-    """A revert that would pull a migration from under another is refused; the history stays sound."""
-    create = 'migrations.CreateModel("Item", fields=[("id", models.BigAutoField(primary_key=True)), ("a", models.IntegerField(null=True))])'
-    project.migration("0001_initial", create)
-    project.migration("0002_remove", 'migrations.RemoveField("Item", "a")', ["0001_initial"])
-    project.migration("0003_add", 'migrations.AddField("Item", "b", models.IntegerField(null=True))', ["0002_remove"])
-    project.run("migrate", "-v0")
-    output = project.run("migrate", "shop", "0001", "--pre-deploy", status=1)
-    assert "to be reverted before it" in output
-    assert "No migrations to apply" in project.run("migrate")
-
-
 def test_rename_without_anybody_to_ask(project):
     """A rename is not guessed: without somebody to ask Django sees a new field and a removed one."""
     project.models("class Item(models.Model):\n    price = models.IntegerField(null=True)\n")

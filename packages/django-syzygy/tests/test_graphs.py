@@ -118,19 +118,26 @@ def run(graph, how, target, applied, waiting, executed):
     backward = target in applied and how != "catch up"
     plan = (plan_backwards if backward else plan_forwards)(graph, target, applied)
     deferred = set()
+
+    def replayed(undone=(), gone=()):
+        return replay(graph, applied - set(gone), [*waiting, *undone])
+
     if how == "pre-deploy":
-        plan, deferred, *_ = divide_plan(plan, lambda: replay(graph, applied, waiting), waiting)
+        plan, deferred, *_ = divide_plan(plan, replayed, waiting)
     elif how == "post-deploy":
         plan = get_post_deploy_plan(plan)
     if not backward and how != "pre-deploy":
         due = [key for key in waiting if key in graph.forwards_plan(target)]
         executed.extend(due)
         waiting[:] = [key for key in waiting if key not in due]
-    follow(graph, plan, applied)
+    undone = deferred if backward else ()
+    follow(graph, [entry for entry in plan if (entry[0].app_label, entry[0].name) not in undone], applied)
     for migration, _ in plan:
         key = (migration.app_label, migration.name)
         if key in deferred:
             waiting.append(key)
+            if backward:
+                executed.remove(key)
         elif key in waiting:
             waiting.remove(key)
         elif backward:
@@ -171,3 +178,22 @@ def test_nothing_transparent_is_refused(graph):
         assert [entry for entry in plan if entry in now] == now
         assert {(m.app_label, m.name) for m, _ in now} >= deferred
         assert all(getattr(migration, "stage", None) is not Stage.PRE_DEPLOY for migration, _ in postponed)
+
+
+@settings(max_examples=80, deadline=None)
+@given(graphs(), st.data())
+def test_nothing_transparent_is_kept_from_going_back(graph, data):
+    """Where nothing is hidden from view, a revert before the deployment undoes just what was done after the last one."""
+    for migration in graph.nodes.values():
+        if any(isinstance(operation, migrations.RunSQL) for operation in migration.operations):
+            migration.operations = []
+    applied, waiting, executed = set(), [], []
+    for leaf in graph.leaf_nodes():
+        run(graph, "catch up", leaf, applied, waiting, executed)
+    target = data.draw(st.sampled_from(sorted(graph.nodes)))
+    plan = plan_backwards(graph, target, applied)
+    run(graph, "pre-deploy", target, applied, waiting, executed)
+    done = {(m.app_label, m.name) for m, _ in plan} - set(executed)
+    assert done >= {(m.app_label, m.name) for m, _ in plan if getattr(m, "stage", None) is Stage.POST_DEPLOY}
+    assert all(getattr(graph.nodes[key], "stage", None) is not Stage.PRE_DEPLOY for key in done)
+    assert consistent(graph, applied)

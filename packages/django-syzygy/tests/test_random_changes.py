@@ -91,3 +91,12 @@ def test_the_schema_is_the_one_that_django_makes(seed, replayed):
 def test_no_release_is_refused(seed, replayed):
     """Releases that were made on top of one another deploy together."""
     assert replayed(seed)["refused"] == []
+
+
+@pytest.mark.parametrize("seed", range(SEQUENCES))
+def test_going_back(seed, replayed):
+    """A deployment is reverted in two halves to the schema that was there before; halfway one can go on instead."""
+    sequence = releases(seed)
+    own_names = set(re.findall(r"name='(\w+)'", "".join(release["models"] for release in sequence)))
+    for reached, expected in replayed(seed)["reverts"]:
+        assert comparable(reached, own_names) == comparable(expected, own_names)

@@ -1,47 +1,10 @@
 """Changes stacked on one another deploy together: what destroys waits, what was built on top of it does not."""
 
 import json
-import sqlite3
-from contextlib import closing
 
 import pytest
 from project import connect, postgres_settings
-
-CREATE = (
-    'migrations.CreateModel("Item", fields=[("id", models.BigAutoField(auto_created=True, primary_key=True, '
-    'serialize=False, verbose_name="ID")), '
-    '("a", models.IntegerField(null=True)), ("c", models.IntegerField(default=1))])'
-)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def stacked(request, make_project):
-    """A column goes, and in the same deployment another one comes on top of it."""
-    database = postgres_settings(request.getfixturevalue("postgres_database")) if request.param == "postgres" else None
-    project = make_project(database)
-    project.migration("0001_initial", CREATE)
-    project.run("migrate", "-v0")
-    project.migration("0002_remove", 'migrations.RemoveField("Item", "a")', ["0001_initial"])
-    project.migration("0003_add", 'migrations.AddField("Item", "b", models.IntegerField(null=True))', ["0002_remove"])
-    project.migration("0004_gone", 'migrations.RemoveField("Item", "c")', ["0003_add"])
-    return project
-
-
-def inspect(project):
-    """The columns of the table, the tables of ours, and the migrations on record."""
-    if project.database["ENGINE"].endswith("sqlite3"):
-        connection, tables = sqlite3.connect(project.database["NAME"]), "SELECT name FROM sqlite_master"
-        columns = "SELECT name FROM pragma_table_info('shop_item')"
-    else:
-        connection = connect(project)
-        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'shop_item'"
-    with closing(connection):
-        found = [
-            sorted(name for (name,) in connection.execute(query).fetchall())
-            for query in (columns, tables, "SELECT name FROM django_migrations WHERE app = 'shop'")
-        ]
-    return [found[0], [table for table in found[1] if table.startswith("syzygy")], found[2]]
+from stacking import CREATE, inspect, stack
 
 
 def test_both_halves(stacked):
@@ -166,15 +129,6 @@ def renamed(make_project, postgres_database):
     with connect(project) as connection:
         connection.execute("insert into shop_item (a, c) values (1, 1)")
     return project
-
-
-def stack(project, *operations):
-    """Write a migration for each operation, on top of each other."""
-    previous = "0001_initial"
-    for number, operation in enumerate(operations, 2):
-        name = f"{number:04}_part"
-        project.migration(name, operation, [previous], body="atomic = False")
-        previous = name
 
 
 def test_a_field_is_renamed_twice(renamed):

@@ -5,7 +5,7 @@ the list of what waits until after the deployment.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,11 +23,12 @@ from django.db.migrations.state import ProjectState
 from .constants import Stage
 from .deferral import Division, divide_plan
 from .exceptions import AmbiguousPlan, AmbiguousStage, InvalidStage
+from .history import History
 from .locks import RetryPolicy
 from .locks.guard import LockGuard
 from .plan import Plan, get_post_deploy_plan
 from .progress import MigrationKey, Progress
-from .replay import Overtaken, Replay
+from .replay import Replay
 from .stepwise import Stepwise
 
 __all__ = ("StagedMigrationExecutor", "StagedRun", "staged_run")
@@ -38,7 +39,7 @@ class StagedRun:
     """One run of `migrate`: what it was asked for, and what the executor made of it.
 
     `post_only` leaves alone what is meant for before the deployment. Of `plan`, the migrations in `deferred` are
-    recorded now and their operations put off; `replay` tells what is done otherwise than it is written.
+    on record afterwards and their operations wait; `replay` tells what is done otherwise than it is written.
     `check_holder` is called before each migration and raises if this process may no longer migrate; `say` prints a
     line of progress.
     """
@@ -53,11 +54,11 @@ class StagedRun:
     check_holder: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _: None
 
-    def divide(self, plan: Plan, applied: Callable[[], Replay], waiting: Sequence[MigrationKey]) -> Division:
+    def divide(self, plan: Plan, replayed: Callable[..., Replay], waiting: Sequence[MigrationKey]) -> Division:
         """Cut Django's plan for this run. Raises `CommandError` where it cannot be cut."""
         try:
             if self.stage is Stage.PRE_DEPLOY:
-                return divide_plan(plan, applied, waiting)
+                return divide_plan(plan, replayed, waiting)
             now = get_post_deploy_plan(plan) if self.post_only else plan
         except (AmbiguousPlan, AmbiguousStage, InvalidStage) as error:
             raise CommandError(str(error)) from error
@@ -76,80 +77,27 @@ class StagedMigrationExecutor(MigrationExecutor):
         self.run.executor = self
         self.progress = Progress(self.connection)
         self.guard = LockGuard(self.connection, RetryPolicy.from_settings(), self.run.say)
-        # Those whose operations wait, in the order in which they were put off.
-        self._waiting: list[MigrationKey] = self.progress.deferred()
-        for key in self._waiting:
-            self._node(key)
-        # While something runs: what migrations have in their files, and what those that wait have become.
-        self._written: dict[MigrationKey, Sequence[Operation]] = {}
-        self._later: dict[MigrationKey, Sequence[Operation]] = {}
-        self._depth = 0
+        self.history = History(
+            self.loader,
+            self.progress.deferred(),
+            lambda: super(StagedMigrationExecutor, self).migration_plan(
+                self.loader.graph.leaf_nodes(), clean_start=True
+            ),
+        )
 
-    def _node(self, key: MigrationKey) -> Migration:
-        if key not in self.loader.graph.nodes:
-            raise CommandError(
-                f"{'.'.join(key)} is recorded as applied, but its operations were put off until after a deployment, "
-                "and its file is gone. Restore the file and run migrate before removing or squashing it."
-            )
-        node: Migration = self.loader.graph.nodes[key]
-        return node
-
-    @contextmanager
-    def _real_states(self, replay: Replay | None = None) -> Iterator[None]:
-        """Let every migration do what it does while some wait: each state is then the one the schema is in."""
-        if not self._depth:
-            self._arrange(replay)
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if not self._depth:
-                self._restore()
-
-    def _arrange(self, replay: Replay | None = None) -> None:
-        self._restore()
-        if replay is None and self._waiting:
-            replay = self._replay_applied()
-        if replay is not None:
-            self._later = replay.later
-            for key, operations in {**replay.now, **dict.fromkeys(replay.later, ())}.items():
-                self._written[key] = self._node(key).operations
-                _set_operations(self._node(key), operations)
-
-    def _restore(self) -> None:
-        for key, operations in self._written.items():
-            _set_operations(self._node(key), operations)
-        self._written, self._later = {}, {}
-
-    def _replay_applied(self) -> Replay:
-        replay = Replay(ProjectState(real_apps=self.loader.unmigrated_apps))
-        for migration, _ in super().migration_plan(self.loader.graph.leaf_nodes(), clean_start=True):
-            key = _key(migration)
-            if key in self._waiting:
-                replay.put_off(migration)
-            elif key in self.loader.applied_migrations:
-                self._run_again(replay, migration)
-        return replay
-
-    def _run_again(self, replay: Replay, migration: Migration) -> None:
-        try:
-            replay.run(migration)
-        except Overtaken as overtaken:
-            raise CommandError(
-                f"{migration} was applied while the operations of {overtaken.waiting} waited, but as their files are "
-                "now it needs them. Restore the files as they were and run migrate before changing them."
-            ) from overtaken
+    @property
+    def _waiting(self) -> list[MigrationKey]:
+        return self.history.waiting
 
     def operations_of(self, migration: Migration) -> Sequence[Operation]:
         """Return what a migration of the plan does, which may differ from its file while others wait."""
         replay, key = self.run.replay, _key(migration)
         if replay is None:
             return migration.operations
-        return replay.later[key] if key in self._waiting else replay.now.get(key, migration.operations)
+        return replay.later[key] if key in replay.later else replay.now.get(key, migration.operations)
 
     def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
-        with self._real_states():
+        with self.history.real_states():
             state: ProjectState = super()._create_project_state(  # type: ignore[misc]  # Django's own, and private
                 with_applied_migrations=with_applied_migrations
             )
@@ -168,22 +116,30 @@ class StagedMigrationExecutor(MigrationExecutor):
         run = self.run
         if run.stage is not Stage.PRE_DEPLOY:
             plan = [*self._due(targets, plan), *plan]
-        division = run.divide(plan, self._replay_applied, self._waiting)
+        division = run.divide(plan, self._replayed, self._waiting)
         run.plan, run.deferred, run.replay = division.now, division.deferred, division.replay
         if run.replay is None and self._waiting:
-            run.replay = self._replay_applied()
+            run.replay = self.history.replayed()
         # Django calls itself once more where a squashed migration is the target: keep what the inner call found.
         run.postponed = division.postponed or run.postponed
         return run.plan
 
     def _due(self, targets: Any, plan: Plan) -> Plan:
-        """The waiting migrations that the targets include, in the order in which they were put off."""
+        """The waiting migrations that the targets include, in their order in the history."""
         nothing_is_due = any(backward for _, backward in plan) or any(name is None for _, name in targets)
         if nothing_is_due or not self._waiting:
             return []
         wanted = {key for target in targets for key in self.loader.graph.forwards_plan(target)}
         planned = {_key(migration) for migration, _ in plan}
-        return [(self._node(key), False) for key in self._waiting if key in wanted and key not in planned]
+        due = (key for key in self.history.replayed().later if key in wanted and key not in planned)
+        return [(self.history.node(key), False) for key in due]
+
+    def _replayed(self, undone: Collection[MigrationKey] = (), gone: Collection[MigrationKey] = ()) -> Replay:
+        return self.history.replayed_without(undone, gone) if undone else self.history.replayed()
+
+    def _replay_of_run(self) -> Replay | None:
+        """What to begin with. A revert begins with what is there, and undoes migrations under others one by one."""
+        return None if any(backward for _, backward in self.run.plan) else self.run.replay
 
     # Running
 
@@ -197,9 +153,9 @@ class StagedMigrationExecutor(MigrationExecutor):
     ) -> ProjectState:
         """Run the plan; see Django's method."""
         _end_with_client(self.connection)
-        if self.run.deferred and not fake:
+        if self.run.deferred:
             self.progress.ensure()
-        with self._real_states(self.run.replay):
+        with self.history.real_states(self._replay_of_run()):
             state = super().migrate(targets, plan=plan, state=state, fake=fake, fake_initial=fake_initial)
         self.progress.drop_if_empty()
         return state
@@ -217,7 +173,7 @@ class StagedMigrationExecutor(MigrationExecutor):
             self._record(migration)
         elif key in self._waiting:
             state = self._caught_up(state, migration)
-        elif self.run.deferred and self._later.get(key):
+        elif self.run.deferred and self.history.later.get(key):
             self._defer(migration)
         else:
             state = self._applied(state, migration)
@@ -239,13 +195,10 @@ class StagedMigrationExecutor(MigrationExecutor):
 
     def _caught_up(self, state: ProjectState, migration: Migration) -> ProjectState:
         key = _key(migration)
-        _set_operations(migration, self._later[key])
-        try:
+        with self.history.doing(migration, self.history.later[key]):
             state = self._applied(state, migration)
-        finally:
-            _set_operations(migration, ())
         self._waiting.remove(key)
-        self._arrange()
+        self.history.arrange()
         return state
 
     def _applied(self, state: ProjectState, migration: Migration) -> ProjectState:
@@ -267,10 +220,8 @@ class StagedMigrationExecutor(MigrationExecutor):
         yield state
         while True:
             # One that was only recorded before the deployment is on record; its operations are what is to be tried.
-            operations = migration.operations
-            _set_operations(migration, [])
-            fresh = self._create_project_state(with_applied_migrations=True)
-            _set_operations(migration, operations)
+            with self.history.doing(migration, ()):
+                fresh = self._create_project_state(with_applied_migrations=True)
             fresh.apps  # noqa: B018 - rendered once, as Django does before it applies anything
             yield fresh
 
@@ -303,45 +254,69 @@ class StagedMigrationExecutor(MigrationExecutor):
     # Reverting
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
-        """Revert a migration; of one whose operations never ran, only the record."""
+        """Revert a migration; of one whose operations never ran, only the record; of one under others, all but that."""
         self.run.check_holder()
         self._report("unapply_start", migration, fake)
-        if fake or _key(migration) in self._waiting:
-            self._unrecord(migration)
+        key = _key(migration)
+        if key in self.run.deferred:
+            self._undo_under_others(migration, fake)
         else:
-            state = self._unapplied(state, migration)
-        if _key(migration) in self._waiting:
-            self._waiting.remove(_key(migration))
-        self.loader.applied_migrations.pop(_key(migration), None)
+            if fake or key in self._waiting:
+                self._unrecord(migration)
+            else:
+                state = self._unapplied(state, migration, self._unrecord)
+            if key in self._waiting:
+                self._waiting.remove(key)
+            self.loader.applied_migrations.pop(key, None)
         self._report("unapply_success", migration, fake)
         return state
 
-    def _unapplied(self, state: ProjectState, migration: Migration) -> ProjectState:
+    def _undo_under_others(self, migration: Migration, fake: bool) -> None:
+        """Undo a migration while those stay that were written on top of it, and let it wait again."""
+        key = _key(migration)
+        if fake:
+            self._put_off(migration)
+        else:
+            replay = self.history.replayed_without({key}, ())
+            with self.history.doing(migration, replay.later[key]):
+                self._unapplied(replay.state, migration, self._put_off)
+        self._waiting.append(key)
+        self.history.arrange()
+        self.run.say(f"undone; {migration} stays on record, as do those that depend on it")
+
+    def _unapplied(
+        self, state: ProjectState, migration: Migration, record: Callable[[Migration], None]
+    ) -> ProjectState:
         if _applies_itself(migration):
-            return self._as_django_does(lambda editor: migration.unapply(state, editor), migration, self._unrecord)
+            return self._as_django_does(lambda editor: migration.unapply(state, editor), migration, record)
         if not self._is_one_transaction(migration):
             state = Stepwise(migration, self.guard, self.progress).backwards(state)
-            self._unrecord(migration)
+            record(migration)
             return state
-        reverted: ProjectState = self.guard.repeat(lambda: self._unapply_at_once(state, migration), str(migration))
+        reverted: ProjectState = self.guard.repeat(
+            lambda: self._unapply_at_once(state, migration, record), str(migration)
+        )
         return reverted
 
-    def _unapply_at_once(self, state: ProjectState, migration: Migration) -> ProjectState:
+    def _unapply_at_once(
+        self, state: ProjectState, migration: Migration, record: Callable[[Migration], None]
+    ) -> ProjectState:
         with self.guard.watching(migration), self.connection.schema_editor(atomic=True) as editor:
             state = migration.unapply(state, editor)
             _execute_deferred(editor)
-            self._unrecord(migration)
+            record(migration)
         return state
+
+    def _put_off(self, migration: Migration) -> None:
+        with transaction.atomic(self.connection.alias, savepoint=False):
+            self.progress.forget(_key(migration))
+            self.progress.defer(_key(migration))
 
     def _unrecord(self, migration: Migration) -> None:
         with transaction.atomic(self.connection.alias, savepoint=False):
             for app_label, name in (*migration.replaces, _key(migration)):
                 self.recorder.record_unapplied(app_label, name)
             self.progress.forget(_key(migration))
-
-
-def _set_operations(migration: Migration, operations: Sequence[Operation]) -> None:
-    vars(migration)["operations"] = operations
 
 
 def _key(migration: Migration) -> MigrationKey:

@@ -20,8 +20,9 @@ __all__ = ("Overtaken", "Replay")
 class Overtaken(Exception):  # noqa: N818 - not an error by itself
     """A migration cannot run before `waiting`."""
 
-    def __init__(self, waiting: Migration) -> None:
-        super().__init__(str(waiting))
+    def __init__(self, migration: Migration, waiting: Migration) -> None:
+        super().__init__(f"{migration} cannot run before {waiting}")
+        self.migration = migration
         self.waiting = waiting
 
 
@@ -65,22 +66,24 @@ class Replay:
             _apply(migration.operations, migration.app_label, self.state)
             return
         key, app_label = (migration.app_label, migration.name), migration.app_label
-        done = [self._run_first(operation, app_label) for operation in migration.operations]
+        done = [self._run_first(operation, migration) for operation in migration.operations]
         if done != migration.operations:
             self.now[key] = done
         _apply(migration.operations, app_label, self.intended)
-        self._compare()
+        # In the end everything has to be as if nothing had waited.
+        if self._state_before(len(self._pending)) != self.intended:
+            raise Overtaken(migration, self._pending[-1].migration)
 
-    def _run_first(self, operation: Operation, app_label: str) -> Operation:
+    def _run_first(self, operation: Operation, migration: Migration) -> Operation:
         """Take an operation past all that waits, the last first, and run it."""
         for index in reversed(range(len(self._pending))):
-            migration, waiting = self._pending[index]
-            exchanged = exchange(operation, waiting, migration.app_label, self._state_before(index))
+            overtaken, waiting = self._pending[index]
+            exchanged = exchange(operation, waiting, overtaken.app_label, self._state_before(index))
             if exchanged is None:
-                raise Overtaken(migration)
+                raise Overtaken(migration, overtaken)
             operation = exchanged.first
-            self._pending[index] = _Pending(migration, exchanged.then)
-        operation.state_forwards(app_label, self.state)
+            self._pending[index] = _Pending(overtaken, exchanged.then)
+        operation.state_forwards(migration.app_label, self.state)
         return operation
 
     def _state_before(self, index: int) -> ProjectState:
@@ -88,11 +91,6 @@ class Replay:
         for migration, operation in self._pending[:index]:
             operation.state_forwards(migration.app_label, state)
         return state
-
-    def _compare(self) -> None:
-        """Make sure that in the end everything is as if nothing had waited."""
-        if self._state_before(len(self._pending)) != self.intended:
-            raise Overtaken(self._pending[-1].migration)
 
 
 def _apply(operations: Sequence[Operation], app_label: str, state: ProjectState) -> None:

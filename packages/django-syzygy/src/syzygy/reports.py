@@ -60,8 +60,10 @@ class PlanReport:
         state = self.executor._create_project_state(with_applied_migrations=True)  # noqa: SLF001 - Django's command does
         entries = [(entry, "now") for entry in self.run.plan] + [(entry, "postponed") for entry in self.run.postponed]
         for (migration, backward), when in entries:
-            recorded = when == "now" and (migration.app_label, migration.name) in self.run.deferred
-            operations = list(self._operations(migration, backward, state, recorded))
+            key = (migration.app_label, migration.name)
+            recorded = when == "now" and not backward and key in self.run.deferred
+            never_ran = backward and key in self.executor.history.waiting
+            operations = [] if never_ran else list(self._operations(migration, backward, state, recorded))
             stage = get_migration_stage(migration)
             yield MigrationReport(migration, backward, "recorded" if recorded else when, stage, operations)
 

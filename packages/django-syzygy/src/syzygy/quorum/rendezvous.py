@@ -205,7 +205,10 @@ class Rendezvous:
     def _done(
         self, key: MigrationKey, backward: bool, applied: Container[MigrationKey], waiting: Container[MigrationKey]
     ) -> bool:
-        return (key in applied) != backward and (key in self.deferred or key not in waiting)
+        if key in self.deferred:
+            # A revert has undone it and left it on record, unless somebody has reverted it altogether since.
+            return (key in waiting or key not in applied) if backward else key in applied
+        return (key in applied) != backward and key not in waiting
 
     def _leave(self, namespace: str) -> None:
         try:

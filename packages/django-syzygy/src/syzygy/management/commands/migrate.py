@@ -175,14 +175,15 @@ class Command(DjangoCommand):
         )
 
     def _report_postponed(self, run: "StagedRun", options: dict[str, Any]) -> None:
-        recorded = [migration for migration, _ in run.plan if (migration.app_label, migration.name) in run.deferred]
+        recorded = [entry for entry in run.plan if (entry[0].app_label, entry[0].name) in run.deferred]
         if options["verbosity"] < 1 or not (run.postponed or recorded):
             return
         from syzygy.reports import postponed_heading
 
         self.stdout.write(self.style.MIGRATE_HEADING(postponed_heading(run)))
-        for migration in recorded:
-            self.stdout.write(f"  {migration} (recorded; its operations wait)")
+        for migration, backward in recorded:
+            done = "undone; its record is left" if backward else "recorded; its operations wait"
+            self.stdout.write(f"  {migration} ({done})")
         for migration, backward in run.postponed:
             self.stdout.write(f"  {'Revert ' if backward else ''}{migration}")
 
