@@ -219,6 +219,28 @@ def test_stopping_a_process_ends_its_children():
         process.stdout.close()
 
 
+def test_a_program_is_started_again_as_it_was_the_first_time(tmp_path):
+    """The second process has the first one's arguments and log; while it runs, there is no third."""
+    log = tmp_path / "log"
+
+    def wait_for_lines(count):
+        deadline = time.monotonic() + 30
+        while log.read_text().count("started") < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    with ProcessGuard() as guard:
+        process = guard.spawn(["sh", "-c", "echo started; exec sleep 1000"], log=log)
+        wait_for_lines(1)
+        with pytest.raises(RuntimeError, match="has not ended"):
+            process.start_again()
+        process.kill()
+        assert process.wait(30) == -signal.SIGKILL
+        process.start_again()
+        wait_for_lines(2)
+        assert process.poll() is None
+
+
 def test_a_process_that_ignores_its_stop_signal_is_killed():
     """After its grace a process that ignores SIGTERM gets SIGKILL."""
     with ProcessGuard() as guard:

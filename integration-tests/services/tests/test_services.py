@@ -16,9 +16,12 @@ import pytest
 import redis
 from minio import Minio
 from minio.error import S3Error
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from pentad_services import (
     ProcessGuard,
+    RedisService,
     ServiceEnded,
     StartFailed,
     Unavailable,
@@ -242,6 +245,21 @@ def kept_in_s3(service, turn):
     if turn == "write":
         return minio(service).put_object(service.create_bucket("kept"), "x", io.BytesIO(b"kept"), 4)
     return minio(service).get_object("kept", "x").data == b"kept"
+
+
+def test_a_killed_server_comes_back_at_its_address_with_its_data(tmp_path):
+    """As after a power failure; a server that was not started here cannot be killed."""
+    with start_redis(tmp_path) as service:
+        redis.Redis.from_url(service.url).set("kept", "yes")
+        service.kill()
+        with pytest.raises(redis.ConnectionError):
+            redis.Redis.from_url(service.url).ping()
+        service.start_again()
+        retry = Retry(ConstantBackoff(0.1), 100)
+        again = redis.Redis.from_url(service.url, retry=retry, retry_on_error=[redis.ConnectionError])
+        assert again.get("kept") == b"yes"
+    with pytest.raises(RuntimeError, match="was not started here"):
+        RedisService("redis: found", service.address).kill()
 
 
 def test_progress_is_told_as_services_become_ready():

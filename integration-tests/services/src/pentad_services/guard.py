@@ -42,13 +42,14 @@ _LOST = -signal.SIGKILL  # the exit code told for a process whose guard was kill
 class GuardedProcess:
     """A process that belongs to a guard. Its methods are those of `subprocess.Popen`."""
 
-    def __init__(self, guard: ProcessGuard, args: Sequence[str], log: Path | None) -> None:
-        self.args = list(args)
+    def __init__(self, guard: ProcessGuard, order: dict[str, Any], log: Path | None) -> None:
+        self.args: list[str] = list(order["argv"])
         self.log = log
         self.pid = 0
         self.returncode: int | None = None
         self.stdout: IO[bytes] | None = None
         self._guard = guard
+        self._order = order
         self._over = threading.Event()
 
     def __repr__(self) -> str:
@@ -86,6 +87,17 @@ class GuardedProcess:
                 return self.wait(grace)
         self.kill()
         return self.wait(30)
+
+    def start_again(self) -> None:
+        """Start the same program again after its end: same arguments, environment and log, no input, no pipe.
+
+        Raises RuntimeError while it runs, and like `ProcessGuard.spawn`.
+        """
+        if self.returncode is None:
+            raise RuntimeError(f"{self.args[0]} has not ended: stop it first")
+        self.returncode, self.stdout = None, None
+        self._over = threading.Event()
+        self._guard._begin(self)  # noqa: SLF001
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of the log file, for error messages."""
@@ -175,20 +187,25 @@ class ProcessGuard:
 
         Raises OSError when the program cannot be started, RuntimeError when the guard has ended.
         """
-        arguments = [os.fspath(part) for part in argv]
-        process = GuardedProcess(self, arguments, log)
         order = {
-            "do": "spawn", "argv": arguments, "env": {**(os.environ if env is None else env), MARKER: self.name},
+            "do": "spawn", "argv": [os.fspath(part) for part in argv],
+            "env": {**(os.environ if env is None else env), MARKER: self.name},
             "cwd": os.fspath(cwd or Path.cwd()), "stop_signal": int(stop_signal), "grace": grace,
             "leavings": [str(path) for path in leavings],
             "identity": {} if user is None else {"user": user, "group": group, "extra_groups": []},
         }  # fmt: skip
+        process = GuardedProcess(self, order, log)
+        self._begin(process, stdin, stdout)
+        return process
+
+    def _begin(
+        self, process: GuardedProcess, stdin: int | IO[Any] | None = None, stdout: int | IO[Any] | None = None
+    ) -> None:
         with contextlib.ExitStack() as opened:
-            files = self._files(process, opened, stdin, stdout, log)
-            answer = self._ask(order, files, process)
+            files = self._files(process, opened, stdin, stdout, process.log)
+            answer = self._ask(process._order, files, process)  # noqa: SLF001
         if "failed" in answer:
             raise OSError(answer["errno"] or errno.EINVAL, answer["failed"])
-        return process
 
     def _files(
         self, process: GuardedProcess, opened: contextlib.ExitStack, stdin: Any, stdout: Any, log: Path | None
@@ -207,9 +224,9 @@ class ProcessGuard:
         answer: dict[str, Any] = {}
         with self._lock:
             self._ticket += 1
-            ticket = order["ticket"] = self._ticket
+            ticket = self._ticket
             self._pending[ticket] = (process, answered, answer)
-            self._send(order, files)
+            self._send({**order, "ticket": ticket}, files)
         while not answered.wait(1.0):
             if not self._reader.is_alive():
                 raise RuntimeError(f"the process guard ended before it started {process.args[0]}")

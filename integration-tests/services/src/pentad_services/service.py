@@ -32,6 +32,24 @@ class Service:
             self._stopped = True
             self._stop()
 
+    def kill(self) -> None:
+        """End it at once, as a power failure does; what it keeps on disk stays. `start_again` is the way back.
+
+        Raises RuntimeError if it was only found, not started.
+        """
+        process = self._own_process()
+        process.kill()
+        process.wait(30)
+
+    def start_again(self) -> None:
+        """Start it again after `kill`, at the same address and with the same data; it may take a while to answer."""
+        self._own_process().start_again()
+
+    def _own_process(self) -> GuardedProcess:
+        if self._process is None:
+            raise RuntimeError(f"{self.line} was not started here")
+        return self._process
+
     def check_alive(self) -> None:
         """Raise ServiceEnded if its process was started here and has ended by itself."""
         if self._process is None or self._stopped:

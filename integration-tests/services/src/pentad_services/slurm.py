@@ -37,6 +37,22 @@ class SlurmService(Service):
     shared: Path | None = None
     """For a container: the folder that its jobs and this machine both see under this path. None: all folders are."""
 
+    def kill(self) -> None:
+        """Kill the mock's controller: no command gets an answer, and the jobs run on.
+
+        Raises RuntimeError if it is not the mock, or in a container.
+        """
+        self._own_cluster().kill()
+
+    def start_again(self) -> None:
+        """Start the controller again; it takes up the jobs that went on."""
+        self._own_cluster().start()
+
+    def _own_cluster(self) -> Any:
+        if self.cluster is None:
+            raise RuntimeError(f"{self.line} was not started here")
+        return self.cluster
+
 
 def start_slurm(
     folder: Path | None = None,
