@@ -1,10 +1,14 @@
 """Which of several processes runs a follower."""
 
-from urllib.parse import quote
+import gc
+import threading
+from urllib.parse import quote, urlsplit
 
 import pytest
 from databases import ALIASES, added_database, kill_other_sessions, on_database
+from django.core.management import call_command
 from django.db import connections
+from lossy_proxy import LossyProxy
 
 from eventsourcing_django.election import NoElection, UnsupportedElectionError, election_in
 
@@ -29,6 +33,35 @@ def test_one_of_two_elections_holds_a_follower(alias):
     other.renew(["Counters", "Celebrations"])
     assert (one.held, other.held) == (set(), {"Counters", "Celebrations"})
     other.close()
+
+
+def test_a_database_that_stays_away_costs_no_memory(postgres_database, django_db_blocker):
+    """A thread that asks for a long time keeps none of the connections that it could not make."""
+
+    def connections_kept():
+        return sum(type(each).__name__ == "DatabaseWrapper" for each in gc.get_objects())
+
+    def ask():
+        election = election_in("away")
+        election.renew(["Counters"])
+        proxy.close()
+        election.renew(["Counters"])
+        before = connections_kept()
+        for _ in range(5):
+            election.renew(["Counters"])
+        kept.append((election.error, connections_kept() - before))
+        connections["away"].close()
+
+    url, kept = urlsplit(postgres_database), []
+    proxy = LossyProxy(url.hostname, url.port)
+    through_proxy = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}")).geturl()
+    with django_db_blocker.unblock(), added_database("away", through_proxy):
+        call_command("migrate", "eventsourcing_django", database="away", verbosity=0)
+        connections["away"].close()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert kept == [("OperationalError", 0)]
 
 
 def test_databases_of_a_server_have_elections_of_their_own(mariadb_service, django_db_blocker):

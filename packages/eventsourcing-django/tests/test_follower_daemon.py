@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from databases import ALIASES, kill_other_sessions, on_database
+from django.db import connections
 from eventsourcing.system import SingleThreadedRunner
 from school.applications import Celebrations, Counters, Dog, TrainingSchool, make_system
 from waiting import wait_until
@@ -118,6 +119,7 @@ def test_a_failing_follower_is_tried_again_and_holds_up_nobody_else(runner, scho
         assert processed(runner) == (2, 2)
     records = [record for record in caplog.records if record.name == "eventsourcing_django.follower_daemon"]
     assert [record.exc_info[0] for record in records] == [ZeroDivisionError] * 3
+    assert "It has processed Counters up to position " in caplog.text
     assert daemon.health.followers["Celebrations"].status == "following"
     assert daemon.health.followers["Counters"].failures == 0
 
@@ -128,25 +130,17 @@ def _raise_next(errors):
 
 
 @each_database
-def test_back_off_grows_and_ends(runner, school, monkeypatch):
+def test_back_off_grows_and_ends(runner, school, monkeypatch, caplog):
     """Each failure in a row doubles the wait, up to the longest, and the allowed number ends the daemon."""
-    waits = []
-    before = FollowerDaemon._back_off
-
-    def remember(daemon, report, error):
-        started = time.monotonic()
-        try:
-            before(daemon, report, error)
-        finally:
-            waits.append(round(daemon._retry_at[report.follower] - started, 2))
-
-    monkeypatch.setattr(FollowerDaemon, "_back_off", remember)
+    started = time.monotonic()
     monkeypatch.setattr(Counters, "process", lambda *_: 1 / 0)
     school.add_trick("Fido", "sit")
     running = Running(runner, ["Counters"], first_backoff=0.1, longest_backoff=0.3, max_failures=4)
     with pytest.raises(FollowerGivenUpError, match="Counters has failed 4 times in a row"), running:
         running.join(30)
-    assert waits == [0.1, 0.2, 0.3, 0.3]
+    assert time.monotonic() - started >= 0.1 + 0.2 + 0.3
+    logged = [record.args for record in caplog.records if record.levelno == logging.ERROR]
+    assert logged == [("Counters", number, wait) for number, wait in enumerate([0.1, 0.2, 0.3, 0.3], 1)]
 
 
 @each_database
@@ -210,3 +204,43 @@ def test_the_health_file_says_how_it_is(runner, school, tmp_path, monkeypatch):
     assert datetime.fromisoformat(health.followers["Celebrations"].retry_at) > datetime.now(UTC)
     assert read_health(path).problem() == "the daemon is stopped"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@on_database("file")
+@pytest.mark.parametrize("alias", ["file"])
+def test_a_health_file_that_can_no_longer_be_written_stops_nobody(runner, school, tmp_path, caplog):
+    """A full disk, or a folder that is gone, is logged once; the file comes back with the folder."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path = folder / "health.json"
+    with Running(runner, health_file=path):
+        wait_until(path.exists)
+        folder.rename(tmp_path / "gone")
+        school.add_trick("Fido", "sit")
+        assert processed(runner) == (1, 1)
+        wait_until(lambda: "cannot be written" in caplog.text)
+        folder.mkdir()
+        wait_until(path.exists)
+    assert caplog.text.count("cannot be written") == 1
+    assert read_health(path).followers["Counters"].processed == 2
+
+
+@on_database("postgres")
+@pytest.mark.parametrize("alias", ["postgres"])
+def test_a_session_of_a_server_that_became_a_replica_is_given_up(runner, school, monkeypatch):
+    """What the follower cannot write there it writes with the session after it, which leads to the new primary."""
+    replicas = []
+
+    def process(*_):
+        if not replicas:
+            replicas.append(connections["postgres"].connection)
+            with connections["postgres"].cursor() as cursor:
+                cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+
+    monkeypatch.setattr(Counters, "process", process)
+    school.add_trick("Fido", "sit")
+    school.add_trick("Fido", "roll over")
+    with Running(runner, first_backoff=0.02) as daemon:
+        assert processed(runner) == (2, 2)
+        wait_until(lambda: daemon.health.failing() == [])
+    assert replicas[0].closed

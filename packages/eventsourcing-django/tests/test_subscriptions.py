@@ -3,14 +3,16 @@
 import threading
 import time
 from contextlib import nullcontext, suppress
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from databases import ALIASES, on_database
-from django.db import connections, transaction
+from django.db import ProgrammingError, connections, transaction
 from eventsourcing.persistence import OperationalError, StoredEvent
 from waiting import wait_until
 
+from eventsourcing_django.listening import Listener
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 from eventsourcing_django.subscriptions import ListeningSubscription, PollingSubscription
@@ -27,6 +29,17 @@ def event(topic="topic"):
 @pytest.fixture
 def recorder(alias):
     return DjangoApplicationRecorder("app", StoredEventRecord, alias)
+
+
+def sessions(alias):
+    """Count the sessions of the database."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            if alias == "postgres"
+            else "SELECT count(*) FROM information_schema.processlist WHERE db = database()"
+        )
+        return cursor.fetchone()[0]
 
 
 class Following(threading.Thread):
@@ -232,16 +245,6 @@ def test_missing_tables_are_an_error_of_the_iteration(recorder, monkeypatch):
 @pytest.mark.parametrize("alias", [pytest.param(each, marks=on_database(each)) for each in ("postgres", "mariadb")])
 def test_connections_of_threads_close_with_them(recorder, alias):
     """Threads that end by themselves, by being stopped, or by an error leave no session on the server."""
-    count = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        if alias == "postgres"
-        else "SELECT count(*) FROM information_schema.processlist WHERE db = database()"
-    )
-
-    def sessions():
-        with connections[alias].cursor() as cursor:
-            cursor.execute(count)
-            return cursor.fetchone()[0]
 
     def fail():
         recorder.max_notification_id()
@@ -250,11 +253,32 @@ def test_connections_of_threads_close_with_them(recorder, alias):
                 raise ZeroDivisionError
 
     recorder.insert_events([event()])
-    before = sessions()
+    before = sessions(alias)
     threads = [threading.Thread(target=recorder.max_notification_id), threading.Thread(target=fail)]
     for thread in threads:
         thread.start()
         thread.join()
     with Following(recorder.subscribe()) as following:
         assert following.got(1)
-    wait_until(lambda: sessions() == before)
+    wait_until(lambda: sessions(alias) == before)
+
+
+@on_database("postgres")
+def test_a_session_that_cannot_listen_is_closed():
+    """As that of a standby server, where nobody can: a thread that tries again and again leaves none behind."""
+    tried, go_on = threading.Event(), threading.Event()
+
+    def try_again_and_again():
+        for _ in range(5):
+            with suppress(ProgrammingError):
+                Listener("postgres", [SimpleNamespace(name='no"name', key=1)])
+        tried.set()
+        go_on.wait(60)
+
+    before = sessions("postgres")
+    thread = threading.Thread(target=try_again_and_again)
+    thread.start()
+    assert tried.wait(60)
+    wait_until(lambda: sessions("postgres") == before)
+    go_on.set()
+    thread.join()

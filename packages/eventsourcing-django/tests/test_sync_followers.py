@@ -1,5 +1,6 @@
 """The command `sync_followers`."""
 
+import re
 from io import StringIO
 
 import pytest
@@ -150,14 +151,14 @@ def test_a_failing_follower_fails_the_command_and_not_the_others(runner, monkeyp
 
 
 def test_verbosity_2_says_what_failed(runner, monkeypatch):
-    """The error's class and text are printed."""
+    """The error's class and text are printed, and which event is the last one that was processed."""
 
     def fail(self, event):
         raise ObjectDoesNotExist("no such dog")
 
     monkeypatch.setattr(Counters, "process", fail)
     _, errors, _ = sync(verbosity=2)
-    assert "ObjectDoesNotExist: no such dog" in errors
+    assert re.search(r"ObjectDoesNotExist: no such dog\nIt has processed TrainingSchool up to position \d", errors)
 
 
 def test_a_defect_of_a_follower_is_shown_with_its_traceback(runner, monkeypatch):

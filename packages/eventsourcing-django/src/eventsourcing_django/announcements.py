@@ -32,6 +32,7 @@ class Announcements:
         self._wake_up = wake_up
         self._channels: defaultdict[str, list[Channel]] = defaultdict(list)
         self._listeners: dict[str, Listener] = {}
+        self._unheard: set[str] = set()
         for application in applications:
             recorder = application.recorder
             if isinstance(recorder, DjangoApplicationRecorder) and connections[recorder.using].vendor == "postgresql":
@@ -45,8 +46,11 @@ class Announcements:
                 if alias not in self._listeners:
                     self._listeners[alias] = Listener(alias, channels)
                 self._listeners[alias].announce()
+                self._unheard.discard(alias)
             except django.db.Error as error:
-                _logger.warning("Cannot listen on database %r: %s", alias, type(error).__name__)
+                if alias not in self._unheard:
+                    _logger.warning("Cannot listen on database %r: %s", alias, type(error).__name__)
+                self._unheard.add(alias)
 
     def wait(self, seconds: float) -> None:
         """Wait for an announcement, the wake-up, or the end of the time."""

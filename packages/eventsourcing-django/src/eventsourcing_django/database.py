@@ -143,7 +143,7 @@ class RecorderDatabase:
         try:
             return self._transact(connection, operation, several)
         except django.db.Error as error:
-            if stored is None or not was_lost(connection, error):
+            if not was_lost(connection, error) or stored is None:
                 raise
             lost = error
         try:

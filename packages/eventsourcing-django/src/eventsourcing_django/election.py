@@ -113,8 +113,9 @@ class _SessionElection(Election):
             self._ask(set(followers) - self.held)
             self.error = None
         except (django.db.Error, PersistenceError) as error:
+            if self.error is None:
+                _logger.warning("Lost the session of the election on %r: %s", self._alias, type(error).__name__)
             self.error = type(error).__qualname__
-            _logger.warning("Lost the session of the election on %r: %s", self._alias, type(error).__name__)
             self.close()
 
     def _ask(self, wanted: set[str]) -> None:

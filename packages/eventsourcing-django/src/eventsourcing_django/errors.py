@@ -5,7 +5,7 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from eventsourcing_django import library
 
-__all__ = ["TablesNotFoundError", "UnknownDatabaseError", "translated"]
+__all__ = ["TablesNotFoundError", "UnknownDatabaseError", "sqlstate_of", "translated"]
 
 
 class UnknownDatabaseError(ConnectionDoesNotExist, library.InterfaceError):
@@ -51,13 +51,17 @@ def translated(error: django.db.Error, alias: str) -> library.PersistenceError:
     return next(ours for theirs, ours in _TRANSLATIONS if isinstance(error, theirs))(str(error))
 
 
+def sqlstate_of(error: django.db.Error) -> str | None:
+    """Give the SQLSTATE that came with one of Django's errors, None if the driver tells none."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
 def _means_missing_tables(error: django.db.Error) -> bool:
     if isinstance(error, django.db.OperationalError | django.db.ProgrammingError):
-        cause = error.__cause__
-        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
         number = error.args[0] if error.args else None
         return (
-            state in _UNDEFINED_TABLE_OR_COLUMN
+            sqlstate_of(error) in _UNDEFINED_TABLE_OR_COLUMN
             or number in _NO_SUCH_TABLE_OR_COLUMN
             or str(error).startswith("no such table")  # SQLite has no number of its own for it
             or " has no column named " in str(error)

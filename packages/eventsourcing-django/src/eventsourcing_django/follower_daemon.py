@@ -13,8 +13,9 @@ from django.db import connections
 
 from eventsourcing_django.announcements import Announcements
 from eventsourcing_django.election import Election
-from eventsourcing_django.health_file import DaemonHealth, FollowerHealth
+from eventsourcing_django.health_file import DaemonHealth, FollowerHealth, HealthFileError
 from eventsourcing_django.listening import WakeUp
+from eventsourcing_django.own_connections import is_free
 from eventsourcing_django.synchronisation import FollowerReport, Synchronizer
 
 __all__ = ["DaemonOptions", "FollowerDaemon", "FollowerGivenUpError"]
@@ -71,6 +72,7 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
         self._retry_at: dict[str, float] = {}
         self._elected: set[str] = set()
         self._elected_at = self._written_at = float("-inf")
+        self._is_file_written = False
         self.health = DaemonHealth(
             followers={name: FollowerHealth() for name in elections}, stale_after=self._options.stale_after
         )
@@ -85,19 +87,20 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
 
         Raises:
             FollowerGivenUpError: a follower has failed too often.
-            HealthFileError: the health file cannot be written.
+            HealthFileError: the health file cannot be written at the start; later the log says so.
             OSError: the lock of a follower cannot be made.
         """
+        self._write_health()
         with self._synchronizer.prompts_withheld():
             while not self._is_stopping:
                 self._elect()
                 self._announcements.prepare()
                 busy = [name for name in self._elections if self._may_run(name) and self._take_turn(name)]
-                self._write_health()
+                self._update_health()
                 if not busy:
                     self._announcements.wait(self._idle_time())
         self.health.status = "stopped"
-        self._write_health(at_once=True)
+        self._update_health(at_once=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,7 +145,7 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
         return any(report.events.values())
 
     def _after_event(self) -> bool:
-        self._write_health()
+        self._update_health()
         return self._is_stopping
 
     def _back_off(self, report: FollowerReport, error: Exception) -> None:
@@ -158,25 +161,38 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
             "Follower %s has failed %d time(s) in a row, and is tried again in %.0f s",
             report.follower, follower.failures, delay, exc_info=error,
         )  # fmt: skip
-        self._drop_lost_connections()
+        self._give_up_connections()
         if self._options.max_failures is not None and follower.failures >= self._options.max_failures:
-            self._write_health(at_once=True)
+            self._update_health(at_once=True)
             raise FollowerGivenUpError(f"{report.follower} has failed {follower.failures} times in a row")
 
     @staticmethod
-    def _drop_lost_connections() -> None:
+    def _give_up_connections() -> None:
+        # One that works may lead to a server that has become a replica.
         for connection in connections.all(initialized_only=True):
-            connection.close_if_unusable_or_obsolete()
+            if is_free(connection):
+                connection.close()
 
     def _idle_time(self) -> float:
         waiting = [at - time.monotonic() for name, at in self._retry_at.items() if name in self._elections[name].held]
         return max(0.0, min([self._options.poll_interval, *[seconds for seconds in waiting if seconds > 0]]))
 
-    def _write_health(self, *, at_once: bool = False) -> None:
-        now = time.monotonic()
-        if self._options.health_file and (at_once or now - self._written_at >= _HEALTH_INTERVAL):
-            self._written_at = now
+    def _update_health(self, *, at_once: bool = False) -> None:
+        if not at_once and time.monotonic() - self._written_at < _HEALTH_INTERVAL:
+            return
+        try:
+            self._write_health()
+        except HealthFileError as error:
+            # Followers need no file. Who monitors them sees that it becomes stale.
+            if self._is_file_written:
+                _logger.error("%s", error)  # noqa: TRY400  # its traceback says nothing more
+            self._is_file_written = False
+
+    def _write_health(self) -> None:
+        self._written_at = time.monotonic()
+        if self._options.health_file:
             self.health.write(self._options.health_file)
+        self._is_file_written = True
 
 
 def _stop_after(number: int, is_over: Callable[[], bool]) -> Callable[[str, str, int], bool]:

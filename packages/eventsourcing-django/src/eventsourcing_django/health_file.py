@@ -91,8 +91,10 @@ class DaemonHealth:
         if self.status != "running":
             return f"the daemon is {self.status}"
         age = _now() - datetime.fromisoformat(self.written_at)
-        if age > timedelta(seconds=self.stale_after):
-            return f"stale: written {age.total_seconds():.0f} s ago, more than {self.stale_after:.0f} s"
+        # A file from the future has not been written since the clock was put back.
+        if abs(age) > timedelta(seconds=self.stale_after):
+            when = f"{abs(age).total_seconds():.0f} s {'ago' if age > timedelta() else 'ahead of the clock'}"
+            return f"stale: written {when}, more than {self.stale_after:.0f} s"
         return None
 
     def failing(self) -> list[str]:

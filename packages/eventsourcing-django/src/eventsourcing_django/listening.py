@@ -57,15 +57,22 @@ class Listener:
         is_announced: writers know of the listener; before that, nothing is to be heard.
 
     Raises:
-        django.db.Error: the database cannot be reached.
+        django.db.Error: the database cannot be reached, or does not let anybody listen.
     """
 
     def __init__(self, alias: str, channels: Sequence[Channel]) -> None:
         self._session = DedicatedSession(alias)
-        self._session.fetch_value(f"SET lock_timeout = '{_QUEUE_FOR}'")
-        for channel in channels:
-            self._session.fetch_value(f'LISTEN "{channel.name}"')
         self._unannounced = list(channels)
+        try:
+            self._listen()
+        except django.db.Error:
+            self.close()  # it could connect, but not listen: to a standby server, for example
+            raise
+
+    def _listen(self) -> None:
+        self._session.fetch_value(f"SET lock_timeout = '{_QUEUE_FOR}'")
+        for channel in self._unannounced:
+            self._session.fetch_value(f'LISTEN "{channel.name}"')
 
     @property
     def is_announced(self) -> bool:

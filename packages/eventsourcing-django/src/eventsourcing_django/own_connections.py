@@ -9,9 +9,15 @@ import django.db
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from eventsourcing_django.errors import sqlstate_of
+
 __all__ = ["DedicatedSession", "close_when_thread_ends", "drop_dead_connection", "is_free", "is_pooled", "was_lost"]
 
 _thread = threading.local()
+# Said by a server that has become a replica, to which sessions from before still lead: the SQLSTATE of PostgreSQL, and
+# the error numbers of MariaDB and MySQL.
+_READ_ONLY_SQLSTATE = "25006"
+_READ_ONLY_NUMBERS = frozenset({1290, 1792, 1836})
 
 
 def is_free(connection: BaseDatabaseWrapper) -> bool:
@@ -44,7 +50,7 @@ def _has_something_to_read(descriptor: int) -> bool:
 
 
 def was_lost(connection: BaseDatabaseWrapper, error: django.db.Error) -> bool:
-    """Say whether an error came of a lost connection, and close what is left of it.
+    """Say whether an error came of a lost connection, or of one to a server that is now read-only, and close it.
 
     A connection on which a transaction is open is left alone: only whoever opened it can begin again.
     """
@@ -52,10 +58,14 @@ def was_lost(connection: BaseDatabaseWrapper, error: django.db.Error) -> bool:
         return False
     if not is_free(connection) or connection.vendor == "sqlite":
         return False
-    if connection.connection is not None and connection.is_usable():
+    if connection.connection is not None and connection.is_usable() and not _says_read_only(error):
         return False
     connection.close()
     return True
+
+
+def _says_read_only(error: django.db.Error) -> bool:
+    return sqlstate_of(error) == _READ_ONLY_SQLSTATE or not _READ_ONLY_NUMBERS.isdisjoint(error.args[:1])
 
 
 class _ThreadsConnections:
@@ -108,8 +118,8 @@ class DedicatedSession:
         settings.get("OPTIONS", {}).pop("pool", None)
         settings["CONN_MAX_AGE"] = None
         self._connection: BaseDatabaseWrapper = type(usual)(settings, alias)
-        close_when_thread_ends(self._connection)
         self._connection.ensure_connection()
+        close_when_thread_ends(self._connection)
 
     @property
     def driver_connection(self) -> Any:
@@ -126,3 +136,5 @@ class DedicatedSession:
     def close(self) -> None:
         """End the session, and what it holds."""
         self._connection.close()
+        if hasattr(_thread, "connections"):
+            _thread.connections.opened.discard(self._connection)

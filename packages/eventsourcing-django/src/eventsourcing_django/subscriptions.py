@@ -158,6 +158,7 @@ class ListeningSubscription(PollingSubscription):
         super().__init__(recorder, gt, topics)
         self._wake_up = WakeUp()
         self._listener: Listener | None = None
+        self._is_deaf = False
 
     def stop(self) -> None:
         """End the iteration, from any thread; a waiting iterator returns at once."""
@@ -170,8 +171,11 @@ class ListeningSubscription(PollingSubscription):
             try:
                 channels = [Channel(table, self._recorder.application_name)]
                 self._listener = Listener(self._recorder.using, channels)
+                self._is_deaf = False
             except django.db.Error as error:
-                _logger.warning("Cannot listen on database %r: %s", self._recorder.using, type(error).__name__)
+                if not self._is_deaf:
+                    _logger.warning("Cannot listen on database %r: %s", self._recorder.using, type(error).__name__)
+                self._is_deaf = True
         if self._listener is not None:
             self._listener.announce()
 

@@ -132,8 +132,19 @@ class Synchronizer:
         if type(follower).pull_and_process is not _PULL_AND_PROCESS:
             yield from self._pulled_as_a_whole(follower, leader)
             return
-        position = follower.recorder.max_tracking_id(leader)
-        for section in follower.pull_notifications(leader, start=position, inclusive_of_start=False):
+        start = follower.recorder.max_tracking_id(leader)
+        reached = start or 0
+        try:
+            for reached in self._processed_after(start, follower, leader):
+                yield reached
+        except Exception as error:
+            # An event that cannot be processed is the next one.
+            error.add_note(f"It has processed {leader} up to position {reached}.")
+            raise
+
+    @staticmethod
+    def _processed_after(start: int | None, follower: Any, leader: str) -> Iterator[int]:
+        for section in follower.pull_notifications(leader, start=start, inclusive_of_start=False):
             wanted = follower.filter_received_notifications(section)
             for domain_event, tracking in follower.convert_notifications(leader, wanted):
                 with _transaction_of(follower):

@@ -108,7 +108,7 @@ class Command(BaseCommand):
         if not isinstance(error, _EXPECTED_ERRORS):
             self.stderr.write("".join(traceback.format_exception(error)))
         elif self._verbosity >= 2:
-            self.stderr.write(f"{type(error).__name__}: {error}")
+            self.stderr.write("\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])]))
 
     def _print_heading(self, selected: Sequence[str], named: Sequence[str]) -> None:
         which = f"{len(selected)} selected" if named else f"all {len(selected)}"
