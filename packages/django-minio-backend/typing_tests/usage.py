@@ -41,3 +41,13 @@ def read(at: MinioBackend) -> S3File | None:
         return None
     except (ConfigurationError, PrivatePublicMixedError) as error:
         raise SystemExit(str(error)) from error
+
+
+async def read_later(at: MinioBackend) -> bytes:
+    """Reads in a coroutine, both ways of opening."""
+    name: str = await at.asave("later.txt", ContentFile("text"))
+    file = await at.aopen(name)
+    start: bytes = await file.read(1)
+    await file.aclose()
+    async with at.aopen(name) as again:
+        return start + b"".join([block async for block in again])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from django_minio_backend.asynchronous import Asynchronous
 from django_minio_backend.claiming import CLAIMS
 from django_minio_backend.copying import Receiving
 from django_minio_backend.deadlines import bounded, deadline
@@ -30,7 +31,7 @@ def in_zone(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp(), tz=UTC if settings.USE_TZ else None)
 
 
-class MinioBackend(Linking, Receiving):
+class MinioBackend(Linking, Receiving, Asynchronous):
     """A Django storage that keeps files as objects of one bucket.
 
     `bucket_name` is the bucket; without it the configured default. `storage_name` is the alias in STORAGES
