@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class CountingProxy:
-    """`fault(request)` may return "refuse 503", "drop request", "lose answer", "forget condition" or ("cut", bytes)."""
+    """`fault(request)` may return "refuse 503" (any status), "drop request", "lose answer", "forget condition" or ("cut", bytes)."""
 
     upstream: str
     sign: object = None
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.owner.bytes_up += len(body)
         if fault == "drop request":
             self._hang_up()
-        elif fault in {"refuse 503", "refuse 403"}:
+        elif isinstance(fault, str) and fault.startswith("refuse "):
             self._answer(int(fault[-3:]))
         else:
             self._forward(body, fault)
@@ -128,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status):
         self.send_response_only(status)
         self.send_header("Content-Length", "0")
+        self.send_header("Access-Control-Allow-Origin", "*")  # else a page learns nothing of the answer
         self.end_headers()
 
     def _hang_up(self):

@@ -78,3 +78,13 @@ def test_a_file_field_saves_and_deletes(media):
     loaded.file.close()
     document.file.delete()
     assert not media.exists("documents/a_b.txt")
+
+
+def test_uploads_that_wait_for_their_form_stay(configure):
+    """What lies below MINIO_INCOMING_PREFIX is for the bucket's lifecycle to remove."""
+    configure(MINIO_INCOMING_PREFIX="incoming/")
+    media = storages["default"]
+    for name in ("incoming/waiting", "orphan"):
+        media.save(name, ContentFile(b"x"))
+    clean()
+    assert media.exists("incoming/waiting") and not media.exists("orphan")

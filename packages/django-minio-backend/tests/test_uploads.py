@@ -27,9 +27,7 @@ POOL = PoolManager()
 @pytest.fixture
 def media(configure):
     """The storage that receives uploads, in parts of 5 MiB from 5 MiB on."""
-    configure(
-        MINIO_INCOMING_PREFIX="incoming/", MINIO_MULTIPART_THRESHOLD=5 * MIB, MINIO_MULTIPART_PART_SIZE=5 * MIB
-    )
+    configure(MINIO_INCOMING_PREFIX="incoming/", MINIO_MULTIPART_THRESHOLD=5 * MIB, MINIO_MULTIPART_PART_SIZE=5 * MIB)
     return storages["default"]
 
 
@@ -183,7 +181,7 @@ def test_a_save_that_fails_leaves_the_upload(browser, media, monkeypatch):
 def test_a_changed_token_is_refused(browser, change):
     """Whatever is changed in a token, its signature no longer fits."""
     token = browser.upload("a.txt", b"x")
-    payload, rest = token.split(":", 1)
+    _, rest = token.split(":", 1)
     fields = signing.loads(token, salt=Token.salt)
     changed = signing.JSONSerializer().dumps({**fields, change: "documents/other.txt"})
     forged = signing.b64_encode(changed).decode()

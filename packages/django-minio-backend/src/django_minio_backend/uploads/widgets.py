@@ -128,6 +128,7 @@ def _texts() -> dict[str, str]:
         "progress": _("{name}: {percent} percent uploaded."),
         "done": _("{name} is uploaded."),
         "failed": _("{name} was not uploaded. {reason}"),
+        "refused_here": _("Not uploaded. {reason}"),
         "removed": _("{name} was removed."),
         "offline": _("The connection was lost. The upload goes on by itself when it is back."),
         "unreachable": _("The file server cannot be reached."),

@@ -81,7 +81,8 @@
     const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
     const step = Math.min(Math.floor(Math.log(Math.max(bytes, 1)) / Math.log(1024)), units.length - 1);
     const value = bytes / 1024 ** step;
-    const style = { style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: step > 1 ? 1 : 0 };
+    const unitDisplay = step ? "short" : "long";
+    const style = { style: "unit", unit: units[step], unitDisplay, maximumFractionDigits: step > 1 ? 1 : 0 };
     return new Intl.NumberFormat(document.documentElement.lang || undefined, style).format(value);
   }
 
@@ -180,7 +181,7 @@
       this.item.dataset.state = state;
       this.part(".direct-upload-state").textContent = text;
       const focused = this.item.contains(document.activeElement);
-      this.progress.hidden = state === "done";
+      this.progress.hidden = state !== "sending";
       this.button("cancel").hidden = state !== "sending";
       this.button("remove").hidden = state === "sending";
       this.button("retry").hidden = state !== "failed" || this.hopeless;
@@ -225,7 +226,7 @@
       if (error.status === 403 && (error.answer.error || !this.place?.part_size)) this.reset();
       const status = error.status ? "refused" : "unreachable";
       const reason = error.answer?.error || error.message || this.widget.text(status, error);
-      this.show("failed", this.widget.text("failed", { name: this.name, reason }));
+      this.show("failed", this.widget.text("refused_here", { reason }));
       this.widget.say("failed", { name: this.name, reason });
     }
 
