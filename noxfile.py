@@ -136,6 +136,16 @@ def docker(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def s3_servers(session: nox.Session) -> None:
+    """Run the storage's tests on the other S3 servers: Ceph's radosgw (Debian's packages) and moto."""
+    _install(session, "s3-servers", ["django-minio-backend"])
+    with session.chdir("packages/django-minio-backend"):
+        for server in ("radosgw", "moto"):
+            arguments = session.posargs or ["tests"]
+            session.run("python", "-m", "pytest", *arguments, env={"PENTAD_TEST_S3_SERVER": server})
+
+
+@nox.session(default=False)
 def slurm(session: nox.Session) -> None:
     """Run the Slurm contract against a real slurmctld, where Debian's packages are installed."""
     _install(session, "integration", PACKAGES)
@@ -262,6 +272,8 @@ def lock(session: nox.Session) -> None:
     _compile(session, "types", [*every, *_groups("types", "portal")])
     _compile(session, "integration", [*tested, *_groups("portal", "browser", "docker")])
     _compile(session, "docs", [*tested, *_groups("docs")])
+    storage = "packages/django-minio-backend/pyproject.toml"
+    _compile(session, "s3-servers", [storage, "--all-extras", *_groups(f"{storage}:test", "s3-servers")])
     for name in ("coverage", "release"):
         _compile(session, name, _groups(name))
 

@@ -184,10 +184,11 @@ def test_an_address_comes_first(monkeypatch):
         ("PENTAD_TEST_POSTGRES_URL", "postgresql://x:hidden@127.0.0.1:1/x", start_postgres),
         ("PENTAD_TEST_S3_URL", "http://access:hidden@127.0.0.1:1", start_s3),
         ("PENTAD_TEST_S3_URL", "http://127.0.0.1:1", start_s3),
+        ("PENTAD_TEST_S3_SERVER", "seaweed", start_s3),
     ],
 )
 def test_an_address_that_does_not_work_is_an_error(monkeypatch, variable, value, start):
-    """A named server that does not answer fails with the variable's name; nothing else is tried in its place."""
+    """A named server that does not answer, or is unknown, fails with the variable's name; no other is tried."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(StartFailed, match=variable) as caught:
         start()
