@@ -74,7 +74,7 @@ def end(handler: SessionHandler, scope: Scope) -> None:
         return
     session = handler.current()
     if handler.committed == session:
-        handler.leave_loaded(scope, session)
+        handler.leave_loaded(session)
     elif scope["type"] == "http":
         advice = _SAVE if handler.is_findable else _TOO_LATE
         events.change_lost(f"it was made after the response had started. {advice}")

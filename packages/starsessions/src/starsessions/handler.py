@@ -58,11 +58,11 @@ class SessionHandler(SessionState):
         if isinstance(encryptor, (int, str, dt.timedelta)):  # five arguments: there is no encryptor
             encryptor, lifetime = None, encryptor
         seconds = parse_lifetime(lifetime or 0)
-        self._connection = connection
-        self._scope = connection.scope
         rules = Lifetime(seconds, rolling)
         self.records = Records(store, serializer, encryptor or _NO_ENCRYPTION, rules, strict_ids=strict_ids)
-        self._stored_id = session_id
+        self._scope, self._connection, self._stored_id = connection.scope, connection, session_id
+        self._session = self.metadata = self.document = self.committed = None
+        self.is_loaded = self.is_used = self.response_started = False
 
     async def load(self) -> None:
         """Load the session once; later calls change nothing.
@@ -79,7 +79,7 @@ class SessionHandler(SessionState):
             self.go_on_without(error)
             found = Missing.UNUSABLE
         if not self.is_loaded:  # two tasks of one request may load at once: the first wins
-            self._begin(found)
+            self._show(found)
 
     def regenerate_id(self) -> str:
         """Give the session a new id. The record under the old one is deleted when the session is stored."""
@@ -168,7 +168,7 @@ class SessionHandler(SessionState):
 
     # Reading
 
-    def _begin(self, found: Document | Missing) -> None:
+    def _show(self, found: Document | Missing) -> None:
         now = time.time()
         metadata: SessionMetadata = {"lifetime": self.records.lifetime.seconds, "created": now, "last_access": now}
         self.metadata = metadata
@@ -181,14 +181,14 @@ class SessionHandler(SessionState):
             if found.owner is not None:
                 metadata["user"] = found.owner
         else:
-            self._begin_anew(found)
+            self._show_nothing(found)
         if not data:
             self.initially_empty = True
         guard = self._session
         (guard if isinstance(guard, LoadGuard) else self._fresh_guard()).become(data, self)
         self.is_loaded = self.is_used = True
 
-    def _begin_anew(self, missing: Missing) -> None:
+    def _show_nothing(self, missing: Missing) -> None:
         unknown = missing is Missing.UNKNOWN
         if missing is Missing.EXPIRED or (unknown and self._stored_id and self.store.traits.cookie_limit is not None):
             self.cookie_due = True  # the cookie is worth nothing, and no other request can have replaced it

@@ -17,7 +17,7 @@ from starsessions.failures import DEFAULT_TIMEOUT, FailurePolicy, StoreCalls
 from starsessions.guard import LoadGuard, Session
 from starsessions.lifetime import Lifetime, parse_absolute_lifetime, parse_lifetime
 from starsessions.records import Records
-from starsessions.scope_handler import handlers_of
+from starsessions.scope_handler import ScopeHandler
 from starsessions.serializers import JsonSerializer
 from starsessions.stores import InMemoryStore
 from starsessions.unavailable import send_unavailable
@@ -108,7 +108,6 @@ class SessionMiddleware:
         calls = StoreCalls(in_process=in_process, timeout=store_timeout, policy=on_store_failure)
         kind = CheckedSession if check_values else Session
         self.records = Records(self.store, self.serializer, self.encryptor, rules, calls, strict_ids, kind)
-        self._handler = handlers_of(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP and WebSockets passes through."""
@@ -116,8 +115,8 @@ class SessionMiddleware:
         if kind != "http" and kind != "websocket":  # noqa: PLR1714  quicker than looking it up in a set
             await self.app(scope, receive, send)
             return
-        handler = self._handler()
-        send_with_session = handler.enter(scope, send)
+        handler = ScopeHandler()
+        send_with_session = handler.enter(self, scope, send)
         try:
             await self.app(scope, receive, send_with_session)
         except WebSocketDisconnect:  # the usual end of a conversation, not a failure of the application
@@ -133,7 +132,7 @@ class SessionMiddleware:
         if handler.is_used:
             end(handler, scope)
         else:
-            handler.leave(scope)
+            handler.leave()
 
 
 def _checked(option: str, value: T, *attributes: str) -> T:

@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
     from starsessions.cookies import CookieChange
     from starsessions.middleware import SessionMiddleware
 
-__all__ = ["ScopeHandler", "handlers_of"]
+__all__ = ["ScopeHandler"]
 
 # The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -31,8 +31,7 @@ class _IdFromCookie:
     def __get__(self, handler: ScopeHandler | None, owner: type[ScopeHandler]) -> typing.Any:
         if handler is None:
             return self
-        scope = handler._scope  # noqa: SLF001
-        found = handler.middleware.cookie.read(handler._headers if scope is None else scope["headers"])  # noqa: SLF001
+        found = handler.middleware.cookie.read(handler._headers)  # noqa: SLF001
         if found is not None and not handler.records.store.accepts_id(found):
             events.cookie_rejected("it does not have the form of a session id")
             found = None
@@ -42,22 +41,24 @@ class _IdFromCookie:
 
 
 class ScopeHandler(SessionHandler):
-    """The handler of a scope; `handlers_of` gives the class for a middleware."""
+    """The handler of a scope."""
 
     __init__ = object.__init__  # one in Python would make an instance twice as dear
     middleware: SessionMiddleware
-    _is_starting = False
+    _is_starting: bool
+    _root_path: str
     _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
 
-    def enter(self, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
+    def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
         """Put the handler and an unloaded session into a scope; return the `send` that the application gets."""
-        self._scope = scope
+        self.middleware, self.records = middleware, middleware.records
+        self._scope, self._send, self._headers = scope, send, scope["headers"]
         # Starlette's Mount changes it while the request runs; the cookie is for the whole application.
         self._root_path = scope.get("root_path", "")
         self._session = scope["session"] = Unloaded(UNLOADED)
-        self.is_used = self.is_loaded = False  # here, as looking further for what an instance has not takes longer
         scope["session_handler"] = self
-        self._send = send
+        self.metadata = self.document = self.committed = None
+        self.is_loaded = self.is_used = self.response_started = self._is_starting = False
         return self.send
 
     # Not a coroutine function: most messages are only passed on, and for every request.
@@ -89,8 +90,3 @@ class ScopeHandler(SessionHandler):
         add_headers(message, header, no_store=self.middleware.no_store)
         self.response_started = True
         await self._send(message)
-
-
-def handlers_of(middleware: SessionMiddleware) -> type[ScopeHandler]:
-    """Return the class of a middleware's handlers. It has what they share; what they do not, every request pays for."""
-    return type("ScopeHandler", (ScopeHandler,), {"middleware": middleware, "records": middleware.records})

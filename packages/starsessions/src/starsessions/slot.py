@@ -27,12 +27,12 @@ class SessionSlot:
     """Keeps `scope["session"]`: unloaded first, then with data, perhaps replaced by the application."""
 
     _scope: Scope | None  # None when the request has ended
+    _headers: typing.Any  # the request's, which are still of use then
     _send: Send  # where messages go; servers' lead to the scope
-    _headers: typing.Any = ()  # those of a request that has ended
+    _session: dict[str, typing.Any] | None  # what this slot has put into the scope
+    committed: dict[str, typing.Any] | None  # what the session was when the response started
     _connection: HTTPConnection | None = None
-    _session: dict[str, typing.Any] | None = None  # what this slot has put into the scope
-    _left: Callable[[], dict[str, typing.Any] | None] | None = None  # finds it when the request has ended
-    committed: dict[str, typing.Any] | None = None  # what the session was when the response started
+    _left: Callable[[], dict[str, typing.Any] | None] | None = None  # finds the session when the request has ended
 
     @property
     def connection(self) -> HTTPConnection:
@@ -57,20 +57,19 @@ class SessionSlot:
             return found
         return own
 
-    def leave(self, scope: Scope) -> None:
+    def leave(self) -> None:
         """Let go of the scope, which holds this handler, when the request has ended.
 
         Otherwise both would stay in memory until the garbage collector comes.
         """
-        self._headers = scope.get("headers", ())
         self._scope, self._send = None, _refuse_to_send
 
-    def leave_loaded(self, scope: Scope, session: dict[str, typing.Any]) -> None:
+    def leave_loaded(self, session: dict[str, typing.Any]) -> None:
         """Let go of a loaded session too, which holds this handler as well and has not changed since `committed`."""
         if isinstance(session, Session) and session is self._session:
             self._left = weakref.ref(session)
             self._session = self._connection = None
-            self.leave(scope)
+            self.leave()
 
     def _found_again(self) -> dict[str, typing.Any]:
         """Return the session after the request has ended, for a task that outlives it."""

@@ -23,14 +23,15 @@ __all__ = ["SessionState"]
 class SessionState(SessionSlot):
     """The state of a session during a request; SessionHandler changes it."""
 
+    # What every request looks at has no default here: neither finding one nor hiding it is quick.
     records: Records
     _stored_id: str | None
-    metadata: SessionMetadata | None = None
-    is_loaded = False
+    metadata: SessionMetadata | None
+    document: Document | None  # what the store holds
+    is_loaded: bool
+    is_used: bool  # the response depends on the session: it was loaded, regenerated or destroyed
+    response_started: bool
     initially_empty = False
-    is_used = False  # the response depends on the session: it was loaded, regenerated or destroyed
-    response_started = False
-    document: Document | None = None  # what the store holds
     cookie_due = False  # the browser must be told something
     renewed = False  # reading has begun the record's time to live anew
     detached = False  # nothing of this request is stored any more
