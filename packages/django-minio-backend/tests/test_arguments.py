@@ -88,7 +88,7 @@ def test_keys_may_be_references_or_secrets(make_storage, s3_service, tmp_path):
 
 def test_a_provider_of_the_sdk_may_give_the_keys(make_storage, s3_service, s3_bucket, server_options):
     """MINIO_CREDENTIALS takes any credential provider of the minio package."""
-    from minio.credentials import StaticProvider
+    from minio.credentials.providers import StaticProvider
 
     options = {key: value for key, value in server_options.items() if not key.endswith("_KEY")}
     provider = StaticProvider(s3_service.access_key, s3_service.secret_key)

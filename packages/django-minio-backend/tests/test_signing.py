@@ -5,7 +5,8 @@ import hmac
 from urllib.parse import parse_qs
 
 import pytest
-from minio.credentials import Credentials, Provider, StaticProvider
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import Provider, StaticProvider
 
 from django_minio_backend import signing
 from django_minio_backend.signing import Signer

@@ -1,5 +1,6 @@
 """Django file storage on MinIO and other S3 servers."""
 
+from django_minio_backend import sdk as _sdk  # first: another import could fail for the reason that it explains
 from django_minio_backend.apps import DjangoMinioBackendConfig
 from django_minio_backend.models import MinioBackend, MinioBackendStatic, get_iso_date, iso_date_prefix
 
@@ -12,3 +13,4 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+del _sdk
