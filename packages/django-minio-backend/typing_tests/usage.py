@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django import forms
 from django.core.files.base import ContentFile
 from django_minio_backend import (
     DjangoMinioBackendConfig,
@@ -11,6 +12,12 @@ from django_minio_backend import (
     iso_date_prefix,
 )
 from django_minio_backend.models import S3File
+from django_minio_backend.uploads import (
+    DirectUpload,
+    DirectUploadField,
+    MultipleDirectUploadField,
+    MultipleDirectUploadInput,
+)
 from django_minio_backend.utils import ConfigurationError, MinioServerStatus, PrivatePublicMixedError, get_setting
 
 storage = MinioBackend(bucket_name="documents", replace_existing=True, metadata={"Cache-Control": "max-age=60"})
@@ -51,3 +58,16 @@ async def read_later(at: MinioBackend) -> bytes:
     await file.aclose()
     async with at.aopen(name) as again:
         return start + b"".join([block async for block in again])
+
+
+class FilmForm(forms.Form):
+    """Takes a film and pictures of it, past Django."""
+
+    film = DirectUploadField(max_size=20 * 1024**3, content_types=["video/*"], lifetime=timedelta(hours=12))
+    pictures = MultipleDirectUploadField(storage="pictures", max_files=3, widget=MultipleDirectUploadInput(parallel=2))
+
+
+def drop(upload: DirectUpload) -> tuple[str | None, int, str | None]:
+    """Says what was uploaded, and does not keep it."""
+    upload.discard()
+    return upload.name, upload.size, upload.content_type

@@ -65,7 +65,7 @@ class DirectUploadField(forms.FileField):
         self.limits = Limits(max_size, tuple(content_types), bool(kwargs.get("allow_empty_file")))
         self._place = ""
         super().__init__(**kwargs)
-        if not isinstance(self.widget, DirectUploadInput):
+        if not isinstance(self.widget, type(self).widget):
             raise ImproperlyConfigured(
                 f"{type(self).__name__} needs a {type(self).widget.__name__} as its widget, not "
                 f"{type(self.widget).__name__}. In formfield_overrides of the admin, name both."
