@@ -45,13 +45,18 @@ CONSTRAINTS = """
 QUERIES = (COLUMNS, CONSTRAINTS, "SELECT n FROM shop_item", "SELECT name FROM django_migrations ORDER BY 1")
 
 
+def connected(project, *, autocommit=True):
+    """A connection of the tests' own."""
+    settings = project.database
+    return pymysql.connect(
+        host=settings["HOST"], port=settings["PORT"], user=settings["USER"], password=settings["PASSWORD"],
+        database=settings["NAME"], autocommit=autocommit,
+    )  # fmt: skip
+
+
 def execute(project, *queries):
     """Run queries on the project's database and return the rows of each."""
-    settings = project.database
-    with pymysql.connect(
-        host=settings["HOST"], port=settings["PORT"], user=settings["USER"], password=settings["PASSWORD"],
-        database=settings["NAME"], autocommit=True,
-    ) as connection, connection.cursor() as cursor:  # fmt: skip
+    with connected(project) as connection, connection.cursor() as cursor:
         results = []
         for query in queries:
             cursor.execute(query)
@@ -218,6 +223,37 @@ def test_lost_lock(project):
     assert process.finish() == 1
     assert "The connection that keeps other processes from migrating this database is lost" in process.output
     assert "Applying shop.0003" not in process.output
+
+
+def test_waiting_for_a_transaction(project):
+    """A change that a transaction stands in the way of lets the queries behind it pass, and is tried again."""
+    started(project)
+    project.settings["MIGRATION_LOCK_PAUSE"] = 0.05
+    project.migration(
+        "0002_more", 'migrations.AddField("Item", "more", models.IntegerField(null=True))', ["0001_initial"]
+    )
+    with connected(project, autocommit=False) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT n FROM shop_item")
+        process = project.start("migrate")
+        for _ in range(2):
+            line = process.expect("did not get its lock within 0.8 s; trying it again")
+        assert "ALTER TABLE `shop_item`" in line
+        execute(project, "SELECT n FROM shop_item")  # comes to an end although the transaction does not
+    assert process.finish() == 0, process.output
+    (columns,) = execute(project, COLUMNS)
+    assert "more" in {column[1] for column in columns}
+
+
+def test_waiting_in_vain(project):
+    """After the last attempt the command ends with an error, and the next run does the work."""
+    started(project)
+    project.settings |= {"MIGRATION_LOCK_PAUSE": 0.05, "MIGRATION_LOCK_RETRIES": 1}
+    project.migration("0002_gone", 'migrations.RemoveField("Item", "old")', ["0001_initial"])
+    with connected(project, autocommit=False) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT n FROM shop_item")
+        output = project.run("migrate", status=1)
+    assert "nor in any of 1 further attempts" in output
+    project.run("migrate")
 
 
 @pytest.fixture

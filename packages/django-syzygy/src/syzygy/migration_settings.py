@@ -178,7 +178,8 @@ class MigrationSettings(Settings, prefix=_PREFIX):
     lock_timeout: float = setting(
         0.8,
         parse=partial(_seconds, f"{_PREFIX}LOCK_TIMEOUT"),
-        doc="PostgreSQL: seconds that a statement waits for a lock which blocks queries; None or 0 to wait for ever.",
+        doc="Seconds that a statement waits for a lock which blocks queries, on PostgreSQL and, rounded up, on MySQL "
+        "and MariaDB; None or 0 to wait for ever.",
     )
     lock_retries: int = setting(
         30,

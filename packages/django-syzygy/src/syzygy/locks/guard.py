@@ -18,12 +18,12 @@ from django.db.migrations import Migration
 
 from syzygy.postgresql.views import around_views
 
-from .catalog import holders, resolve
+from .attempts import Attempts
 from .lexing import pattern
-from .modes import LockMode
+from .metadata import limited
 from .opaque import noticing_code
 from .retries import RetryPolicy, is_lock_failure
-from .statements import is_strong, locks_of, runs_alone
+from .statements import is_strong, runs_alone
 from .unfinished import drop_invalid_index, says_it_is_done
 
 __all__ = ("LockGuard", "StatementJournal")
@@ -59,19 +59,19 @@ class StatementJournal:
 class LockGuard:
     """A wrapper of `connection.execute_wrapper` for the statements of migrations.
 
-    `say` prints a line to whoever watches. On other databases than PostgreSQL it only keeps journals.
+    `say` prints a line to whoever watches. On MySQL and MariaDB only changes of the schema are limited, elsewhere than
+    there and on PostgreSQL nothing is.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper, policy: RetryPolicy, say: Callable[[str], None]) -> None:
         self.connection = connection
-        self.policy = policy
         self.say = say
         self.journal: StatementJournal | None = None
         self.code_has_run = False
         self._own_statements = False
-        self._statement = ""
-        self._limits = connection.vendor == "postgresql" and policy.timeout is not None
-        self._timeout = policy.timeout or 0.0
+        self._attempts = Attempts(connection, policy, say, self._unwatched)
+        self._limits = self._attempts.are_limited and connection.vendor == "postgresql"
+        self._limits_ddl = self._attempts.are_limited and connection.vendor == "mysql"
         self._forget_transaction(None)
 
     # What the executor calls
@@ -91,16 +91,16 @@ class LockGuard:
         Raises `CommandError` when the retries are used up, or when `attempt` has run code that must not run twice.
         """
         number = 1
-        self._timeout = self.policy.timeout or 0.0
+        self._attempts.begin()
         while True:
             try:
                 return attempt()
             except OperationalError as error:
-                if not (self._limits and is_lock_failure(error)):
+                if not (self._limits and is_lock_failure(error)):  # Elsewhere a rollback does not undo everything.
                     raise
                 if self.code_has_run:
-                    raise CommandError(self._refusal(subject)) from error
-                self._pause(number, subject, error)
+                    raise CommandError(self._attempts.refusal(subject)) from error
+                self._attempts.pause(number, subject, error)
                 number += 1
 
     # One statement
@@ -109,7 +109,7 @@ class LockGuard:
         """Run one statement."""
         if self._own_statements:
             return execute(sql, params, many, context)
-        self._statement = text = self._text(sql)
+        self._attempts.statement = text = self._text(sql)
         if self.connection.vendor == "postgresql" and not many:
             with self._unwatched():
                 followed = around_views(self.connection, text, params is not None)
@@ -123,7 +123,14 @@ class LockGuard:
 
         if self.connection.in_atomic_block or not self.connection.get_autocommit():
             return self._in_transaction(text, run)
+        if self._limits_ddl and not pattern(_ROWS).match(text):
+            return self._outside(text, lambda _: self._attempts.repeat(lambda: self._limited_ddl(run), text))
         return self._outside(text, run)
+
+    def _limited_ddl(self, run: Statement) -> Any:
+        """A statement that MySQL takes for a transaction of its own, and that has done nothing when it gives up."""
+        with limited(self.connection, self._attempts.timeout, self._unwatched):
+            return run(None)
 
     def _text(self, sql: Any) -> str:
         if isinstance(sql, bytes):
@@ -175,8 +182,8 @@ class LockGuard:
         now = time.monotonic()
         if self._strong_since is None:
             self._strong_since = now
-        left = max(self._timeout - (now - self._strong_since), _SHORTEST)
-        if self._limit_set is not None and left >= self._limit_set - _TOLERANCE * self._timeout:
+        left = max(self._attempts.timeout - (now - self._strong_since), _SHORTEST)
+        if self._limit_set is not None and left >= self._limit_set - _TOLERANCE * self._attempts.timeout:
             return None
         self._limit_set = left
         return f"SET LOCAL lock_timeout = {round(left * 1000)}"
@@ -189,7 +196,7 @@ class LockGuard:
             with transaction.atomic(self.connection.alias):
                 return self._limited(run)
 
-        return self._repeat_statement(attempt, text)
+        return self._attempts.repeat(attempt, text)
 
     # Outside a transaction
 
@@ -210,9 +217,9 @@ class LockGuard:
         if not (journal is None or self.connection.features.can_rollback_ddl or pattern(_ROWS).match(text)):
             return self._committed_at_once(text, run, journal)
         if pattern(_CONTROLS).search(text):
-            return self._with_session_timeout(self._timeout, run)
+            return self._with_session_timeout(self._attempts.timeout, run)
         try:
-            return self._repeat_statement(lambda: self._in_own_transaction(run, journal, text), text)
+            return self._attempts.repeat(lambda: self._in_own_transaction(run, journal, text), text)
         except Error as error:
             if getattr(error.__cause__, "sqlstate", None) != _NO_TRANSACTION_ALLOWED:
                 raise
@@ -221,7 +228,7 @@ class LockGuard:
     def _in_own_transaction(self, run: Statement, journal: StatementJournal | None, text: str) -> Any:
         with transaction.atomic(self.connection.alias):
             limited = self._limits and is_strong(text)
-            result = run(f"SET LOCAL lock_timeout = {round(self._timeout * 1000)}" if limited else None)
+            result = run(f"SET LOCAL lock_timeout = {round(self._attempts.timeout * 1000)}" if limited else None)
             self._finish(journal, text)
         return result
 
@@ -260,7 +267,7 @@ class LockGuard:
                 drop_invalid_index(self.connection, text)
                 return self._with_session_timeout(0, run)
 
-        result = self._repeat_statement(attempt, text)
+        result = self._attempts.repeat(attempt, text)
         self._finish(journal, text)
         return result
 
@@ -273,59 +280,3 @@ class LockGuard:
             # Suppressed, as the statement's own error tells more.
             with suppress(Error), self._unwatched(), self.connection.cursor() as cursor:
                 cursor.execute("RESET lock_timeout")
-
-    # Trying again
-
-    def _repeat_statement(self, attempt: Callable[[], Any], text: str) -> Any:
-        number = 1
-        self._timeout = self.policy.timeout or 0.0
-        while True:
-            self._statement = text
-            try:
-                return attempt()
-            except OperationalError as error:
-                if not (self._limits and is_lock_failure(error)):
-                    raise
-                self._pause(number, "it", error)
-                number += 1
-
-    def _pause(self, attempt: int, subject: str, error: OperationalError) -> None:
-        """Say what happens and let the queue pass. Raises `CommandError` after the last attempt."""
-        held = self._held_by()
-        what = f"{_shortened(self._statement)} did not get its lock within {self._timeout:g} s{held}"
-        if attempt > self.policy.retries:
-            raise CommandError(
-                f"{what}, nor in any of {self.policy.retries} further attempts; what they had done was rolled back. "
-                "End the transaction that holds the lock or wait for it, then run migrate again. "
-                "MIGRATION_LOCK_RETRIES and MIGRATION_LOCK_TIMEOUT set the limits."
-            ) from error
-        seconds = self.policy.pause_after(attempt)
-        self.say(f"{what}; trying {subject} again in {seconds:.1f} s ({attempt} of {self.policy.retries})")
-        time.sleep(seconds)
-
-    def _held_by(self) -> str:
-        """Name who is in the way, and give autovacuum the time after which PostgreSQL makes it give way."""
-        with self._unwatched():
-            tables = [lock.table for lock in resolve(self.connection, locks_of(self._statement)) if lock.table]
-            found = holders(self.connection, tables) if tables else []
-        if any(holder.mode == LockMode.SHARE_UPDATE_EXCLUSIVE.pg_locks_mode for holder in found):
-            self._timeout = max(self._timeout, self._deadlock_timeout() + 0.2)
-        return f", held by {found[0]}" if found else ""
-
-    def _deadlock_timeout(self) -> float:
-        with self._unwatched(), self.connection.cursor() as cursor:
-            cursor.execute("SELECT setting::float / 1000 FROM pg_settings WHERE name = 'deadlock_timeout'")
-            return float(cursor.fetchone()[0])
-
-    def _refusal(self, subject: str) -> str:
-        return (
-            f"{_shortened(self._statement)} did not get its lock within {self._timeout:g} s{self._held_by()}. "
-            f"The migration {subject} was rolled back and is not tried again by itself, as it had run Python "
-            "code that may have done things outside the database. Run migrate again. To have it repeated, set "
-            "`repeatable = True` on the migration class, or move the code into a migration of its own."
-        )
-
-
-def _shortened(statement: str) -> str:
-    text = " ".join(statement.split())
-    return (f"{text[:77]}..." if len(text) > 80 else text) or "A statement"

@@ -12,6 +12,8 @@ __all__ = ("RetryPolicy", "is_lock_failure")
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _DEADLOCK_DETECTED = "40P01"
+_MYSQL_LOCK_WAIT_TIMEOUT = 1205
+_MYSQL_DEADLOCK = 1213
 _LONGEST_PAUSE = 16  # times the first one
 
 
@@ -40,7 +42,8 @@ class RetryPolicy:
 
 
 def is_lock_failure(error: BaseException) -> bool:
-    """Tell whether PostgreSQL gave a statement up for a lock: after `lock_timeout`, or to end a deadlock."""
+    """Tell whether the database gave a statement up for a lock: after its timeout, or to end a deadlock."""
     cause = error.__cause__ if isinstance(error, Error) else None
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return code in {_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED}
+    named = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    numbered = next(iter(getattr(cause, "args", ())), None)  # as MySQL's drivers do
+    return named in {_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED} or numbered in {_MYSQL_LOCK_WAIT_TIMEOUT, _MYSQL_DEADLOCK}

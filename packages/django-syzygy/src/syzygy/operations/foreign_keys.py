@@ -47,7 +47,9 @@ class DropForeignKeys(LocalFieldOperation):
     ) -> None:
         editor: Any = schema_editor
         for model, field in self._references(app_label, editor, to_state):
-            editor.execute(editor._create_fk_sql(model, field, "_fk_%(to_table)s_%(to_column)s"))
+            # A column that went meanwhile and is back has got its constraint already.
+            if not editor._constraint_names(model, [field.column], foreign_key=True):
+                editor.execute(editor._create_fk_sql(model, field, "_fk_%(to_table)s_%(to_column)s"))
 
     def _references(self, app_label: str, editor: Any, state: ProjectState) -> Iterator[tuple[Any, Any]]:
         model = state.apps.get_model(app_label, self.model_name)
