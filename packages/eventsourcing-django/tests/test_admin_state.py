@@ -152,6 +152,22 @@ def test_a_state_that_the_code_no_longer_accepts_is_a_reason(staff, held):
     assert 'class="es-problem"' in timeline.partition("State at version 1")[2].partition("Events, the newest first")[0]
 
 
+@pytest.mark.parametrize(
+    ("zone", "time"),
+    [("America/Chicago", "0001-01-01T00:00:00+00:00"), ("Pacific/Auckland", "9999-12-31T23:59:59+00:00")],
+)
+def test_a_time_at_the_end_of_the_calendar_is_shown(staff, held, settings, zone, time):
+    """As it was recorded, where the time zone of the page has no such time."""
+    settings.TIME_ZONE = zone
+    held(TrainingSchool(env=ENV)).register("Fido")
+    state = re.sub(
+        rb'"_data_":"\d{4}-[^"]*"', f'"_data_":"{time}"'.encode(), bytes(StoredEventRecord.objects.get().state)
+    )
+    StoredEventRecord.objects.update(state=state)
+    shown = time.replace("T", " ").replace("+", ".000+")
+    assert all(shown in page for page in pages(staff, "TrainingSchool"))
+
+
 def test_a_value_that_cannot_be_printed_is_described(staff, held, monkeypatch):
     """Neither an exception of its `__repr__` nor its size takes the page down."""
     application = held(Notes(env=ENV))

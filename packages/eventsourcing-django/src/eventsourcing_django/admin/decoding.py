@@ -56,10 +56,7 @@ class Decoded:
     @property
     def recorded_at(self) -> str:
         """The timestamp in the current time zone, or nothing."""
-        at = self.timestamp
-        if at is None:
-            return ""
-        return (at if is_naive(at) else localtime(at)).isoformat(" ", "milliseconds")
+        return "" if self.timestamp is None else _local(self.timestamp).isoformat(" ", "milliseconds")
 
     @property
     def fields(self) -> list[Field]:
@@ -100,6 +97,13 @@ def _secrets(env: Mapping[str, str]) -> Iterable[str]:
     values = (value for name, value in env.items() if "KEY" in name or "PASSWORD" in name or "SECRET" in name)
     keys = {part for value in values for part in (value, *value.split())}
     return sorted((key for key in keys if len(key) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _local(at: datetime) -> datetime:
+    try:
+        return at if is_naive(at) else localtime(at)
+    except OverflowError:  # there it would be before the first year, or after the last
+        return at
 
 
 def class_name(topic: str) -> str:
