@@ -10,9 +10,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.responses import Response
 
+from pentad_config import Secret
 from starsessions import regenerate_session_id
 from starsessions.exceptions import SessionStoreTimeout
 from starsessions.failures import StoreCalls
+from starsessions.stores.base import digest_of
 from starsessions.stores.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
@@ -108,3 +110,16 @@ async def test_an_answer_that_was_lost(make_site, redis_client, redis_url, path)
             expected = {"/login": {"a": "1"}, "/update?b=2": {"a": "1", "b": "2"}, "/clear": {}}[path]
             assert (await visitor.get("/show")).json() == expected
     assert len(broken) == 2
+
+
+async def test_connections_that_died_with_a_server_fail_nothing(redis_client, redis_url):
+    """Of the client that the store makes itself: a whole pool of them is replaced as it is used."""
+    store = RedisStore(url=Secret(redis_url, name="redis url"))
+    ids = [f"session-{number}" for number in range(10)]
+    await asyncio.gather(*(store.write(session_id, b"record", 60, 60) for session_id in ids))
+    assert await redis_client.client_kill_filter(_type="normal", skipme=True) >= len(ids)
+    assert await asyncio.gather(*(store.read(session_id, 60) for session_id in ids)) == [b"record"] * len(ids)
+    assert await redis_client.client_kill_filter(_type="normal", skipme=True) >= len(ids)
+    swapped = (store.swap(one, b"new", 60, 60, old_id=one, digest=digest_of(b"record")) for one in ids)
+    assert await asyncio.gather(*swapped) == [None] * len(ids)
+    await store.aclose()

@@ -15,7 +15,10 @@ with from_extra("redis"):
     from redis import Redis as SyncRedis
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.cluster import RedisCluster
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
     from redis.cluster import RedisCluster as SyncRedisCluster
+    from redis.exceptions import ConnectionError as RedisConnectionError
     from redis.exceptions import ResponseError
 
 from pentad_config.redis import RedisCredentials
@@ -220,7 +223,10 @@ def _connect(url: Secret) -> typing.Any:
     if options.pop("password", None) is not None:
         password = Secret(lambda: redis_options(url)["password"], name="redis password")
         options["credential_provider"] = RedisCredentials(password, username)
-    return Redis.from_pool(ConnectionPool(**options))
+    # A restarted server leaves a pool of dead connections, and each is noticed when it is used. Asking twice does no
+    # harm: a changed session is stored only on top of what it was made from.
+    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    return Redis.from_pool(ConnectionPool(**{"retry": again, **options}))
 
 
 def _in_one_slot(client: typing.Any, keys: Sequence[str]) -> bool:
