@@ -35,6 +35,26 @@ def test_the_said_type_and_the_name_both_count(storage, name, said):
     assert disposition(storage.url(saved)) == "attachment"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "text/html x",
+        "text/html\r\nX-Evil: 1",
+        "text/ht\tml",
+        "html",
+        "ü/html",
+        "*/*",
+        "unknown/unknown",
+        "image/png\0",
+        " ",
+    ],
+)
+def test_what_is_no_type_is_not_stored(storage, said):
+    """An uploader cannot make browsers look into a file for HTML: what is no type gives way to that of the name."""
+    saved = storage.save("file.bin", SimpleUploadedFile("file.bin", b"<script>", content_type=said))
+    assert storage.stat(saved).content_type == "application/octet-stream"
+
+
 def test_public_objects_are_attachments_too(configure, new_bucket, anonymous):
     """The plain address of an active file in a public bucket is a download: the object itself says so."""
     public = new_bucket()

@@ -19,7 +19,7 @@ def test_a_link_is_valid_for_the_asked_time(storage):
     assert parse_qs(urlsplit(storage.url("x")).query)["X-Amz-Expires"] == ["604800"]
 
 
-@pytest.mark.parametrize("expires", [0, -1, timedelta(days=7, seconds=1)])
+@pytest.mark.parametrize("expires", [0, -1, timedelta(days=7, seconds=1), float("inf"), float("nan")])
 def test_an_impossible_expiry_is_refused(storage, expires):
     """S3 allows 1 second to 7 days; anything else is a ValueError before a useless link goes out."""
     with pytest.raises(ValueError, match="7 days"):
@@ -39,6 +39,17 @@ def test_a_link_can_make_the_answer_a_download(storage):
     url = storage.url(name, response_headers={"response-content-disposition": "attachment; filename=a.html"})
     with urlopen(url) as answer:
         assert answer.headers["content-disposition"] == "attachment; filename=a.html"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"response-content-disposition": "attachment; filename=a\r\nSet-Cookie: x"}, {"X-Amz-Expires": "604800"}],
+    ids=["header", "expiry"],
+)
+def test_a_link_takes_no_other_headers_or_parameters(storage, wanted):
+    """A value that would start another header is refused, and a name that would be part of the signature."""
+    with pytest.raises(ValueError, match=next(iter(wanted))):
+        storage.url("x", response_headers=wanted)
 
 
 def test_links_name_the_external_endpoint(make_storage, s3_service, anonymous):

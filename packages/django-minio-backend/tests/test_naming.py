@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from django_minio_backend.naming import object_name, prefix_of
 from django_minio_backend.signing import quote_path
 
-pieces = st.sampled_from(["a", "..", ".", "/", "\\", "//", "b.txt", " ", "%2e%2e", "ü", "\0", "~"])
+pieces = st.sampled_from(["a", "..", ".", "/", "\\", "//", "b.txt", " ", "%2e%2e", "ü", "\0", "~", "\ud800"])
 names = st.lists(pieces, min_size=1, max_size=8).map("".join) | st.text(min_size=1, max_size=30)
 
 
@@ -18,6 +18,7 @@ def test_an_object_name_stays_inside_and_is_final(name):
         key = object_name(name)
     except SuspiciousFileOperation:
         return
+    assert key.encode()
     assert not key.startswith("/") and "\\" not in key and "\0" not in key
     assert not {"", ".", ".."} & set(key.split("/"))
     assert object_name(key) == key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,6 +28,10 @@ ACTIVE_TYPES: Final = (
 
 _COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _FALLBACK = "application/octet-stream"
+_WORD = r"[A-Za-z0-9!#$&^_.+-]+"
+_TYPE = re.compile(rf"{_WORD}/{_WORD}[ \t]*(;[ -~]*)?")
+_SNIFFED = frozenset({"unknown/unknown", "application/unknown"})
+"""Types that mean to browsers that there is none (https://mimesniff.spec.whatwg.org)."""
 _ALSO_ACTIVE = {
     ".xht": "application/xhtml+xml",
     ".shtml": "text/html",
@@ -38,9 +43,12 @@ _ALSO_ACTIVE = {
 
 
 def content_type_of(name: str, content: Any = None) -> str:
-    """Return the type the content says it has, else that of the name, else `application/octet-stream`."""
-    said = getattr(content, "content_type", None)
-    return str(said) if said else _guessed(name)
+    """Return the type the content says it has, else that of the name, else `application/octet-stream`.
+
+    What an uploader says counts only if it is a type: else browsers look into the content, and may find HTML there.
+    """
+    said = str(getattr(content, "content_type", None) or "").strip()
+    return said if _TYPE.fullmatch(said) and said.partition(";")[0].lower() not in _SNIFFED else _guessed(name)
 
 
 def is_active(name: str, content_type: str, types: tuple[str, ...]) -> bool:

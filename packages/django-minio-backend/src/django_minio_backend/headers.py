@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -15,6 +16,7 @@ __all__ = ["upload_headers"]
 _STANDARD = frozenset(
     {"cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"}
 )
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def upload_headers(
@@ -43,6 +45,8 @@ def upload_headers(
 
 
 def _metadata_key(key: str) -> str:
+    if not _NAME.fullmatch(key):
+        raise ValueError(f"{key!r} cannot be the name of metadata: letters, digits and hyphens can.")
     lowered = key.lower()
     return lowered if lowered in _STANDARD or lowered.startswith("x-amz-") else f"x-amz-meta-{lowered}"
 

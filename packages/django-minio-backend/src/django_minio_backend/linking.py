@@ -51,6 +51,7 @@ class Linking(ConfiguredStorage):
         return make(links, key, seconds, self._headers_of(key, response_headers))
 
     def _headers_of(self, key: str, asked: Mapping[str, str] | None) -> Mapping[str, str]:
+        _refuse_wrong(asked or {})
         if asked and any(name.lower() == _DISPOSITION for name in asked):
             return asked
         if name_is_active(key, self.attachment_types):
@@ -95,3 +96,12 @@ class Linking(ConfiguredStorage):
     def cache_prefix(self) -> str:
         """What the keys of cached links start with."""
         return str(self.options.get("MINIO_URL_CACHE_PREFIX"))
+
+
+def _refuse_wrong(response_headers: Mapping[str, str]) -> None:
+    """Raise ValueError for what would be another parameter of the signature, or another header of the answer."""
+    for name, value in response_headers.items():
+        if name.lower().startswith("x-amz-"):
+            raise ValueError(f"{name!r} is not a header of the answer; say expires= for how long a link is valid.")
+        if not value.isprintable():
+            raise ValueError(f"The value of {name!r} holds characters that a header cannot: {value!r}.")

@@ -54,7 +54,10 @@ class Links:
 
 def seconds_of(expires: timedelta | float) -> int:
     """Return a link's validity in whole seconds. Raises ValueError outside of 1 second to 7 days."""
-    span = expires if isinstance(expires, timedelta) else timedelta(seconds=expires)
+    try:
+        span = expires if isinstance(expires, timedelta) else timedelta(seconds=expires)
+    except (OverflowError, ValueError):  # infinite, or not a number
+        span = timedelta.max
     if not timedelta(seconds=1) <= span <= _LONGEST:
         raise ValueError(f"A link can be valid from 1 second to 7 days, not {span}.")
     return int(span.total_seconds())

@@ -23,12 +23,20 @@ def object_name(name: str | os.PathLike[str] | None) -> str:
     text = str(name).replace("\\", "/")
     if text.startswith("/") or ".." in text.split("/"):
         raise SuspiciousFileOperation(f"The file name {text!r} points outside of the bucket.")
-    if "\0" in text:
-        raise SuspiciousFileOperation(f"The file name {text!r} holds a NUL character.")
+    if "\0" in text or not _has_utf_8(text):
+        raise SuspiciousFileOperation(f"The file name {text!r} holds a NUL character, or half a character.")
     key = posixpath.normpath(text)
     if key == ".":
         raise SuspiciousFileOperation(f"No object name can be derived from {text!r}.")
     return key
+
+
+def _has_utf_8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def prefix_of(path: str | os.PathLike[str] | None) -> str:

@@ -6,9 +6,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import Storage
 
 from django_minio_backend.administration import Administration
+from django_minio_backend.claiming import CLAIMS
 from django_minio_backend.deadlines import bounded
 from django_minio_backend.errors import s3_error
 from django_minio_backend.headers import upload_headers
@@ -94,6 +96,8 @@ class Saving(Administration, Storage):
 
     def _store(self, key: str, content: Any, body: Payload, saving: _Save) -> str:
         """Upload under the first name that is free, or under the given one if files are replaced."""
+        if key.startswith(CLAIMS):
+            raise SuspiciousFileOperation(f"Names that begin with {CLAIMS!r} are for saves under way, not {key!r}.")
         token = _current.set(saving)
         try:
             while not self._upload(key, content, body, replace=self.replace_existing or key in saving.taken):

@@ -195,6 +195,12 @@ def test_names_that_leave_the_bucket_are_refused(storage, name):
             method(name)
 
 
+def test_names_of_saves_under_way_are_not_for_files(storage):
+    """A file cannot be stored where the storage keeps its claims, and where clean_orphaned_minio_files removes them."""
+    with pytest.raises(SuspiciousFileOperation, match="save-claims"):
+        storage.save(".save-claims/mine", ContentFile(b"x"))
+
+
 @pytest.mark.parametrize("name", ["../up", "a/../../up"])
 def test_traversal_is_refused_with_replace_existing(make_storage, name):
     """replace_existing does not weaken the check of names."""
@@ -334,6 +340,13 @@ def test_metadata_outside_of_ascii_is_refused(make_storage):
     """Header values that HTTP cannot carry are refused before anything is sent."""
     with pytest.raises(ValueError, match="author"):
         make_storage(metadata={"author": "Gräce"}).save("m", ContentFile(b"x"))
+
+
+@pytest.mark.parametrize("name", ["a b", "a\r\nHost", "a:b", "", "ü"])
+def test_impossible_names_of_metadata_are_refused(make_storage, name):
+    """What HTTP cannot carry as a header's name is refused before anything is sent."""
+    with pytest.raises(ValueError, match="name of metadata"):
+        make_storage(metadata={name: "x"}).save("m", ContentFile(b"x"))
 
 
 def test_tags_are_stored(make_storage, sdk, s3_bucket):
