@@ -226,7 +226,7 @@ def _connect(url: Secret) -> typing.Any:
     # A restarted server leaves a pool of dead connections, and each is noticed when it is used. Asking twice does no
     # harm: a changed session is stored only on top of what it was made from.
     again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-    return Redis.from_pool(ConnectionPool(**{"retry": again, **options}))
+    return Redis.from_pool(ConnectionPool(**{"retry": again, "retry_on_error": [RedisConnectionError], **options}))
 
 
 def _in_one_slot(client: typing.Any, keys: Sequence[str]) -> bool:
