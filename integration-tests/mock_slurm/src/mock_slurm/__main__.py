@@ -38,6 +38,7 @@ def _arguments() -> argparse.ArgumentParser:
     )
     serve.add_argument("--config", type=Path, help="TOML or JSON over the default cluster")
     serve.add_argument("--port", type=int, help="listen on 127.0.0.1 too (0 = any free port)")
+    serve.add_argument("--rest-port", type=int, help="be slurmrestd on 127.0.0.1 too (0 = any free port)")
     serve.add_argument(
         "--socket-mode", type=lambda text: int(text, 8), default=0o600, help="octal; 666 lets every user in"
     )
@@ -59,7 +60,8 @@ async def _serve(options: argparse.Namespace) -> int:
         loop.add_signal_handler(number, service.stopping.set)
     controller.recover()
     address = await service.open(options.port, socket_mode=options.socket_mode)
-    sys.stdout.write(f"mock_slurm: {described}{f' {address}' if address else ''}\n")
+    rest = None if options.rest_port is None else f"http://{await service.open_rest(options.rest_port)}"
+    sys.stdout.write(f"{' '.join(filter(None, ['mock_slurm:', str(described), address, rest]))}\n")
     sys.stdout.flush()
     scheduling = asyncio.create_task(controller.run())
     stopping = asyncio.create_task(service.stopping.wait())

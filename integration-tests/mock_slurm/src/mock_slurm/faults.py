@@ -112,6 +112,7 @@ class Faults:
         for program, (requests, last) in _MUNGE.items():
             lines = [line for name in requests for line in _munge_lines(program, name)]
             self.fail(program, err="".join(f"{line}\n" for line in [*lines, last]), times=times)
+        self.fail("slurmrestd", err="Protocol authentication error", code=1007, times=times)
 
     def database_down(self, *, times: int | None = None) -> None:
         """Let sacct fail as it does without slurmdbd; the other commands go on."""

@@ -45,7 +45,8 @@ class MockSlurm:
 
     `state` is its folder (kept; a second start goes on with the jobs of the first), `config` a mapping or a TOML/JSON
     file over the default cluster, `port` a TCP port on 127.0.0.1 for callers that cannot reach the unix socket
-    (0 = any free one), `spawn` starts the controller in place of `subprocess.Popen`.
+    (0 = any free one), `rest_port` one on which it is slurmrestd, `spawn` starts the controller in place of
+    `subprocess.Popen`.
 
     Use it as a context manager, or call `start()` and `stop()`.
     """
@@ -56,14 +57,16 @@ class MockSlurm:
         config: Mapping[str, Any] | Path | None = None,
         *,
         port: int | None = None,
+        rest_port: int | None = None,
         spawn: Spawn | None = None,
     ) -> None:
         self.state_dir = Path(state)
         self.config = load_config(config)
         self.address: str | None = None
+        self.rest_url: str | None = None
         self.faults = Faults(self._order)
         self._given = config
-        self._port = port
+        self._port, self._rest_port = port, rest_port
         self._spawn = spawn or _spawn
         self._process: _Process | None = None
         self._link: Path | None = None
@@ -85,6 +88,8 @@ class MockSlurm:
             argv += ["--config", str(self._config_file())]
         if self._port is not None:
             argv += ["--port", str(self._port)]
+        if self._rest_port is not None:
+            argv += ["--rest-port", str(self._rest_port)]
         log = self.state_dir / "controller.log"
         log.unlink(missing_ok=True)
         self._process = self._spawn(argv, env=dict(os.environ), cwd=self.state_dir, log=log)
@@ -103,8 +108,9 @@ class MockSlurm:
             text = log.read_text(encoding="utf-8") if log.exists() else ""
             ready = next((line for line in text.splitlines(keepends=True) if line.startswith("mock_slurm: /")), "")
             if ready.endswith("\n"):
-                words = ready.split()
-                self.address = words[2] if len(words) > 2 else None
+                words = ready.split()[2:]
+                self.address = next((word for word in words if not word.startswith("http:")), None)
+                self.rest_url = next((word for word in words if word.startswith("http:")), None)
                 return
             if self._process is not None and self._process.poll() is not None:
                 break
@@ -166,6 +172,11 @@ class MockSlurm:
                     continue
 
     # --- use ----------------------------------------------------------------------------------------------------
+
+    @property
+    def jwt_key(self) -> Path:
+        """The key with which tokens for `rest_url` are signed; there once a `rest_port` was asked for."""
+        return self.state_dir / "jwt_key"
 
     @property
     def bin_dir(self) -> Path:

@@ -11,8 +11,9 @@ import secrets
 import socket
 import struct
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .calls import Call, Reply
 from .commands import COMMANDS
@@ -20,8 +21,12 @@ from .commands.sbatch import script_source
 from .controller import Controller
 from .faults import Fault, FaultBoard
 from .identity import identify
+from .rest import REST, Answer, RestFace, failure, read_request
+from .rest_tokens import key_in
 
 __all__ = ["Service"]
+
+Accept: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Service:
@@ -39,7 +44,7 @@ class Service:
         self.end_jobs = False
 
     async def open(self, port: int | None, *, socket_mode: int = 0o600) -> str | None:
-        """Listen; the TCP address if a port was asked for (0 = any free one)."""
+        """Listen for commands; the TCP address if a port was asked for (0 = any free one)."""
         path = self._state / "socket"
         path.unlink(missing_ok=True)
         folder = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)
@@ -50,9 +55,19 @@ class Service:
             os.close(folder)
         self._servers.append(server)
         path.chmod(socket_mode)
-        if port is None:
-            return None
-        self._servers.append(await asyncio.start_server(self._accept, "127.0.0.1", port))
+        return None if port is None else await self._listen(self._accept, port)
+
+    async def open_rest(self, port: int) -> str:
+        """Listen as slurmrestd (0 = any free port); the TCP address."""
+        face = RestFace(self._controller, key_in(self._state / "jwt_key"))
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._until_gone(self._serve_rest(face, reader, writer), writer)
+
+        return await self._listen(accept, port)
+
+    async def _listen(self, accept: Accept, port: int) -> str:
+        self._servers.append(await asyncio.start_server(accept, "127.0.0.1", port))
         host, number = self._servers[-1].sockets[0].getsockname()[:2]
         return f"{host}:{number}"
 
@@ -66,13 +81,49 @@ class Service:
         self._log.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._until_gone(self._serve(reader, writer), writer)
+
+    async def _until_gone(self, serving: Awaitable[None], writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._serve(reader, writer)
+            await serving
         writer.close()
+
+    async def _serve_rest(self, face: RestFace, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await read_request(reader)
+        began, args = time.time(), [request.method, request.path]
+        caller = face.caller(request)
+        answer: Answer | None
+        if isinstance(caller, Answer):
+            name, answer = "", caller
+        else:
+            name = caller.name
+            answer = await self._rest_answer(args, lambda: face.answer(request, caller))
+        self._write_down(REST, args, name, answer and answer.status, began)
+        if answer is None:
+            await reader.read()
+            return
+        writer.write(answer.encode())
+        await writer.drain()
+
+    async def _rest_answer(self, args: list[str], act: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """The answer; None where a fault swallows it."""
+        fault = self._faults.next_for(REST, args)
+        if fault is None:
+            return await act()
+        if fault.kind == "fail":
+            return failure(fault.err.strip(), fault.code)
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+            return await act()
+        if fault.kind == "freeze":
+            await self._faults.thawed()
+        if not fault.lost:
+            await act()
+        return None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, body = await _receive(reader)
@@ -141,11 +192,14 @@ class Service:
         return None
 
     def _record(self, call: Call, reply: Reply | None, began: float) -> None:
+        self._write_down(call.program, call.args, call.caller.name, None if reply is None else reply.code, began)
+
+    def _write_down(self, program: str, args: list[str], user: str, code: int | None, began: float) -> None:
         if self._log.closed:
             return
         entry = {
-            "time": began, "program": call.program, "argv": call.args, "user": call.caller.name,
-            "code": reply.code if reply is not None else None, "seconds": round(time.time() - began, 6),
+            "time": began, "program": program, "argv": args, "user": user, "code": code,
+            "seconds": round(time.time() - began, 6),
         }  # fmt: skip
         self._log.write(json.dumps(entry) + "\n")
 

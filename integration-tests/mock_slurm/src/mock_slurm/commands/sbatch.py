@@ -10,11 +10,11 @@ from mock_slurm.controller import Controller
 from mock_slurm.environment import exported, user_environment
 from mock_slurm.getopt import Parsed, UsageError, parse
 from mock_slurm.identity import Caller, identify
-from mock_slurm.job import Request
+from mock_slurm.job import Job, Request
 from mock_slurm.options import SBATCH_FLAGS, directives, from_environment
 from mock_slurm.submission import Refusal, check, resolve
 
-__all__ = ["run", "script_source"]
+__all__ = ["queue", "read_script", "run", "script_source"]
 
 _NO_INTERPRETER = (
     "This does not look like a batch script.  The first",
@@ -60,19 +60,28 @@ async def _submit(controller: Controller, call: Call) -> Reply:
     inside = parse(SBATCH_FLAGS, directives(script)) if "wrap" not in given else Parsed([], [])
     merged = Parsed([*inside.options, *from_environment(call.environment), *given.options], given.rest)
     _check_cluster(merged, controller)
-    request = resolve(merged, controller.config, controller.now())
-    caller = _submitter(controller, call, merged)
-    _complete(request, merged, script, call, controller, caller)
-    request = check(request, merged, caller, controller.config)
     if "test-only" in merged:
+        _checked(controller, call, merged, script)
         return Reply(0)
-    held = merged.flag("hold")
-    job = controller.submit(request, caller, held=held)
+    job = queue(controller, call, merged, script)
     if "parsable" in merged:
         return Reply(0, f"{job.id}\n")
     if "quiet" in merged:
         return Reply(0)
     return Reply(0, f"Submitted batch job {job.id}\n")
+
+
+def queue(controller: Controller, call: Call, options: Parsed, script: str) -> Job:
+    """Queue a job with these options; raises `Refusal`."""
+    request, caller = _checked(controller, call, options, script)
+    return controller.submit(request, caller, held=options.flag("hold"))
+
+
+def _checked(controller: Controller, call: Call, options: Parsed, script: str) -> tuple[Request, Caller]:
+    request = resolve(options, controller.config, controller.now())
+    caller = _submitter(controller, call, options)
+    _complete(request, options, script, call, controller, caller)
+    return check(request, options, caller, controller.config), caller
 
 
 async def _script(call: Call, given: Parsed) -> str:
@@ -84,6 +93,11 @@ async def _script(call: Call, given: Parsed) -> str:
         data = await call.read(source if isinstance(source, str) else None)
     except OSError as error:
         raise Refusal(f"Unable to open file {given.rest[0] if given.rest else '-'}") from error
+    return read_script(data)
+
+
+def read_script(data: bytes) -> str:
+    """The text of a job script; raises `Refusal` for what Slurm takes for none."""
     text = data.decode("utf-8", "surrogateescape")
     if not text:
         raise Refusal("Batch script is empty!")
