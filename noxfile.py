@@ -152,8 +152,8 @@ def slurm(session: nox.Session) -> None:
     with session.chdir("integration-tests/mock_slurm"):
         session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", "tests/contract")
     with session.chdir("packages/jupyterhub-moss"):
-        table = "tests/test_partitions_table.py"
-        session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", table)
+        files = ("tests/test_partitions_table.py", "tests/test_rest_backend.py")
+        session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", *files)
 
 
 @nox.session

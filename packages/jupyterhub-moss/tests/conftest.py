@@ -12,6 +12,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parent))  # running_hub is a module of these tests
 
 from lone_cluster import cluster, impatience, job, mock_slurm  # noqa: F401  # fixtures
+from rest_cluster import cluster_by_rest, rest_mock  # noqa: F401  # fixtures
 from running_hub import Hub, Visitor
 
 # how fast the machine is, is not what is tested

@@ -68,10 +68,8 @@ def _find_programs() -> _Programs:
         )
     if os.geteuid() != 0:
         raise Unavailable("real slurm: jobs of several users need root. To get it: run this as root")
-    return _Programs(
-        *(str(shutil.which(name, path=path)) for name in ("munged", "slurmctld", "slurmd")),
-        slurmrestd=shutil.which(_REST, path=path) if _plugins("auth_jwt") else None,
-    )
+    munged, slurmctld, slurmd = (str(shutil.which(name, path=path)) for name in ("munged", "slurmctld", "slurmd"))
+    return _Programs(munged, slurmctld, slurmd, shutil.which(_REST, path=path) if _plugins("auth_jwt") else None)
 
 
 def _plugins(pattern: str) -> list[str]:

@@ -15,7 +15,8 @@ _USERNAME = re.compile(r"\{+\s*username\s*\}+")
 
 
 @cache
-def _own_account() -> str:
+def own_account() -> str:
+    """The account that the hub runs as."""
     return pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -42,7 +43,7 @@ class AccountSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner is unt
     def job_owner(self) -> str | None:
         """The account that Slurm shows as the owner of this user's jobs; None if the configuration does not tell it."""
         if not self.exec_prefix.strip():
-            return _own_account()
+            return own_account()
         return self.req_username if _USERNAME.search(self.exec_prefix) else None
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:

@@ -27,7 +27,8 @@ MANAGED_OPTIONS = {
     "requeue": "",
 }  # fmt: skip
 
-_SHORT_NAMES = {
+#: Long names of sbatch's short options.
+SHORT_NAMES = {
     "A": "account", "a": "array", "B": "extra-node-info", "b": "begin", "C": "constraint", "c": "cpus-per-task",
     "D": "chdir", "d": "dependency", "e": "error", "F": "nodefile", "G": "gpus", "H": "hold", "i": "input",
     "J": "job-name", "k": "no-kill", "L": "licenses", "M": "clusters", "m": "distribution", "N": "nodes",
@@ -35,19 +36,22 @@ _SHORT_NAMES = {
     "S": "core-spec", "s": "oversubscribe", "t": "time", "v": "verbose", "W": "wait", "w": "nodelist",
     "x": "exclude",
 }  # fmt: skip
-_WITHOUT_VALUE = frozenset({"contiguous", "no-requeue", "requeue", "spread-job", "oversubscribe", "verbose", "hold",
-                            "no-kill", "overcommit", "quiet", "exclusive"})  # fmt: skip
+#: Options that may stand without a value.
+WITHOUT_VALUE = frozenset({"contiguous", "no-requeue", "requeue", "spread-job", "oversubscribe", "verbose", "hold",
+                            "no-kill", "overcommit", "quiet", "exclusive", "get-user-env",
+                           "parsable"})  # fmt: skip
 _LONG = re.compile(r"--([a-z][a-z-]*)(?:=(.*))?", re.DOTALL)
 _SHORT = re.compile(r"-([A-Za-z])(?:=?(.+))?", re.DOTALL)
 # What needs no quoting in a directive line: no white space, quote, backslash or comment sign.
 _VALUE = re.compile(r"[A-Za-z0-9_.,:;@%+=/&|*()\[\]~^!<>{}?-]+")
 
 
-def _name_and_value(token: str) -> tuple[str, str | None]:
+def name_and_value(token: str) -> tuple[str, str | None]:
+    """The long name of an option and the value that is attached to it."""
     if match := _LONG.fullmatch(token):
         return match[1], match[2]
     if match := _SHORT.fullmatch(token):
-        return _SHORT_NAMES.get(match[1], f"-{match[1]}"), match[2]
+        return SHORT_NAMES.get(match[1], f"-{match[1]}"), match[2]
     raise ValueError(f"{token!r} is not an sbatch option: write --name=value")
 
 
@@ -61,7 +65,7 @@ def _check_name(name: str, allowed: Collection[str]) -> None:
 
 
 def _value(name: str, given: str | None, rest: Iterator[str]) -> str | None:
-    if given is None and name not in _WITHOUT_VALUE:
+    if given is None and name not in WITHOUT_VALUE:
         given = next(rest, None)
         if given is None:
             raise ValueError(f"--{name} needs a value: write --{name}=value")
@@ -80,7 +84,7 @@ def parse_options(text: str, allowed: Iterable[str] = DEFAULT_ALLOWED_OPTIONS) -
         raise ValueError(f"has an unbalanced quote ({error})") from None
     options = []
     for token in tokens:
-        name, given = _name_and_value(token)
+        name, given = name_and_value(token)
         _check_name(name, allowed)
         value = _value(name, given, tokens)
         options.append(f"--{name}" if value is None else f"--{name}={value}")

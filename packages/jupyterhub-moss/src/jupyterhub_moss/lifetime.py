@@ -19,7 +19,7 @@ _STARTING, _RUNNING_SOON, _STOPPING = 1.0, 0.2, 0.2
 _STOP_INTERVAL = 0.25
 # seconds for which a stopped server's job may go on; Slurm has accepted scancel and kills it after KillWait
 _GOES_ON = 10.0
-_NEVER_MIND = ("Access/permission denied", "Invalid job id")
+_NEVER_MIND = ("Access/permission denied", "Operation not permitted", "Invalid job id")
 
 
 def _pauses() -> Iterator[float]:

@@ -84,7 +84,8 @@ def _largest_first(groups: Iterable[NodeGroup]) -> tuple[NodeType, ...]:
     return tuple(sorted((group.nodes for group in groups), reverse=True))
 
 
-def _resources(groups: list[NodeGroup], log: logging.Logger) -> PartitionNodes:
+def partition_resources(groups: list[NodeGroup], log: logging.Logger) -> PartitionNodes:
+    """A partition of these nodes, added up."""
     kinds = _largest_first(groups)
     gpu = next(iter(gpu_kinds(kinds)), GpuType("", 0))
     return PartitionNodes(
@@ -103,4 +104,4 @@ def _resources(groups: list[NodeGroup], log: logging.Logger) -> PartitionNodes:
 
 def read_partitions(output: str, log: logging.Logger) -> dict[str, PartitionNodes]:
     """Each partition's resources; `ValueError` names the line that cannot be read."""
-    return {name: _resources(groups, log) for name, groups in _node_groups(output).items()}
+    return {name: partition_resources(groups, log) for name, groups in _node_groups(output).items()}

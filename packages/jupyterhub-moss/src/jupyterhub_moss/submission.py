@@ -85,7 +85,7 @@ class SubmittingSpawner(PolledSpawner):
 
     async def _hand_in(self, script: str, environment: Mapping[str, str]) -> None:
         """Give the script to Slurm and keep the job's id; `SubmissionError` when there is certainly no job."""
-        self.job_name, self._job_seen = f"{_NAME_PREFIX}-{secrets.token_hex(8)}", False
+        self.job_id, self.job_name, self._job_seen = "", f"{_NAME_PREFIX}-{secrets.token_hex(8)}", False
         self._persist()
         script = with_directives(script, [f"--job-name={self.job_name}", "--no-requeue"])
         self.log.debug("Job script of %s:\n%s", self._log_name, script)

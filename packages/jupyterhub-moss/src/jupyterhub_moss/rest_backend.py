@@ -1,0 +1,97 @@
+"""Slurm through slurmrestd: no command is run, and none needs sudo."""
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from jupyterhub_moss.access import Association, Rules
+from jupyterhub_moss.facts import Resources
+from jupyterhub_moss.job_description import job_description
+from jupyterhub_moss.jobs import PENDING_STATES, JobFacts
+from jupyterhub_moss.rest_client import ENDED_JOB, UNKNOWN_JOB, RestClient, RestError
+from jupyterhub_moss.rest_reading import read_jobs, read_partitions, read_rules
+
+# slurmrestd tells of one job or of all: from so many on, all are less work
+_FEW = 50
+_AT_ONCE = 8
+
+
+class RestBackend:
+    """Asks slurmrestd: as the hub about all jobs, and as `account` about what is that user's."""
+
+    def __init__(self, client: RestClient, account: str, key: Hashable, log: Any) -> None:
+        self._client, self._account, self._log = client, account, log
+        self.key = key
+        self.partitions_key: tuple[Hashable, ...] = ("slurmrestd", key)
+        self.shares_questions, self.custom_query = True, False
+
+    def may_pass(self, error: Exception) -> bool:  # noqa: ARG002  # what Slurm forbids is known by its words
+        """Always: slurmrestd comes back, and so does a token that is renewed."""
+        return True
+
+    def in_users_name(self, command: str) -> None:
+        """Never: slurmrestd runs no commands, and the hub's own account must not read for a user."""
+
+    async def jobs(self, numbers: Sequence[str]) -> Mapping[str, JobFacts]:
+        """One request for each of a few jobs, or one for all."""
+        if len(numbers) > _FEW:
+            jobs = read_jobs(await self._client.get("jobs"))
+            return {number: jobs[number] for number in numbers if number in jobs}
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def look_at(number: str) -> Mapping[str, JobFacts]:
+            async with gate:
+                return await self._job(number)
+
+        found = await asyncio.gather(*map(look_at, numbers))
+        return {number: job for jobs in found for number, job in jobs.items()}
+
+    async def _job(self, number: str, account: str | None = None) -> Mapping[str, JobFacts]:
+        try:
+            return read_jobs(await self._client.get("job", number, account=account))
+        except RestError as error:
+            if UNKNOWN_JOB in error.numbers:
+                return {}
+            raise
+
+    async def waiting_jobs(self) -> Mapping[str, JobFacts]:
+        """From the list of all."""
+        jobs = read_jobs(await self._client.get("jobs"))
+        return {number: job for number, job in jobs.items() if job.state in PENDING_STATES}
+
+    async def resources(self) -> Resources:
+        """From the nodes, and the partitions that they say they are in."""
+        nodes, partitions = await asyncio.gather(self._client.get("nodes"), self._client.get("partitions"))
+        return read_partitions(nodes, partitions, self._log)
+
+    async def rules(self) -> Mapping[str, Rules]:
+        """From the partitions."""
+        return read_rules(await self._client.get("partitions"))
+
+    async def associations(self) -> Mapping[str, tuple[Association, ...]]:
+        """Left to Slurm: they are slurmdbd's, not slurmctld's."""
+        return {}
+
+    async def submit(self, script: str, environment: Mapping[str, str]) -> str:
+        """Hand the script in as `account`."""
+        body = job_description(script, environment, await self._client.version())
+        number = await self._client.post("job", "submit", account=self._account, body=body, result="job_id")
+        return str(number)
+
+    async def cancel(self, number: str) -> None:
+        """End the job as `account`."""
+        try:
+            await self._client.delete("job", number, account=self._account)
+        except RestError as error:
+            if not {UNKNOWN_JOB, ENDED_JOB}.intersection(error.numbers):
+                raise
+
+    async def state_and_host(self, number: str) -> str:
+        """Look at the job as `account`."""
+        job = (await self._job(number, self._account)).get(number)
+        return f"{job.state} {job.host}" if job else ""
+
+    async def jobs_named(self, name: str) -> list[JobFacts]:
+        """From the list of all that `account` may see."""
+        jobs = read_jobs(await self._client.get("jobs", account=self._account))
+        return [job for job in jobs.values() if job.name == name]

@@ -1,0 +1,304 @@
+"""What slurmrestd may say and leave unsaid, and how it is reached; on the mock."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import ipaddress
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from batchspawner import JobStatus
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from lone_spawner import forget_all
+from test_rest_backend import script, submit
+from traitlets.config import Config
+
+from jupyterhub_moss import MOSlurmSpawner
+from jupyterhub_moss.backend import NoAnswerError
+from jupyterhub_moss.errors import SubmissionError
+from jupyterhub_moss.rest_client import Endpoint, endpoint
+from jupyterhub_moss.slurm_tokens import Credentials, account_of, signed_token
+from pentad_config import ConfigError, Secret
+
+ENVIRONMENT = {"GREETING": "hello"}
+
+
+@pytest.fixture
+def rest(rest_mock):
+    forget_all()
+    rest_mock.mock.faults.clear()
+    yield rest_mock
+    rest_mock.mock.faults.clear()
+    if numbers := rest_mock.run("squeue -h -a -o %i").split():
+        rest_mock.run(f"scancel {' '.join(numbers)}")
+
+
+def asked(rest, method, ending=""):
+    return sum(each["argv"][0] == method and each["argv"][1].endswith(ending) for each in rest.mock.calls("slurmrestd"))
+
+
+@pytest.mark.parametrize("carried_out", ["at once", "later"])
+def test_a_submission_without_an_answer_is_found_and_not_repeated(rest, carried_out):
+    """slurmrestd died, or slurmctld hung: the job that Slurm has all the same is the server's."""
+    spawner = rest.spawner(slurm_rest_timeout=1, submission_wait=60)
+    asyncio.run(rest.spawner().slurm.rules())  # which version it speaks is known then
+    order = rest.mock.faults.drop if carried_out == "at once" else rest.mock.faults.freeze
+    order("slurmrestd", containing="submit")
+
+    async def scenario():
+        submission = asyncio.ensure_future(spawner._hand_in(script("--partition=cpu"), ENVIRONMENT))
+        before = asked(rest, "GET", "jobs")
+        while asked(rest, "GET", "jobs") == before:  # noqa: ASYNC110  # of another process
+            await asyncio.sleep(0.05)
+        rest.mock.faults.clear()
+        await submission
+
+    asyncio.run(scenario())
+    assert rest.run("squeue -h -a -o '%i %j'") == f"{spawner.job_id} {spawner.job_name}"
+
+
+def test_an_outage_is_no_end_of_a_job(rest):
+    """Whatever is wrong with slurmrestd, Slurm or the token, nothing is known; afterwards the job is there."""
+
+    async def scenario():
+        spawner = rest.spawner()
+        spawner.job_id = await submit(rest, "--partition=cpu")
+        nowhere = rest.spawner(slurm_rest_url="http://127.0.0.1:1")
+        nowhere.job_id = spawner.job_id
+        assert await nowhere.query_job_status(max_age=0) is JobStatus.UNKNOWN
+        rest.mock.faults.munge_down()
+        assert await spawner.query_job_status(max_age=0) is JobStatus.UNKNOWN
+        assert await spawner._query_alone() is JobStatus.UNKNOWN
+        rest.mock.faults.clear()
+        forget_all()
+        assert await spawner.query_job_status(max_age=0) in {JobStatus.RUNNING, JobStatus.PENDING}
+
+    asyncio.run(scenario())
+    rest.jobs.clear()
+
+
+def test_a_few_jobs_are_asked_for_alone_and_many_at_once(rest):
+    """A large cluster's whole queue is not read for one server, nor are a hundred requests made for a hundred."""
+    spawner = rest.spawner()
+
+    def requests(count):
+        asyncio.run(spawner.slurm.jobs([str(900000 + number) for number in range(count)]))
+        return asked(rest, "GET"), asked(rest, "GET", "jobs")
+
+    first, lists = requests(3)
+    assert requests(3) == (first + 3, lists)
+    assert requests(100) == (first + 4, lists + 1)
+
+
+def test_the_newest_version_is_found_once(rest):
+    """Versions are tried until one is there, and the one that was found is used from then on."""
+    spawner = rest.spawner()
+    asyncio.run(spawner.slurm.rules())
+    tried = asked(rest, "GET", "ping")
+    asyncio.run(spawner.slurm.rules())
+    assert asyncio.run(spawner.slurm._client.version()) == "v0.0.38"
+    assert asked(rest, "GET", "ping") == tried
+
+
+def test_another_version_than_slurm_has_is_no_answer(rest):
+    """A configured version is used; that slurmrestd does not have it says nothing about jobs."""
+    with pytest.raises(NoAnswerError, match="another version"):
+        asyncio.run(rest.spawner(slurm_rest_version="v0.0.40").slurm.jobs(["1"]))
+
+
+# The way to slurmrestd
+
+
+@contextlib.asynccontextmanager
+async def relayed(rest, start, *where, **options):
+    """What connects there is connected with the mock's slurmrestd."""
+
+    async def pump(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def relay(reader, writer):
+        host, _, port = rest.url.removeprefix("http://").partition(":")
+        behind = await asyncio.open_connection(host, int(port))
+        with contextlib.suppress(OSError):
+            await asyncio.gather(pump(reader, behind[1]), pump(behind[0], writer))
+
+    server = await start(relay, *where, **options)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def test_slurmrestd_is_reached_at_a_unix_socket(rest, tmp_path):
+    """As `unix:/path`, in slurmrestd's own notation."""
+
+    async def scenario():
+        path = tmp_path / "slurmrestd.socket"
+        async with relayed(rest, asyncio.start_unix_server, path):
+            return await rest.spawner(slurm_rest_url=f"unix:{path}").slurm.rules()
+
+    assert "restricted" in asyncio.run(scenario())
+
+
+def certificate(folder):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "slurmrestd")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, SHA256())
+    )
+    path = folder / "certificate.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_a_certificate_is_verified(rest, tmp_path):
+    """A server whose certificate no known authority signed is sent nothing, unless its authority was configured."""
+    path = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+
+    async def scenario():
+        async with relayed(rest, asyncio.start_server, "127.0.0.1", 0, ssl=context) as server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            before = asked(rest, "GET")
+            with pytest.raises(NoAnswerError, match="certificate"):
+                await rest.spawner(slurm_rest_url=url).slurm.rules()
+            assert asked(rest, "GET") == before
+            return await rest.spawner(slurm_rest_url=url, slurm_rest_ca=str(path)).slurm.rules()
+
+    assert "restricted" in asyncio.run(scenario())
+
+
+@pytest.fixture
+def stranger():
+    """A server that is no slurmrestd; it keeps the paths that it was asked for and answers as `answer` says."""
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.paths.append(self.path)
+            status, body, headers = self.server.answer
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Stranger)
+    server.paths = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (302, b"", {"Location": "/elsewhere"}),
+        (200, b"<html>Welcome", {}),
+        (200, b"[]", {}),
+        (502, b"X-SLURM-USER-TOKEN: echoed", {}),
+        (200, b'{"errors": [{"error_number": -1, "error": "Unspecified error"}]}', {}),
+        (500, b'{"errors": []}', {}),
+    ],
+)
+def test_what_is_no_answer_of_slurms_is_none(rest, stranger, answer):
+    """A proxy's page, a redirection, which is not followed, or an error without a reason: nobody knows."""
+    stranger.answer = answer
+    spawner = rest.spawner(slurm_rest_url=f"http://127.0.0.1:{stranger.server_port}", slurm_rest_version="v0.0.38")
+    with pytest.raises(NoAnswerError) as problem:
+        asyncio.run(spawner.slurm.jobs(["1"]))
+    assert stranger.paths == ["/slurm/v0.0.38/job/1"]
+    assert "echoed" not in str(problem.value)
+
+
+def test_what_is_asked_for_stays_below_its_address(rest, stranger):
+    """An id is one part of a path, whatever is in it."""
+    stranger.answer = (200, b'{"jobs": []}', {})
+    spawner = rest.spawner(slurm_rest_url=f"http://127.0.0.1:{stranger.server_port}", slurm_rest_version="v0.0.38")
+    assert asyncio.run(spawner.slurm.jobs(["../ping?x=#y"])) == {}
+    assert stranger.paths == ["/slurm/v0.0.38/job/..%2Fping%3Fx%3D%23y"]
+
+
+# Configuration
+
+
+def test_a_secret_that_cannot_be_used_is_a_refusal_without_its_value(rest, tmp_path, caplog):
+    """The user is told whom to ask, the log what is wrong; Slurm is not searched for a job that cannot be there."""
+    (tmp_path / "token").write_text("no token at all: hunter2hunter2")
+    for ref in (f"file:{tmp_path / 'token'}", f"file:{tmp_path / 'missing'}"):
+        spawner = rest.spawner(slurm_token=ref)
+        with pytest.raises(SubmissionError, match="ask your administrator") as refusal:
+            asyncio.run(spawner._hand_in(script("--partition=cpu"), ENVIRONMENT))
+        assert "hunter2" not in str(refusal.value) + caplog.text
+        assert "slurm_token" in caplog.text or "missing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"slurm_rest_url": "slurm:6820"}, "is not an address of slurmrestd"),
+        ({"slurm_rest_url": "ftp://slurm"}, "is not an address of slurmrestd"),
+        ({"slurm_rest_url": "https://u:p@slurm"}, "credentials belong into slurm_token"),
+        ({"slurm_rest_url": "http://slurm:6820"}, "in clear"),
+        ({"slurm_rest_url": "https://slurm", "slurm_token": "a.b.c", "slurm_jwt_key": "k"}, "are both given"),
+    ],
+)
+def test_a_configuration_that_cannot_work_or_is_unsafe_is_refused(settings, words):
+    """With what to write instead."""
+    config = Config({"MOSlurmSpawner": settings})
+    with pytest.raises(ConfigError, match=words):
+        MOSlurmSpawner(_mock=True, config=config)
+
+
+def test_http_is_for_this_machine_unless_it_is_allowed():
+    """Loopback addresses and sockets cross no network."""
+    for address in ("http://127.0.0.1:6820", "http://localhost", "http://[::1]:6820", "unix:/run/s", "https://slurm"):
+        assert not endpoint(address).is_open_to_listeners
+    assert endpoint("http://10.0.0.1:6820").is_open_to_listeners
+    assert endpoint("https://slurm:6820/rest/") == Endpoint("https://slurm:6820/rest")
+    config = Config({"MOSlurmSpawner": {"slurm_rest_url": "http://slurm:6820", "slurm_rest_unencrypted": True}})
+    assert MOSlurmSpawner(_mock=True, config=config).slurm_rest_url == "http://slurm:6820"
+
+
+def test_a_header_holds_the_name_of_an_account_and_nothing_else():
+    """A user's name may come from outside."""
+    credentials = Credentials(key=Secret(b"k" * 32))
+    assert credentials.headers("alice@cluster.org")["X-SLURM-USER-NAME"] == "alice@cluster.org"
+    for name in ("", "al ice", "alice\r\nX-SLURM-USER-NAME: root", "élise"):
+        with pytest.raises(ConfigError):
+            credentials.headers(name)
+
+
+def test_a_token_says_for_whom_it_is():
+    """That name is the hub's own where no user is meant; a text that is no token says nothing."""
+    token = signed_token(b"key", "slurm", now=1_000)
+    assert account_of(token) == "slurm"
+    assert Credentials(token=Secret(token)).headers(None)["X-SLURM-USER-NAME"] == "slurm"
+    assert [account_of(text) for text in ("", "x", "a.b.c", "a.W10.c")] == ["", "", "", ""]
+
+
+def test_slurmrestd_that_knows_its_callers_by_their_account_needs_no_token():
+    """At a unix socket with rest_auth/local."""
+    assert Credentials().headers("alice") == {}
