@@ -6,15 +6,14 @@ the list of what waits until after the deployment.
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.management import CommandError
 from django.core.management.commands import migrate as django_migrate
-from django.db import Error, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import transaction
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.operations.base import Operation
@@ -27,6 +26,7 @@ from .history import History
 from .locks import RetryPolicy
 from .locks.guard import LockGuard
 from .plan import Plan, get_post_deploy_plan
+from .postgresql.sessions import end_with_client
 from .progress import MigrationKey, Progress
 from .replay import Replay
 from .stepwise import Stepwise
@@ -152,7 +152,7 @@ class StagedMigrationExecutor(MigrationExecutor):
         fake_initial: bool = False,
     ) -> ProjectState:
         """Run the plan; see Django's method."""
-        _end_with_client(self.connection)
+        end_with_client(self.connection)
         if self.run.deferred:
             self.progress.ensure()
         with self.history.real_states(self._replay_of_run()):
@@ -321,15 +321,6 @@ class StagedMigrationExecutor(MigrationExecutor):
 
 def _key(migration: Migration) -> MigrationKey:
     return migration.app_label, migration.name
-
-
-def _end_with_client(connection: BaseDatabaseWrapper) -> None:
-    """Have PostgreSQL 14 and later end a long statement soon after the process that asked for it is gone."""
-    if connection.vendor != "postgresql" or connection.in_atomic_block:
-        return
-    with suppress(Error), connection.cursor() as cursor:  # servers on some systems cannot
-        if connection.pg_version >= 140000:  # type: ignore[attr-defined]
-            cursor.execute("SET client_connection_check_interval = '1s'")
 
 
 def _applies_itself(migration: Migration) -> bool:

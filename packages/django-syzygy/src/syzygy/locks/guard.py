@@ -16,6 +16,7 @@ from django.db import Error, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 
+from syzygy.postgresql.sessions import session_lock_timeout
 from syzygy.postgresql.views import around_views
 
 from .attempts import Attempts
@@ -274,9 +275,5 @@ class LockGuard:
     def _with_session_timeout(self, timeout: float, run: Statement) -> Any:
         if not self._limits:
             return run(None)
-        try:
-            return run(f"SET lock_timeout = {round(timeout * 1000)}")
-        finally:
-            # Suppressed, as the statement's own error tells more.
-            with suppress(Error), self._unwatched(), self.connection.cursor() as cursor:
-                cursor.execute("RESET lock_timeout")
+        with self._unwatched(), session_lock_timeout(self.connection, timeout):
+            return run(None)

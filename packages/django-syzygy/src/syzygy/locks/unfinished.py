@@ -7,6 +7,8 @@ MySQL and MariaDB every statement of DDL is done or not done, but a note about i
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from syzygy.postgresql.sessions import session_lock_timeout
+
 from .lexing import NAME, pattern, statements
 
 __all__ = ("drop_invalid_index", "is_already_done", "says_it_is_done")
@@ -40,11 +42,9 @@ def drop_invalid_index(connection: BaseDatabaseWrapper, sql: str) -> None:
     """Before an index is created concurrently, remove what an attempt that failed or was killed left of it."""
     index = _created_index(sql)
     if index is not None and _validity(connection, index) is False:
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = 0")
+        with session_lock_timeout(connection, 0), connection.cursor() as cursor:
             # The name is the statement's own text, quoted as its author quoted it.
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
-            cursor.execute("RESET lock_timeout")
 
 
 def is_already_done(connection: BaseDatabaseWrapper, sql: str) -> bool:
