@@ -282,6 +282,14 @@ def test_http_is_for_this_machine_unless_it_is_allowed():
     assert MOSlurmSpawner(_mock=True, config=config).slurm_rest_url == "http://slurm:6820"
 
 
+def test_the_hubs_machine_need_not_know_the_accounts(rest):
+    """The home of an unknown one is where homes usually are; the job is its all the same."""
+    spawner = rest.spawner("nobody-here-knows-me", req_homedir="")
+    spawner.req_homedir = spawner._account_home()
+    environment = spawner.user_env({})
+    assert (spawner.job_owner(), environment["HOME"]) == ("nobody-here-knows-me", "/home/nobody-here-knows-me")
+
+
 def test_a_header_holds_the_name_of_an_account_and_nothing_else():
     """A user's name may come from outside."""
     credentials = Credentials(key=Secret(b"k" * 32))
