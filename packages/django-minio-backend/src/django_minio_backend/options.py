@@ -29,6 +29,7 @@ OURS: Final = "django_minio_backend."
 _PREFIX: Final = "MINIO_"
 _FIELDS: Final = {one.env: one for one in MinioSettings.describe()}
 _KNOWN: Final = frozenset(name for one in _FIELDS.values() for name in (one.env, *one.aliases))
+_ABSENT: Final = object()
 _EXTERNAL: Final = ("MINIO_EXTERNAL_ENDPOINT", "MINIO_EXTERNAL_ENDPOINT_USE_HTTPS")
 
 
@@ -78,7 +79,7 @@ class Options:
     def _load(self, *, credentials: bool) -> MinioSettings:
         """Parse the settings; with `credentials` these are read as well, to see whether that works."""
         wanted = _KNOWN if credentials else _KNOWN.difference(SECRETS)
-        everywhere = {name: getattr(settings, name) for name in wanted if hasattr(settings, name)}
+        everywhere = {name: value for name in wanted if (value := getattr(settings, name, _ABSENT)) is not _ABSENT}
         own = [{name: source[name] for name in wanted if name in source} for source in (self.given, self._entry)]
         return MinioSettings.load(*own, everywhere, environ={})
 
