@@ -120,6 +120,29 @@ def test_code_that_waits(stacked):
     assert "depends on shop.0005_clean and is defined to wait" in stacked.run("migrate", "--pre-deploy", status=1)
 
 
+def test_what_waits_is_half_done(renamed):
+    """Once what waits has been begun, it is finished first: neither overtaken nor taken for what never ran."""
+    body = "atomic = False"
+    removals = 'migrations.RemoveField("Item", "a"), migrations.RemoveField("Item", "c")'
+    renamed.migration("0002_gone", removals, ["0001_initial"], body=body)
+    renamed.migration("0003_add", 'migrations.AddField("Item", "b", models.IntegerField(null=True))', ["0002_gone"])
+    renamed.run("migrate", "--pre-deploy", "-v0")
+    with connect(renamed) as connection:
+        connection.execute("alter table shop_item rename c to hidden")
+    assert 'column "c"' in renamed.run("migrate", status=1)
+    renamed.migration("0004_rename", 'migrations.RenameModel("Item", "Thing")', ["0003_add"])
+    for arguments in (["--pre-deploy"], ["shop", "0001"]):
+        output = renamed.run("migrate", *arguments, status=1)
+        assert output.startswith("CommandError: The operations of shop.0002_gone")
+        assert "run migrate --post-deploy" in output
+    with connect(renamed) as connection:
+        connection.execute("alter table shop_item rename hidden to c")
+    renamed.run("migrate", "--post-deploy")
+    renamed.run("migrate", "--pre-deploy")
+    with connect(renamed) as connection:
+        connection.execute("select id, b from shop_thing")
+
+
 @pytest.fixture
 def renamed(make_project, postgres_database):
     """A table of one row on PostgreSQL, and the files of releases that are deployed together."""

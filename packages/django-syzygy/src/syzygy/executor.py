@@ -117,6 +117,7 @@ class StagedMigrationExecutor(MigrationExecutor):
         if run.stage is not Stage.PRE_DEPLOY:
             plan = [*self._due(targets, plan), *plan]
         division = run.divide(plan, self._replayed, self._waiting)
+        self._refuse_to_leave_half_done(division.now)
         run.plan, run.deferred, run.replay = division.now, division.deferred, division.replay
         if run.replay is None and self._waiting:
             run.replay = self.history.replayed()
@@ -133,6 +134,17 @@ class StagedMigrationExecutor(MigrationExecutor):
         planned = {_key(migration) for migration, _ in plan}
         due = (key for key in self.history.replayed().later if key in wanted and key not in planned)
         return [(self.history.node(key), False) for key in due]
+
+    def _refuse_to_leave_half_done(self, plan: Plan) -> None:
+        """Raises `CommandError` for a plan that takes for not begun what a run has begun with that did not end."""
+        reverted = {_key(migration) for migration, backward in plan if backward}
+        goes_ahead = self.run.stage is Stage.PRE_DEPLOY and len(reverted) < len(plan)
+        for key in self.progress.begun() if self._waiting and plan else ():
+            if goes_ahead or key in reverted:
+                raise CommandError(
+                    f"The operations of {'.'.join(key)}, which were put off until after a deployment, were begun by a "
+                    "run that did not end. Finish them first: run migrate --post-deploy."
+                )
 
     def _replayed(self, undone: Collection[MigrationKey] = (), gone: Collection[MigrationKey] = ()) -> Replay:
         return self.history.replayed_without(undone, gone) if undone else self.history.replayed()

@@ -99,6 +99,10 @@ class Progress:
             return []
         return list(self._rows().filter(step=_DEFERRED).order_by("pk").values_list("app", "name"))
 
+    def begun(self) -> list[MigrationKey]:
+        """Return those of them that a run has begun with since, and not finished."""
+        return [key for key in self.deferred() if len(self.steps(key)) > 1]
+
     def defer(self, key: MigrationKey) -> None:
         """Put a migration's operations off."""
         self.note(key, _DEFERRED, "waiting")
