@@ -17,12 +17,7 @@ from .plan import Plan
 from .progress import MigrationKey
 from .replay import Overtaken, Replay
 
-__all__ = ("History", "set_operations")
-
-
-def set_operations(migration: Migration, operations: Sequence[Operation]) -> None:
-    """Let a migration do something else than what is in its file."""
-    vars(migration)["operations"] = operations
+__all__ = ("History",)
 
 
 class History:
@@ -104,19 +99,24 @@ class History:
             self.later = replay.later
             for key, operations in {**replay.now, **dict.fromkeys(replay.later, ())}.items():
                 self._written[key] = self.node(key).operations
-                set_operations(self.node(key), operations)
+                _set_operations(self.node(key), operations)
 
     def _restore(self) -> None:
         for key, operations in self._written.items():
-            set_operations(self.node(key), operations)
+            _set_operations(self.node(key), operations)
         self._written, self.later = {}, {}
 
     @contextmanager
     def doing(self, migration: Migration, operations: Sequence[Operation]) -> Iterator[None]:
         """Give one migration other operations for a while."""
         arranged = migration.operations
-        set_operations(migration, operations)
+        _set_operations(migration, operations)
         try:
             yield
         finally:
-            set_operations(migration, arranged)
+            _set_operations(migration, arranged)
+
+
+def _set_operations(migration: Migration, operations: Sequence[Operation]) -> None:
+    """Let a migration do something else than what is in its file."""
+    vars(migration)["operations"] = operations
