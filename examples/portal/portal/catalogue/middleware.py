@@ -2,15 +2,22 @@
 
 import logging
 from collections.abc import Callable
+from typing import Final
 
+import eventsourcing.persistence
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
+from django_minio_backend.errors import ServerUnreachable
+from portal.catalogue.datasets.pages import away
 from portal.identity import IDENTITY_HEADER, IdentityHeader, Visitor
 from portal.settings import catalogue_settings
 from portal.tickets import BadTicketError
 from portal.web.headers import security_headers
 
 _log = logging.getLogger(__name__)
+# What eventsourcing raises for a database that is away has Django's error as its cause.
+_AWAY: Final = (InterfaceError, OperationalError, eventsourcing.persistence.OperationalError, ServerUnreachable)
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -38,6 +45,24 @@ def _identify(header: IdentityHeader, request: HttpRequest) -> tuple[Visitor | N
     except BadTicketError as error:
         _log.warning("%s %s: identity header refused: %s", request.method, request.path, error)
         return None, ""
+
+
+class AwayPage:
+    """Answer 503 in place of 500 while the database or the S3 server does not answer."""
+
+    def __init__(self, get_response: Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The page, if that is what went wrong; the log has the reason."""
+        if not isinstance(exception, _AWAY):
+            return None
+        _log.warning("%s %s: %s: %s", request.method, request.path, type(exception).__name__, exception)
+        return away(request)
 
 
 def portal_headers(get_response: Next) -> Next:

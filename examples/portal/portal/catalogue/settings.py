@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "portal.catalogue.middleware.portal_headers",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.catalogue.middleware.visitor_from_front_door",
+    "portal.catalogue.middleware.AwayPage",
 ]
 TEMPLATES = [
     {

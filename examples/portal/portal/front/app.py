@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +22,7 @@ from portal.front.pages import page
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import PartStatus, StatusBoard
 from portal.identity import IdentityHeader
+from portal.redis_client import redis_client
 from portal.settings import SESSION_COOKIE, SESSION_PREFIX, SESSION_SECONDS, SiteSettings, site_settings
 from portal.web.headers import security_headers
 from starsessions import SessionAutoloadMiddleware, SessionMiddleware
@@ -33,7 +34,7 @@ _METHODS: Final = ["GET", "HEAD", "POST"]
 def create_app() -> FastAPI:
     """The application, with its parts in `app.state`."""
     settings = site_settings()
-    redis: Redis = Redis.from_url(str(settings.redis_url.reveal()))
+    redis = redis_client(settings.redis_url)
     app = FastAPI(title="Tern Point Data", openapi_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.settings = settings
     app.state.redis = redis
@@ -47,6 +48,7 @@ def create_app() -> FastAPI:
         rolling=True,
         cookie_name=SESSION_COOKIE,
         cookie_https_only=settings.cookie_https_only,
+        on_store_failure="unavailable",
     )
     app.middleware("http")(_with_security_headers(settings))
     _add_routes(app)
@@ -89,6 +91,7 @@ def _add_routes(app: FastAPI) -> None:
     app.add_api_route("/catalogue/{path:path}", catalogue, methods=_METHODS)
     app.add_exception_handler(AnyHTTPException, _explain)
     app.add_exception_handler(RequestValidationError, _not_ours)
+    app.add_exception_handler(RedisError, _redis_is_away)
     app.add_exception_handler(404, _not_found)
 
 
@@ -151,6 +154,11 @@ async def _explain(request: Request, error: Exception) -> Response:
 async def _not_ours(request: Request, _: Exception) -> Response:
     text = "That is not what this portal's forms send."
     return page(request, "message.html", status=422, title="That did not work", text=text)
+
+
+async def _redis_is_away(request: Request, _: Exception) -> Response:
+    text = "The sessions did not answer just now. Try again in a moment."
+    return page(request, "message.html", status=503, title="Not just now", text=text)
 
 
 async def _not_found(request: Request, _: Exception) -> Response:

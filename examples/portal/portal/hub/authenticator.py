@@ -15,11 +15,11 @@ from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler
 from jupyterhub.user import User
 from jupyterhub.utils import new_token
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from portal.hub_sign_out import was_signed_out
 from portal.identity import HUB_TICKET_SECONDS, hub_tickets
+from portal.redis_client import redis_client
 from portal.settings import shared_settings
 from portal.tickets import BadTicketError
 
@@ -78,7 +78,7 @@ class PortalAuthenticator(Authenticator):
         super().__init__(**kwargs)
         settings = shared_settings()
         self._tickets = hub_tickets(settings.signing_keys)
-        self._redis: Redis = Redis.from_url(str(settings.redis_url.reveal()))
+        self._redis = redis_client(settings.redis_url)
 
     def login_url(self, base_url: str) -> str:
         """Where visitors without a session are sent."""

@@ -1,4 +1,4 @@
-"""The command: `demo.py [--check] [--data DIR]`."""
+"""The command: `demo.py [--check | --soak SECONDS] [--data DIR]`."""
 
 import argparse
 import signal
@@ -40,6 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo.py", description="Start the research-data portal on this machine.")
     parser.add_argument("--check", action="store_true", help="play a visit over HTTP, print each step, and exit")
+    parser.add_argument(
+        "--soak",
+        type=float,
+        metavar="SECONDS",
+        help="play visitors while services are killed and keys rotate, and exit",
+    )
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="with --soak: draw what happened")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything here; a later start finds it again")
     parser.add_argument("--new-passwords", action="store_true", help="with --data: give the two people new passwords")
     return parser.parse_args(arguments)
@@ -53,6 +60,8 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
 
     state = _state_folder(guard, options.data)
     data = options.data.resolve() if options.data else None
+    if options.soak:
+        data = data or guard.folder / "kept"  # what is killed shall find its data again
     stack = Stack(guard, state, data, say)
     print("Starting the portal (Ctrl-C stops it)", flush=True)
     stack.start()
@@ -61,6 +70,10 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
             from portal.check.visit import play_visit
 
             return play_visit(stack)
+        if options.soak:
+            from portal.soak.soak import play_soak
+
+            return play_soak(stack, options.soak, options.plot)
         passwords = _people(state, renew=options.new_passwords)
         print_table(stack, passwords, time.monotonic() - began)
         return _wait(stack)

@@ -67,6 +67,14 @@ def not_ours(request: HttpRequest, reason: str = "") -> HttpResponse:
     return page(request, "message.html", status=403, title="That did not work", text=text)
 
 
+def away(request: HttpRequest) -> HttpResponse:
+    """The page for the time in which the database or the S3 server does not answer; nothing was half done."""
+    text = "A part of the catalogue is away. Nothing was stored; try again in a moment."
+    response = page(request, "message.html", status=503, title="Not just now", text=text)
+    response.headers["Retry-After"] = "5"
+    return response
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """The page for a failure of ours; the log has the reason."""
     text = "The catalogue failed at this. It has been written down; try again in a moment."

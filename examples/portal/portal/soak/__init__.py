@@ -1,0 +1,1 @@
+"""The portal under load while its services die and its keys change: `demo.py --soak SECONDS`."""

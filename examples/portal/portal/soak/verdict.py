@@ -1,0 +1,72 @@
+"""After a soak: whether everything is there that was promised, and once."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from minio import Minio
+from minio.error import S3Error
+
+from pentad_config.minio import SecretProvider
+from portal.check.curation_steps import CurationSteps
+from portal.launcher.parts import PartFailedError, poll_until
+from portal.launcher.stack import Stack
+from portal.soak.record import Record
+
+_ENTRIES: Final = "SELECT count(*) FROM datasets_searchentry"
+_EVENTS: Final = "SELECT count(*) FROM stored_events WHERE topic LIKE '%%:Dataset.Registered'"
+_FILES: Final = "SELECT count(*) FROM datasets_datafile"
+
+
+class Verdict:
+    """Compares what visitors were told with what the portal holds."""
+
+    def __init__(self, stack: Stack, record: Record) -> None:
+        self.stack = stack
+        self.record = record
+        self._steps = CurationSteps(stack, b"")
+
+    def problems(self) -> Iterator[str]:
+        """Everything that is lost, doubled or unexplained, in words; nothing if all held."""
+        yield from self._feed()
+        yield from self._deposits()
+        yield from self._objects()
+        for name in self.record.lost_sessions:
+            yield f"a session of {name} was lost"
+        for request in self.record.unexplained():
+            yield f"at {request.began:.1f} s, with nothing wrong, {request.what}: {request.failure}"
+
+    def _feed(self) -> Iterator[str]:
+        try:
+            poll_until(lambda: self._number(_ENTRIES) >= self._number(_EVENTS), 60, "the search to catch up")
+        except PartFailedError as error:
+            yield str(error)
+        entries, events, files = (self._number(statement) for statement in (_ENTRIES, _EVENTS, _FILES))
+        if not entries == events == files:
+            yield f"{events} registrations, {entries} entries of the search and {files} rows of files"
+
+    def _deposits(self) -> Iterator[str]:
+        found = dict(self._steps.query("SELECT title, count(*) FROM datasets_searchentry GROUP BY title"))
+        for title in self.record.deposits:
+            if not found.get(title):
+                yield f"lost: {title}"
+        for title, count in found.items():
+            if int(count) > 1:
+                yield f"{count} times: {title}"
+
+    def _objects(self) -> Iterator[str]:
+        """Every file that has a row is in the bucket, byte for byte."""
+        settings = self.stack.settings
+        keys = SecretProvider(settings.s3_access_key, settings.s3_secret_key)
+        s3 = Minio(settings.s3_endpoint, credentials=keys, secure=settings.s3_secure, region=settings.s3_region)
+        for name, digest in self._steps.query("SELECT file, sha256 FROM datasets_datafile"):
+            try:
+                with s3.get_object(settings.private_bucket, str(name)) as stored:
+                    found = hashlib.sha256(stored.read()).hexdigest()
+            except S3Error as error:
+                found = str(error.code)
+            if found != digest:
+                yield f"the object {name} should have the digest {digest}: {found}"
+
+    def _number(self, statement: str) -> int:
+        return int(self._steps.query(statement)[0][0])
