@@ -1,5 +1,6 @@
 """Uploads that bypass Django: what the server hands out, what it takes, and what it refuses."""
 
+import itertools
 import json
 import re
 import time
@@ -177,17 +178,17 @@ def test_a_save_that_fails_leaves_the_upload(browser, media, monkeypatch):
     assert browser.submit(token).content == b"documents/later.txt"
 
 
-@pytest.mark.parametrize("change", ["key", "size", "name", "storage", "owner", "field"])
-def test_a_changed_token_is_refused(browser, change):
+def test_a_changed_token_is_refused(browser):
     """Whatever is changed in a token, its signature no longer fits."""
     token = browser.upload("a.txt", b"x")
     _, rest = token.split(":", 1)
     fields = signing.loads(token, salt=Token.salt)
-    changed = signing.JSONSerializer().dumps({**fields, change: "documents/other.txt"})
-    forged = signing.b64_encode(changed).decode()
-    assert errors(browser.submit(f"{forged}:{rest}")) == ["upload_unknown"]
-    assert browser.ask("abort", token=f"{forged}:{rest}").status_code == 403
-    assert browser.submit(token).status_code == 200
+    for change in fields:
+        changed = signing.JSONSerializer().dumps({**fields, change: "documents/other.txt"})
+        forged = f"{signing.b64_encode(changed).decode()}:{rest}"
+        assert errors(browser.submit(forged)) == ["upload_unknown"]
+        assert browser.ask("abort", token=forged).status_code == 403
+    assert browser.submit(token).content == b"documents/a.txt"
 
 
 def test_another_users_token_is_refused(browser):
@@ -283,34 +284,28 @@ def test_an_aborted_upload_leaves_nothing(browser, media):
     assert errors(browser.submit(begun["token"])) == ["upload_missing"]
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "said"),
-    [
+def test_limits_hold_before_anything_is_sent(browser):
+    """A file that is too large, empty, of another type or without a name gets no place to go."""
+    for name, size, said in (
         ("big.png", 2 * MIB, "at most 1.0"),
         ("page.html", 10, "image/*"),
         ("picture", 10, "image/*"),
         ("empty.png", 0, "is empty"),
         ("../..", 10, "needs a name"),
-    ],
-)
-def test_limits_hold_before_anything_is_sent(browser, name, size, said):
-    """A file that is too large, empty, of another type or without a name gets no place to go."""
-    answer = browser.start(name, size, "/pictures/")
-    assert answer.status_code == 400 and said in answer.json()["error"].replace("\xa0", " ")
+    ):
+        answer = browser.start(name, size, "/pictures/")
+        assert answer.status_code == 400 and said in answer.json()["error"].replace("\xa0", " ")
 
 
-@pytest.mark.parametrize(
-    ("name", "kept"),
-    [
+def test_names_are_cleaned(browser):
+    """Folders, control characters and markup in a name are dropped, as from Django's own uploads."""
+    for name, kept in (
         ("../../etc/passwd", "passwd"),
         ("C:\\users\\ada\\a b.txt", "a_b.txt"),
         ("évil\x00\r\n.txt", "évil.txt"),
         ("<b>.txt", "b.txt"),
-    ],
-)
-def test_names_are_cleaned(browser, name, kept):
-    """Folders, control characters and markup in a name are dropped, as from Django's own uploads."""
-    assert browser.submit(browser.upload(name, b"x")).content.decode() == f"documents/{kept}"
+    ):
+        assert browser.submit(browser.upload(name, b"x")).content.decode() == f"documents/{kept}"
 
 
 def test_active_types_are_downloads(browser, media):
@@ -327,10 +322,10 @@ def test_other_sites_cannot_upload_in_a_users_name(browser):
         assert browser.ask(action).status_code == 403
 
 
-@pytest.mark.parametrize("data", ["[]", "nonsense", '{"permit": 5}', '{"token": null}'])
-def test_nonsense_is_refused(browser, data):
+def test_nonsense_is_refused(browser):
     """What is no JSON object with a signed text is a clear refusal and no error of the server."""
-    for action in ("start", "parts", "complete", "abort"):
+    nonsense = ("[]", "nonsense", '{"permit": 5}', '{"token": null}')
+    for action, data in itertools.product(("start", "parts", "complete", "abort"), nonsense):
         answer = browser.client.post(f"/uploads/{action}/", data, content_type="application/json")
         assert answer.status_code in {400, 403} and answer.json()["error"]
 

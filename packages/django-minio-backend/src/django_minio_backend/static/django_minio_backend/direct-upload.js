@@ -97,6 +97,7 @@
       this.input = element.querySelector("input[type=file]");
       this.list = element.querySelector(".direct-upload-files");
       this.said = element.querySelector(".direct-upload-said");
+      this.note = element.querySelector(".direct-upload-note"); // about the form: seen, and not overtaken by progress
       for (const item of [...this.list.children]) this.adopt(item);
     }
 
@@ -191,6 +192,7 @@
 
     async start() {
       this.stopping = new AbortController();
+      if (!held.has(this.widget.input.form)) this.widget.note.textContent = "";
       this.show("sending", this.widget.text("sending", { done: sized(0), size: sized(this.size) }));
       this.widget.say("started", { name: this.name });
       try {
@@ -367,13 +369,15 @@
   // Sends a form that was held back, or says why it cannot be sent.
   function settle(form) {
     if (!held.has(form)) return;
-    const all = widgetsIn(form).flatMap((widget) => widget.uploads);
+    const widgets = widgetsIn(form);
+    const all = widgets.flatMap((widget) => widget.uploads);
     if (all.some((upload) => upload.state === "sending")) return;
     const submitter = held.get(form);
     held.delete(form);
+    for (const widget of widgets) widget.note.textContent = "";
     const failed = all.find((upload) => upload.state === "failed");
     if (!failed) return form.requestSubmit(submitter);
-    failed.widget.say("unfinished");
+    failed.widget.note.textContent = failed.widget.text("unfinished");
     failed.part("button:not([hidden])").focus();
   }
 
@@ -395,7 +399,7 @@
     if (!unready.length) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    unready[0].say("waiting");
+    unready[0].note.textContent = unready[0].text("waiting");
     held.set(event.target, event.submitter);
     settle(event.target);
   }, true);
