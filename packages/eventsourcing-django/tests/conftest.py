@@ -76,6 +76,18 @@ def _connections_of_threads_are_closed():
             connection.close()
 
 
+@pytest.fixture
+def new_database(request, tmp_path, django_db_setup):
+    """A function that gives the URL of a new, empty database: 'sqlite', 'postgres' or 'mariadb'."""
+
+    def make(kind):
+        if kind == "sqlite":
+            return f"sqlite://{tmp_path}/school.sqlite3"
+        return request.getfixturevalue(f"{kind}_database")
+
+    return make
+
+
 @pytest.fixture(params=[pytest.param(alias, marks=on_database(alias)) for alias in ALIASES])
 def alias(request):
     """Each database in turn, empty, with positions that start at 1."""

@@ -56,19 +56,10 @@ def upstream_python(tmp_path_factory):
     return folder / "bin/python"
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
-def url(request, tmp_path, django_db_setup):
-    """A new database."""
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgres_database")
-    if request.param == "mysql":
-        return request.getfixturevalue("mariadb_database")
-    return f"sqlite://{tmp_path}/school.sqlite3"
-
-
-@pytest.fixture
-def environment(url, django_db_blocker):
-    """What processes of both packages are started with; the database is `shared` in this one."""
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def environment(request, new_database, django_db_blocker):
+    """What processes of both packages are started with; the new database is `shared` in this one."""
+    url = new_database(request.param)
     with django_db_blocker.unblock(), added_database("shared", url):
         yield environment_of(url) | {"PYTHONPATH": str(TESTS)}
 

@@ -22,11 +22,10 @@ with transaction.atomic():
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path, django_db_setup, django_db_blocker):
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def url(request, new_database, django_db_blocker):
     """A migrated database of its own, which is `shared` here."""
-    postgres = request.param == "postgresql"
-    url = request.getfixturevalue("postgres_database") if postgres else f"sqlite://{tmp_path}/school.sqlite3"
+    url = new_database(request.param)
     with django_db_blocker.unblock(), added_database("shared", url):
         call_command("migrate", database="shared", verbosity=0)
         yield url

@@ -20,6 +20,8 @@ from waiting import wait_until
 from eventsourcing_django.health_file import read_health
 
 TESTS = Path(__file__).parent
+# More kills, and on MariaDB as well: EVENTSOURCING_TEST_KILLS=20
+KILLS = os.environ.get("EVENTSOURCING_TEST_KILLS")
 
 
 @pytest.mark.parametrize(
@@ -54,13 +56,10 @@ def test_followers_outside_django_need_a_word(settings):
         call_command("run_followers", verbosity=0)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shared(request, tmp_path, django_db_setup, django_db_blocker):
+@pytest.fixture(params=["sqlite", "postgres", *(["mariadb"] if KILLS else [])])
+def shared(request, new_database, django_db_blocker):
     """A migrated database of its own with a dog: its school, its counters, and the environment of processes."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_database")
-    else:
-        url = f"sqlite://{tmp_path}/school.sqlite3"
+    url = new_database(request.param)
     with django_db_blocker.unblock(), added_database("shared", url):
         call_command("migrate", database="shared", verbosity=0)
         env = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "shared"}
@@ -123,7 +122,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(postgres_database, p
 
 def test_killed_daemons_process_each_event_once(shared, process_guard, tmp_path):
     """Two run beside each other, one of them is killed again and again while events come, and nothing is done twice."""
-    rounds = int(os.environ.get("EVENTSOURCING_TEST_KILLS", "3"))
+    rounds = int(KILLS or 3)
     daemons = [start(process_guard, shared, tmp_path / f"log-{number}") for number in range(2)]
     tricks, fail_over = 0, []
     for number in range(rounds):

@@ -33,6 +33,7 @@ def execute(alias, statement):
 @pytest.fixture
 def full_disk():
     """A SQLite file that can grow by two pages."""
+    execute("file", "VACUUM")  # what earlier tests have deleted would be room
     (pages,) = execute("file", "PRAGMA page_count")
     execute("file", f"PRAGMA max_page_count = {pages + 2}")
     yield
