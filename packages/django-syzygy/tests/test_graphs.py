@@ -1,4 +1,9 @@
-"""Random graphs of staged migrations: whatever is asked for, the history stays consistent."""
+"""Random graphs of staged migrations: whatever is asked for, the history stays consistent.
+
+RANDOM_GRAPHS multiplies the number of graphs.
+"""
+
+import os
 
 from django.db import migrations, models
 from django.db.migrations.graph import MigrationGraph
@@ -12,6 +17,7 @@ from syzygy.plan import get_post_deploy_plan, get_pre_deploy_plan
 from syzygy.replay import Replay
 
 APPS = ("a", "b", "c")
+TIMES = int(os.environ.get("RANDOM_GRAPHS", "1"))
 
 
 def operations(number, stage):
@@ -66,7 +72,7 @@ def follow(graph, plan, applied):
         assert consistent(graph, applied), f"{key} was {'reverted' if backward else 'applied'} out of turn"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150 * TIMES, deadline=None)
 @given(graphs(), st.data())
 def test_history_stays_consistent(graph, data):
     """Random targets, forwards and backwards, with and without --pre-deploy: no step is out of turn."""
@@ -83,7 +89,7 @@ def test_history_stays_consistent(graph, data):
         follow(graph, plan, applied)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80 * TIMES, deadline=None)
 @given(graphs())
 def test_both_halves_are_the_whole(graph):
     """What is left out before the deployment is all that is left to do after it."""
@@ -146,7 +152,7 @@ def run(graph, how, target, applied, waiting, executed):
             executed.append(key)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100 * TIMES, deadline=None)
 @given(graphs(), st.data())
 def test_stacked_deployments(graph, data):
     """Over random deployments, forwards and backwards, no step is out of turn, and in the end all has run, once."""
@@ -165,7 +171,7 @@ def test_stacked_deployments(graph, data):
     assert waiting == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50 * TIMES, deadline=None)
 @given(graphs())
 def test_nothing_transparent_is_refused(graph):
     """Where nothing is hidden from view and each change is about a field of its own, no deployment is refused."""
@@ -180,7 +186,7 @@ def test_nothing_transparent_is_refused(graph):
         assert all(getattr(migration, "stage", None) is not Stage.PRE_DEPLOY for migration, _ in postponed)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50 * TIMES, deadline=None)
 @given(graphs(), st.data())
 def test_nothing_transparent_is_kept_from_going_back(graph, data):
     """Where nothing is hidden from view, a revert before the deployment undoes just what was done after the last one."""
