@@ -16,7 +16,7 @@ from django_minio_backend.uploads.limits import Limits
 from django_minio_backend.uploads.middleware import PATH, current_request, owner_of, visitor_of
 from django_minio_backend.uploads.receiving import Receiver
 from django_minio_backend.uploads.tokens import ExpiredError, Permit, Token
-from django_minio_backend.uploads.widgets import DirectUploadInput, MultipleDirectUploadInput, Submitted
+from django_minio_backend.uploads.widgets import DirectUploadInput, MultipleDirectUploadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class DirectUploadField(forms.FileField):
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> BoundField:
         """Take note of which form's field it is: what is uploaded for one is of no use for another."""
-        self._place = f"{type(form).__module__}.{type(form).__qualname__}.{field_name}"
+        self._place = _place_of(form, field_name)
         return super().get_bound_field(form, field_name)
 
     def to_python(self, data: Any) -> Any:
@@ -99,8 +99,8 @@ class DirectUploadField(forms.FileField):
 
     def _files(self, data: Any) -> list[Any]:
         """Return what was submitted: tokens, and files that came through Django."""
-        if isinstance(data, Submitted):
-            return list(data)
+        if isinstance(data, list):  # Submitted, or what an input for several files gives
+            return data
         return [] if data in self.empty_values else [data]
 
     def _checked(self, submitted: Any) -> File[Any]:
@@ -184,3 +184,13 @@ class MultipleDirectUploadField(DirectUploadField):
         """Validate each file."""
         for file in value:
             super().run_validators(file)
+
+
+def _place_of(form: forms.BaseForm, field_name: str) -> str:
+    """Return what tells the field from all others: the form's class, its model if it has one, and the name.
+
+    The forms of the admin are made when they are needed, and may have one name for models of different apps.
+    """
+    model = getattr(getattr(form, "_meta", None), "model", None)
+    label = f" {model._meta.label}" if model is not None else ""
+    return f"{type(form).__module__}.{type(form).__qualname__}{label} {field_name}"
