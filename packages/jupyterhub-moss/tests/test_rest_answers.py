@@ -21,7 +21,7 @@ from traitlets.config import Config
 from jupyterhub_moss import MOSlurmSpawner
 from jupyterhub_moss.backend import NoAnswerError
 from jupyterhub_moss.errors import SubmissionError
-from jupyterhub_moss.rest_client import Endpoint, endpoint
+from jupyterhub_moss.rest_client import Endpoint, RestError, _spoken, endpoint
 from jupyterhub_moss.slurm_tokens import Credentials, account_of, signed_token
 from pentad_config import ConfigError, Secret
 
@@ -103,6 +103,14 @@ def test_the_newest_version_is_found_once(rest):
     asyncio.run(spawner.slurm.rules())
     assert asyncio.run(spawner.slurm._client.version()) == "v0.0.38"
     assert asked(rest, "GET", "ping") == tried
+
+
+def test_without_a_token_no_version_is_found(rest):
+    """slurmrestd refuses before it looks at the address: that is no sign of a version."""
+    _spoken.clear()
+    with pytest.raises(RestError, match="token"):
+        asyncio.run(rest.spawner(slurm_token=None).slurm.jobs(["1"]))
+    assert asyncio.run(rest.spawner().slurm._client.version()) == "v0.0.38"
 
 
 def test_another_version_than_slurm_has_is_no_answer(rest):
@@ -221,6 +229,8 @@ def stranger():
         (502, b"X-SLURM-USER-TOKEN: echoed", {}),
         (200, b'{"errors": [{"error_number": -1, "error": "Unspecified error"}]}', {}),
         (500, b'{"errors": []}', {}),
+        (200, b"{}", {}),
+        (200, b'{"jobs": [{"job_id": 1}]}', {}),
     ],
 )
 def test_what_is_no_answer_of_slurms_is_none(rest, stranger, answer):

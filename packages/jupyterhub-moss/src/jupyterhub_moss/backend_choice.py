@@ -41,6 +41,11 @@ class BackendSpawner(AccountSpawner):
         "{username}", help="Account in whose name slurmrestd is asked to start, look at and end a user's job."
     ).tag(config=True)
 
+    slurm_rest_hub_user = Unicode(
+        help="""Account in whose name slurmrestd is asked about all jobs and partitions; if empty that of `slurm_token`,
+        or the hub's own with `slurm_jwt_key`."""
+    ).tag(config=True)
+
     slurm_rest_version = Unicode(
         help=f"""Version of slurmrestd's interface, as v0.0.40; if empty, the first that it has of
         {", ".join(VERSIONS)}."""
@@ -88,7 +93,8 @@ class BackendSpawner(AccountSpawner):
             version=self.slurm_rest_version,
             timeout=self.slurm_rest_timeout,
         )
-        return RestBackend(client, self._rest_account(), where, self.log)
+        hub = self.slurm_rest_hub_user or None
+        return RestBackend(client, self._rest_account(), hub, (where, hub), self.log)
 
     def _rest_account(self) -> str:
         return str(format_template(self.slurm_rest_user, username=self.req_username))

@@ -68,7 +68,10 @@ class PolledSpawner(BackendSpawner):
         return self.slurm.shares_questions and not self._unseen_by_hub
 
     def _poller(self) -> JobPoller:
-        return shared_pollers.setdefault(self.slurm.key, JobPoller())
+        key = self.slurm.key
+        if key not in shared_pollers:
+            shared_pollers[key] = JobPoller()
+        return shared_pollers[key]
 
     async def query_job_status(self, max_age: float | None = None) -> JobStatus:
         """What the job does; `JobStatus.UNKNOWN` whenever Slurm did not say it, never `NOTFOUND`.

@@ -1,10 +1,11 @@
 """Slurm through slurmrestd: no command is run, and none needs sudo."""
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from jupyterhub_moss.access import Association, Rules
+from jupyterhub_moss.backend import NoAnswerError
 from jupyterhub_moss.facts import Resources
 from jupyterhub_moss.job_description import job_description
 from jupyterhub_moss.jobs import PENDING_STATES, JobFacts
@@ -15,12 +16,24 @@ from jupyterhub_moss.rest_reading import read_jobs, read_partitions, read_rules
 _FEW = 50
 _AT_ONCE = 8
 
+T = TypeVar("T")
+
+
+def _understood(read: Callable[..., T], *answers: Any) -> T:
+    try:
+        return read(*answers)
+    except (LookupError, TypeError, ValueError) as error:
+        raise NoAnswerError(f"slurmrestd's answer cannot be read: {error!r}") from error
+
 
 class RestBackend:
-    """Asks slurmrestd: as the hub about all jobs, and as `account` about what is that user's."""
+    """Asks slurmrestd: as the account `hub` about all jobs, and as `account` about what is that user's.
 
-    def __init__(self, client: RestClient, account: str, key: Hashable, log: Any) -> None:
-        self._client, self._account, self._log = client, account, log
+    Without a name the hub is whoever its token was made for.
+    """
+
+    def __init__(self, client: RestClient, account: str, hub: str | None, key: Hashable, log: Any) -> None:
+        self._client, self._account, self._hub, self._log = client, account, hub, log
         self.key = key
         self.partitions_key: tuple[Hashable, ...] = ("slurmrestd", key)
         self.shares_questions, self.custom_query = True, False
@@ -35,38 +48,48 @@ class RestBackend:
     async def jobs(self, numbers: Sequence[str]) -> Mapping[str, JobFacts]:
         """One request for each of a few jobs, or one for all."""
         if len(numbers) > _FEW:
-            jobs = read_jobs(await self._client.get("jobs"))
+            jobs = await self._all_jobs(self._hub)
             return {number: jobs[number] for number in numbers if number in jobs}
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def look_at(number: str) -> Mapping[str, JobFacts]:
             async with gate:
-                return await self._job(number)
+                return await self._job(number, self._hub)
 
-        found = await asyncio.gather(*map(look_at, numbers))
-        return {number: job for jobs in found for number, job in jobs.items()}
-
-    async def _job(self, number: str, account: str | None = None) -> Mapping[str, JobFacts]:
         try:
-            return read_jobs(await self._client.get("job", number, account=account))
+            async with asyncio.TaskGroup() as group:  # one that fails ends the others
+                found = [group.create_task(look_at(number)) for number in numbers]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return {number: job for task in found for number, job in task.result().items()}
+
+    async def _job(self, number: str, account: str | None) -> Mapping[str, JobFacts]:
+        try:
+            return _understood(read_jobs, await self._client.get("job", number, account=account))
         except RestError as error:
             if UNKNOWN_JOB in error.numbers:
                 return {}
             raise
 
+    async def _all_jobs(self, account: str | None) -> Mapping[str, JobFacts]:
+        return _understood(read_jobs, await self._client.get("jobs", account=account))
+
+    async def _partitions(self) -> dict[str, Any]:
+        return await self._client.get("partitions", account=self._hub)
+
     async def waiting_jobs(self) -> Mapping[str, JobFacts]:
         """From the list of all."""
-        jobs = read_jobs(await self._client.get("jobs"))
+        jobs = await self._all_jobs(self._hub)
         return {number: job for number, job in jobs.items() if job.state in PENDING_STATES}
 
     async def resources(self) -> Resources:
         """From the nodes, and the partitions that they say they are in."""
-        nodes, partitions = await asyncio.gather(self._client.get("nodes"), self._client.get("partitions"))
-        return read_partitions(nodes, partitions, self._log)
+        nodes, partitions = await self._client.get("nodes", account=self._hub), await self._partitions()
+        return _understood(read_partitions, nodes, partitions, self._log)
 
     async def rules(self) -> Mapping[str, Rules]:
         """From the partitions."""
-        return read_rules(await self._client.get("partitions"))
+        return _understood(read_rules, await self._partitions())
 
     async def associations(self) -> Mapping[str, tuple[Association, ...]]:
         """Left to Slurm: they are slurmdbd's, not slurmctld's."""
@@ -93,5 +116,5 @@ class RestBackend:
 
     async def jobs_named(self, name: str) -> list[JobFacts]:
         """From the list of all that `account` may see."""
-        jobs = read_jobs(await self._client.get("jobs", account=self._account))
+        jobs = await self._all_jobs(self._account)
         return [job for job in jobs.values() if job.name == name]

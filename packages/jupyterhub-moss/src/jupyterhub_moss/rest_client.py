@@ -2,11 +2,10 @@
 
 import json
 import socket
-import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.netutil import Resolver
@@ -23,7 +22,7 @@ VERSIONS = ("v0.0.42", "v0.0.41", "v0.0.40", "v0.0.38", "v0.0.43", "v0.0.44", "v
 _LARGEST_ANSWER = 512 * 1024 * 1024
 #: Slurm's numbers for a job that it does not know, and for one that has ended already.
 UNKNOWN_JOB, ENDED_JOB = 2017, 2021
-_UNAUTHORIZED, _NOT_FOUND = 401, 404
+_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
 
 
 class RestError(RuntimeError):
@@ -113,14 +112,15 @@ class RestClient:
                 await self._fetch("GET", f"/slurm/{version}/ping", None)
             except UnknownVersionError:
                 continue
-            except RestError:
-                pass  # it has the version, and more to say about something else
+            except RestError as error:
+                if not error.numbers:  # it was not Slurm that refused, but slurmrestd, before it looked at the version
+                    raise
             return version
         raise NoAnswerError(f"slurmrestd speaks none of the versions {', '.join(sorted(VERSIONS))} of its interface")
 
-    async def get(self, *path: str, account: str | None = None, **query: str) -> dict[str, Any]:
+    async def get(self, *path: str, account: str | None = None) -> dict[str, Any]:
         """What slurmrestd says of a thing; `RestError` if it says that something is wrong."""
-        answer: dict[str, Any] = await self._request("GET", path, account, query=query)
+        answer: dict[str, Any] = await self._request("GET", path, account)
         return answer
 
     async def delete(self, *path: str, account: str) -> None:
@@ -140,16 +140,14 @@ class RestClient:
         path: tuple[str, ...],
         account: str | None,
         *,
-        query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         result: str = "",
     ) -> Any:
         parts = "/".join(quote(part, safe="") for part in path)
         version = await self.version()
         # the older ones show everything unasked, and know no such word
-        everything = {"flags": "ALL"} if method == "GET" and speaks_structures(version) else {}
-        search = urlencode({**everything, **(query or {})})
-        url = f"/slurm/{version}/{parts}{f'?{search}' if search else ''}"
+        everything = "?flags=ALL" if method == "GET" and speaks_structures(version) else ""
+        url = f"/slurm/{version}/{parts}{everything}"
         try:
             answer = await self._fetch(method, url, account, body, needed=result)
         except UnknownVersionError:
@@ -185,7 +183,7 @@ class RestClient:
         client = SimpleAsyncHTTPClient(force_instance=True, resolver=resolver, max_body_size=_LARGEST_ANSWER)
         try:
             return await client.fetch(request, raise_error=False)
-        except (HTTPClientError, OSError, ssl.SSLError) as error:
+        except (HTTPClientError, OSError) as error:
             raise NoAnswerError(f"slurmrestd does not answer: {str(error) or type(error).__name__}") from None
         finally:
             client.close()
@@ -209,7 +207,7 @@ def _read(response: HTTPResponse, needed: str) -> dict[str, Any]:
     errors = [error for error in answer.get("errors") or () if isinstance(error, dict)]
     if errors:
         raise _refusal(errors)
-    if needed or response.code >= _UNAUTHORIZED - 1:
+    if needed or response.code >= _BAD_REQUEST:
         raise NoAnswerError(f"slurmrestd answered with status {response.code} and said neither yes nor why not")
     return answer
 
