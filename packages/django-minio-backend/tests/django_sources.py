@@ -55,9 +55,8 @@ def _downloaded(folder):
     # Without isolation: pip builds metadata even of what it only downloads, with the setuptools of this environment.
     how = ("--no-deps", "--no-build-isolation", "--no-binary", "django", "--retries", "1", "--quiet", "--dest", folder)
     command = [sys.executable, "-m", "pip", "download", *how, release]
-    finished = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "TMPDIR": folder}
-    )
+    environment = {**os.environ, "TMPDIR": folder}
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found = [*Path(folder).glob("*.tar.gz")]
     if finished.returncode or not found:
         raise _UnavailableError(
