@@ -15,6 +15,7 @@ from django.db import transaction
 from django.test import Client
 from library.forms import AlbumForm, DocumentForm, PictureForm
 from library.models import Document
+from minio.error import S3Error
 from urllib3 import PoolManager
 
 from django_minio_backend.uploads import DirectUpload, UploadAlreadyUsed
@@ -100,14 +101,22 @@ def test_an_upload_becomes_the_file_of_a_row(browser, media, size):
     assert list(media.client.list_objects(media.bucket, "incoming/", recursive=True)) == []
 
 
-def test_the_file_never_passes_through_django(media, proxy, configure, make_storage):
-    """Saving a file of 12 MiB moves some kilobytes between Django and the file server: it is copied there."""
-    options = {"MINIO_INCOMING_PREFIX": "incoming/", "MINIO_MULTIPART_THRESHOLD": 5 * MIB}
-    outside = media.base_url
+@pytest.fixture
+def proxied(media, proxy, configure):
+    """The same storage, with the counting proxy between Django and the server; browsers reach the server itself."""
     configure(
-        MINIO_ENDPOINT=proxy.endpoint, MINIO_EXTERNAL_ENDPOINT=outside.removeprefix("http://"),
-        MINIO_EXTERNAL_ENDPOINT_USE_HTTPS=False, MINIO_CONDITIONAL_WRITES=True, **options,
-    )  # fmt: skip
+        MINIO_ENDPOINT=proxy.endpoint,
+        MINIO_EXTERNAL_ENDPOINT=media.base_url.removeprefix("http://"),
+        MINIO_EXTERNAL_ENDPOINT_USE_HTTPS=False,
+        MINIO_CONDITIONAL_WRITES=True,
+        MINIO_INCOMING_PREFIX="incoming/",
+        MINIO_MULTIPART_THRESHOLD=5 * MIB,
+    )
+    return storages["default"]
+
+
+def test_the_file_never_passes_through_django(proxied, proxy):
+    """Saving a file of 12 MiB moves some kilobytes between Django and the file server: it is copied there."""
     visitor = Visitor.logged_in("ada")
     token = visitor.upload("film.mp4", bytes(12 * MIB))
     proxy.reset()
@@ -166,15 +175,26 @@ def test_two_saves_at_one_moment_are_one(browser, media):
     assert Document.objects.count() == 0
 
 
-def test_a_save_that_fails_leaves_the_upload(browser, media, monkeypatch):
-    """When the copy fails, the name is free again and the same form can be sent once more."""
-    token = browser.upload("later.txt", b"x")
-    request = browser.client.get("/documents/").wsgi_request
+def test_a_save_that_fails_leaves_the_upload(proxied, proxy):
+    """When the copy fails, the name is free again and the same upload can be saved once more; it is bound to a version."""
+    conditions = []
+
+    def refuse(request):
+        if "x-amz-copy-source" not in request.headers:
+            return None
+        conditions.append(request.headers["x-amz-copy-source-if-match"])
+        return "refuse 403"
+
+    visitor = Visitor.logged_in("ada")
+    token = visitor.upload("later.txt", b"x")
+    request = visitor.client.get("/documents/").wsgi_request
     form = bound(request, DocumentForm, {"file-upload": token})
-    form.cleaned_data["file"].etag = '"of another version"'
-    with pytest.raises(OSError, match="replaced or removed"), transaction.atomic():
+    proxy.fault = refuse
+    with pytest.raises(S3Error, match="refused access"), transaction.atomic():
         form.save()
-    assert not media.exists("documents/later.txt")
+    proxy.fault = None
+    assert not proxied.exists("documents/later.txt")
+    assert conditions == [form.cleaned_data["file"].etag]
     document = bound(request, DocumentForm, {"file-upload": token}).save()
     assert (document.file.name, document.file.read()) == ("documents/later.txt", b"x")
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["IncompleteError", "Place", "Receiver"]
 
 _LINK_SECONDS = 3600
+_NO_UPLOAD = {"NoSuchUpload", "NoSuchKey"}  # the latter from Ceph
 _DISPOSITION = "attachment"  # nobody is given a link before the file is saved, and it is not to run even then
 
 
@@ -160,7 +161,7 @@ class Receiver:
         while marker:
             query = [("uploadId", token.upload_id), ("part-number-marker", marker)]
             answer = self._transport.exchange("GET", self.storage.bucket, token.key, query=query)
-            if answer.status == 404 and s3_error(answer, self.storage.bucket).code == "NoSuchUpload":
+            if answer.status == 404 and s3_error(answer, self.storage.bucket).code in _NO_UPLOAD:
                 return None
             if answer.status >= 300:
                 self._transport.fail(answer, self.storage.bucket, token.key)
