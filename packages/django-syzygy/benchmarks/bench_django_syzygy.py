@@ -1,28 +1,33 @@
-"""What the package costs `migrate` and `makemigrations` on a project with 1,000 migrations, beside plain Django.
+"""What the package costs `migrate` and `makemigrations` on a project with 1,000 migrations.
 
-Both run each command on the same project and PostgreSQL, one directly after the other, in rounds; the best round of
-each counts. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a ratio stays above the
-target, `--rounds N` measures longer, `--migrations N` takes a project of another size.
+Plain Django, django-syzygy 1.2.3 and this package run each command on the same project and PostgreSQL, one directly
+after the other, in rounds; the best round of each counts. Only ratios are judged, times tell about the machine.
+`--check` exits with 1 if a ratio to Django stays above the target, `--rounds N` measures longer, `--migrations N` takes
+a project of another size. django-syzygy 1.2.3 comes from the package index into a temporary environment of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import django
+import pentad_config
+import syzygy
+from pentad_services import PostgresService, start_postgres
+from pentad_services.benchmark import OURS, Report, Table, installed, make_environment, options_of
 
-from pentad_services import start_postgres
-
+PEER = "1.2.3"
+DJANGO = "Django"
+COLUMNS = {OURS: "this package", DJANGO: f"plain Django {version('django')}", PEER: f"django-syzygy {PEER}"}
+SOURCES = [Path(package.__file__).parents[1] for package in (syzygy, pentad_config)]
 TARGET = 1.1
 FURTHER_ROUNDS = 4  # at most, while a ratio is above the target: noise only ever makes a run slower
 APPS = 20
@@ -92,69 +97,81 @@ def database_settings(url: str) -> dict[str, object]:
     }
 
 
-def measure(folder: Path, arguments: list[str], apps: list[str], database: dict[str, object]) -> tuple[float, float]:
-    """Return the seconds of processor time and of the clock that one command takes."""
+def measure(
+    python: Path, path: list[Path], arguments: list[str], apps: list[str], database: dict[str, object]
+) -> tuple[float, float]:
+    """Return the seconds of processor time and of the clock that one command takes; `path` begins with the project."""
     environment = {
         # Compiled files are kept, as where the commands are in daily use.
         **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "DJANGO_SETTINGS_MODULE": "bench_settings",
-        "PYTHONPATH": str(folder),
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
         "BENCH_APPS": json.dumps(apps),
         "BENCH_DATABASE": json.dumps(database),
     }
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, "-m", "django", *arguments], env=environment, cwd=folder, check=True)
+    subprocess.run([python, "-m", "django", *arguments], env=environment, cwd=path[0], check=True)
     after, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, clock
 
 
+Runs = dict[str, dict[str, list[tuple[float, float]]]]
+"""Seconds of processor and clock by command and column."""
+
+
+def measure_round(found: Runs, folder: Path, labels: list[str], python: Path, postgres: PostgresService) -> None:
+    """Run each command once with each package, on databases of their own."""
+    # All in one environment: how many packages and links are installed beside them costs every start of Python.
+    paths = {OURS: [folder, *SOURCES], DJANGO: [folder], PEER: [folder]}
+    urls = {column: postgres.create_database() for column in COLUMNS}
+    number = len(found[next(iter(COMMANDS))][OURS])
+    for command, arguments in COMMANDS.items():
+        # One directly after the other, each first in turn: a load that comes and goes meets all.
+        for column in [*COLUMNS, *COLUMNS][number % 3 :][:3]:
+            apps = labels if column == DJANGO else ["syzygy", *labels]
+            database = database_settings(urls[column])
+            found[command][column].append(measure(python, paths[column], arguments, apps, database))
+    for url in urls.values():
+        postgres.drop_database(url)
+
+
+def best(runs: list[tuple[float, float]], clock: int) -> float:
+    """The least seconds of some runs: of the processor (0) or by the clock (1)."""
+    return min(run[clock] for run in runs)
+
+
+def ratio(columns: dict[str, list[tuple[float, float]]]) -> float:
+    """Of one command, how much more processor time its best run takes than with plain Django."""
+    return best(columns[OURS], 0) / best(columns[DJANGO], 0)
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--migrations", type=int, default=1000)
+    """Measure, print and judge."""
+    parser = options_of(__doc__, rounds=2)
+    parser.add_argument("--migrations", type=int, default=1000, help="the size of the project")
     options = parser.parse_args()
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {name: {"django": [], "syzygy": []} for name in COMMANDS}
+    report = Report("django-syzygy", ("django", "psycopg"))
+    report.note(f"a project of {options.migrations} migrations")
+    found: Runs = {name: {column: [] for column in COLUMNS} for name in COMMANDS}
     with tempfile.TemporaryDirectory() as name, start_postgres() as postgres:
+        report.measured_with(postgres)
         folder = Path(name)
+        wanted = [f"django-syzygy=={PEER}", *installed("django", "psycopg", "psycopg-binary")]
+        python = make_environment(folder / "environment", *wanted)
         labels = write_project(folder, options.migrations)
         for number in range(options.rounds + FURTHER_ROUNDS):
-            if number >= options.rounds and not any(ratios(kinds)[0] > TARGET for kinds in found.values()):
+            if number >= options.rounds and all(ratio(columns) <= TARGET for columns in found.values()):
                 break
-            kinds = {"django": labels, "syzygy": ["syzygy", *labels]}
-            urls = {kind: postgres.create_database() for kind in kinds}
-            for command, arguments in COMMANDS.items():
-                # One directly after the other, each first in turn: a load that comes and goes meets both.
-                for kind in sorted(kinds, reverse=number % 2 == 1):
-                    database = database_settings(urls[kind])
-                    found[command][kind].append(measure(folder, arguments, kinds[kind], database))
-            for url in urls.values():
-                postgres.drop_database(url)
-    return report(found, options)
-
-
-def ratios(kinds: dict[str, list[tuple[float, float]]]) -> tuple[float, float]:
-    """Of one command, how much longer its best run takes with the package: by processor time, by the clock."""
-    cpu, clock = (
-        min(run[index] for run in kinds["syzygy"]) / min(run[index] for run in kinds["django"]) for index in (0, 1)
-    )
-    return cpu, clock
-
-
-def report(found: dict[str, dict[str, list[tuple[float, float]]]], options: argparse.Namespace) -> int:
-    """Print a table; return 1 if a ratio of processor time is above the target and that is to be checked."""
-    print(f"{options.migrations} migrations, Django {django.__version__}, Python {platform.python_version()}, ", end="")
-    print(f"best of {len(next(iter(found.values()))['django'])} rounds, target {TARGET}")
-    missed = False
-    for command, kinds in found.items():
-        best = {kind: (min(cpu for cpu, _ in runs), min(clock for _, clock in runs)) for kind, runs in kinds.items()}
-        cpu_ratio, clock_ratio = ratios(kinds)
-        missed = missed or cpu_ratio > TARGET
-        print(
-            f"  {command:30}  cpu {best['django'][0]:6.2f} s -> {best['syzygy'][0]:6.2f} s, ratio {cpu_ratio:.3f}"
-            f"   clock {best['django'][1]:6.2f} s -> {best['syzygy'][1]:6.2f} s, ratio {clock_ratio:.3f}"
-        )
-    return int(missed and options.check)
+            measure_round(found, folder, labels, python, postgres)
+    rows = {
+        f"{command} ({clock})": {column: best(runs, index) for column, runs in columns.items()}
+        for command, columns in found.items()
+        for index, clock in enumerate(("cpu", "wall"))
+    }
+    report.show(Table("s a command", COLUMNS, "first/other", rows))
+    for command, columns in found.items():
+        report.require(f"{command} <= {TARGET} of Django's: {ratio(columns):.3f}", reached=ratio(columns) <= TARGET)
+    return report.finish(options)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ def free_ports(count):
 class Hub:
     """`python -m jupyterhub` on free ports; `settings` fill in tests/hub_config.py."""
 
-    def __init__(self, folder, environ, *, guard=None, **settings):
+    def __init__(self, folder, environ, *, guard=None, python=sys.executable, **settings):
         self.folder = folder
+        self.python = str(python)
         port, hub_port, api_port = free_ports(3)
         self.url = f"http://127.0.0.1:{hub_port if settings.get('tiny_servers') else port}"
         self.token = secrets.token_hex(24)
@@ -38,7 +39,7 @@ class Hub:
             "port": port, "hub_port": hub_port, "api_port": api_port, "token": self.token, "home": str(home),
             "environ": [name for name in environ if name != "PATH"], **settings,
         }  # fmt: skip
-        path = os.pathsep.join([environ.get("PATH", os.environ["PATH"]), str(Path(sys.executable).parent)])
+        path = os.pathsep.join([environ.get("PATH", os.environ["PATH"]), str(Path(python).parent)])
         #: What an administrator gives a hub in its environment, and no user may have.
         self.credentials = {
             name: secrets.token_hex(32)
@@ -56,7 +57,7 @@ class Hub:
         self.process = None
 
     def start(self):
-        argv = [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)]
+        argv = [self.python, "-m", "jupyterhub", "-f", str(CONFIG)]
         if self.guard is not None:
             self.process = self.guard.spawn(argv, env=self.environ, cwd=self.folder, log=self.log)
         else:
