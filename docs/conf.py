@@ -22,10 +22,11 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_design",
+    "benchmark_pages",
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", ".pytest_cache", "conftest.py"]
+exclude_patterns = ["_build", "_generated", ".pytest_cache", "conftest.py"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
@@ -41,8 +42,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "use_edit_page_button": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
 }
-html_sidebars = {"index": [], "architecture": []}
+html_sidebars = {"index": [], "architecture": [], "benchmarks": []}
 html_copy_source = False
 html_show_sourcelink = False
