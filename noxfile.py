@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -39,6 +38,10 @@ nox.options.download_python = "never"
 _PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 _INSTALLED = sorted(_PYENV.glob("3.1*/bin")) if os.access(_PYENV, os.R_OK | os.X_OK) else []
 os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, _INSTALLED)])
+
+
+def _found(pythons: list[str]) -> list[str]:
+    return [version for version in pythons if shutil.which(f"python{version}")]
 
 
 def _members(packages: list[str]) -> list[str]:
@@ -162,6 +165,7 @@ def lint(session: nox.Session) -> None:
     _install(session, "lint", PACKAGES)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+    session.run("python", "tools/support_table.py", "--check")
     session.run("lint-imports", "--no-cache")
     for package in PACKAGES:
         with session.chdir(f"packages/{package}"):
@@ -174,7 +178,7 @@ def types(session: nox.Session) -> None:
     _install(session, "types", PACKAGES)
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src", f"packages/{package}/typing_tests")
-    session.run("mypy", "integration-tests/services/src", "integration-tests/mock_slurm/src")
+    session.run("mypy", "integration-tests/services/src", "integration-tests/mock_slurm/src", "tools")
     with session.chdir("examples/portal"):
         session.run("mypy", "-p", "portal")
     session.run("pyright", *(f"packages/{package}/typing_tests" for package in PACKAGES))
@@ -192,71 +196,35 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def wheels(session: nox.Session) -> None:
     """Build every distribution twice, compare, and import each wheel alone in an empty environment."""
-    first, second = (_built(session, PACKAGES) for _ in range(2))
-    if first != second:
-        session.error("two builds of the same tree differ")
-    for package in PACKAGES:
-        _try_alone(session, package)
-
-
-def _built(session: nox.Session, packages: list[str]) -> dict[str, str]:
-    """Build wheels and sdists into dist/ and return the hash of each."""
-    shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    for package in packages:
-        session.run("uv", "build", "-q", f"packages/{package}", "--out-dir", "dist", external=True)
-    files = sorted((ROOT / "dist").glob("pentad_*"))
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def _try_alone(session: nox.Session, package: str) -> None:
-    distribution = _distribution(package).replace("-", "_")
-    # Both files are named: a resolver left to choose by name could take a stranger's distribution.
-    named = sorted(
-        {str(file) for name in (distribution, "pentad_config") for file in (ROOT / "dist").glob(f"{name}-*.whl")}
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        python = f"{folder}/bin/python"
-        session.run("uv", "venv", "-q", "--python", sys.executable, folder, external=True, silent=True)
-        session.run("uv", "pip", "install", "-q", "--python", python, *named, external=True)
-        session.run("uv", "pip", "check", "--python", python, external=True, silent=True)
-        session.run(python, "-I", "-c", f"import {MATRIX['packages'][package]['import']}", external=True)
-
-
-def _distribution(package: str) -> str:
-    return _project(package)["name"]
-
-
-def _project(package: str) -> dict[str, str]:
-    table: dict[str, str] = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
-    return table
+    _run_tool(session, "distributions.py", "wheels")
 
 
 @nox.session(default=False)
 def api(session: nox.Session) -> None:
     """Report how each package's public API differs from its last release."""
+    _run_tool(session, "distributions.py", "api")
+
+
+def _run_tool(session: nox.Session, *command: str) -> None:
     session.install("--no-deps", "-r", str(PINS / "release.txt"))
-    tags = str(session.run("git", "tag", "--list", "--sort=-v:refname", external=True, silent=True)).split()
-    for package in PACKAGES:
-        prefix = f"{_distribution(package)}-v"
-        last = next((tag for tag in tags if tag.startswith(prefix)), None)
-        if last is None:
-            session.log(f"{package}: no release yet, nothing to compare")
-            continue
-        name = MATRIX["packages"][package]["import"]
-        session.run("griffe", "check", name, "-s", f"packages/{package}/src", "-a", last)
+    session.run("python", f"tools/{command[0]}", *command[1:])
 
 
-@nox.session(default=False)
+@nox.session(default=False, python=next(reversed(_found(PYTHONS)), None))
 def bench(session: nox.Session) -> None:
-    """Run every package's benchmarks: exact counts, and ratios measured side by side."""
+    """Measure every package beside its peers, `-- PACKAGE --rounds 5` only one; writes what the site shows."""
     _install(session, "integration", PACKAGES)
-    for script in sorted(ROOT.glob("packages/*/benchmarks/bench_*.py")):
-        session.run("python", str(script.relative_to(ROOT)), *session.posargs)
+    chosen = [argument for argument in session.posargs if argument in PACKAGES]
+    options = [argument for argument in session.posargs if argument not in PACKAGES]
+    for package in chosen or PACKAGES:
+        (script,) = ROOT.glob(f"packages/{package}/benchmarks/bench_*.py")
+        session.run("python", str(script.relative_to(ROOT)), "--json", f"docs/benchmarks/{package}.json", *options)
 
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write the pins in requirements/ anew, one file a package and framework version."""
+    """Write the pins in requirements/ anew, one file a package and framework version, and README's table of them."""
+    session.run("python", "tools/support_table.py")
     for package, entry in MATRIX["packages"].items():
         project = f"packages/{package}/pyproject.toml"
         source = [project, "--all-extras", *_groups(f"{project}:test")]
@@ -270,7 +238,7 @@ def lock(session: nox.Session) -> None:
     _compile(session, "portal", [*every, *_groups("portal")])
     _compile(session, "lint", [*every, *_groups("lint")])
     _compile(session, "types", [*every, *_groups("types", "portal")])
-    _compile(session, "integration", [*tested, *_groups("portal", "browser", "docker")])
+    _compile(session, "integration", [*tested, *_groups("portal", "browser", "docker", "release")])
     _compile(session, "docs", [*tested, *_groups("docs")])
     storage = "packages/django-minio-backend/pyproject.toml"
     _compile(session, "s3-servers", [storage, "--all-extras", *_groups(f"{storage}:test", "s3-servers")])
@@ -286,8 +254,10 @@ def _groups(*names: str) -> list[str]:
 def _compile(
     session: nox.Session, name: str, source: list[str], constraints: list[str] | None = None, python: str = "3.11"
 ) -> None:
-    ours = [*(_distribution(package) for package in PACKAGES), "pentad-services", "mock-slurm"]
-    hidden = [part for distribution in ours for part in ("--no-emit-package", distribution)]
+    projects = [
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in _members(PACKAGES)
+    ]
+    hidden = [part for project in projects for part in ("--no-emit-package", project["name"])]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as limits:
         limits.write("\n".join(constraints or []))
         limits.flush()
@@ -302,23 +272,8 @@ def _compile(
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """Release one package: `-- PACKAGE major|minor|patch` bumps, writes the change log, builds, checks and tags."""
-    if len(session.posargs) != 2 or session.posargs[0] not in PACKAGES:
-        session.error(f"say which package and which part to bump: nox -s release -- PACKAGE minor (of {PACKAGES})")
-    package, part = session.posargs
-    if session.run("git", "status", "--porcelain", external=True, silent=True):
-        session.error("the work tree has changes; commit them first")
-    session.install("--no-deps", "-r", str(PINS / "release.txt"))
-    folder, distribution = f"packages/{package}", _distribution(package)
-    session.run("uv", "version", "--package", distribution, "--bump", part, "--frozen", external=True)
-    version = _project(package)["version"]
-    session.run("towncrier", "build", "--yes", "--dir", folder, "--config", f"{folder}/pyproject.toml",
-                "--version", version)  # fmt: skip
-    if _built(session, ["config", package]) != _built(session, ["config", package]):
-        session.error("two builds of the same tree differ")
-    _try_alone(session, package)
-    session.run("git", "commit", "-am", f"Release {distribution} {version}", external=True)
-    session.run("git", "tag", f"{distribution}-v{version}", external=True)
+    """Release one package: `-- PACKAGE major|minor|patch [--dry-run]` bumps, writes the change log, checks and tags."""
+    _run_tool(session, "release.py", *session.posargs)
 
 
 if __name__ == "__main__":
