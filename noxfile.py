@@ -155,7 +155,7 @@ def slurm(session: nox.Session) -> None:
     with session.chdir("integration-tests/mock_slurm"):
         session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", "tests/contract")
     with session.chdir("packages/jupyterhub-moss"):
-        files = ("tests/test_partitions_table.py", "tests/test_rest_backend.py")
+        files = ("tests/test_partitions_table.py", "tests/test_rest_backend.py", "tests/test_visit.py")
         session.run("python", "-m", "pentad_services.real_slurm", "run", "python", "-m", "pytest", *files)
 
 

@@ -23,7 +23,8 @@ ENVIRONMENT = {"description": "This Python", "path": str(Path(sys.executable).pa
 LAB = {
     "description": "JupyterLab",
     "path": str(Path(sys.executable).parent),
-    "prologue": "export JUPYTERHUB_SINGLEUSER_APP=jupyterlab.labapp.LabApp",
+    # with its extensions, unlike the others: see hub_config
+    "prologue": "unset JUPYTERHUB_SINGLEUSER_APP JUPYTER_NO_CONFIG",
 }
 PARTITIONS = {
     "cpu": {"description": "CPU nodes", "architecture": "x86_64", "jupyter_environments": {"default": ENVIRONMENT}},
@@ -31,10 +32,11 @@ PARTITIONS = {
     "debug": {"simple": False, "jupyter_environments": {"default": ENVIRONMENT}},
 }
 CHOICES = {
+    "queue_interval": 1,
     "profiles": {
         "Small": {"description": "a first look", "partition": "cpu", "nprocs": 2, "runtime": "2:00:00"},
         "A V100 with JupyterLab": {
-            "partition": "gpu", "nprocs": 2, "ngpus": 1, "gpu_type": "V100", "runtime": "1:00:00", "environment_id": "lab",
+            "partition": "gpu", "nprocs": 2, "ngpus": 1, "gpu_type": "V100", "runtime": "1:00:00", "environment_id": "lab", "output": True,
         },
     },
     "slurm_accounts_cmd": f"printf '{getpass.getuser()}|%s\\n' 'physics||normal,small' 'chemistry||normal'",
@@ -63,10 +65,10 @@ def visitor(hub, request):
 
 @pytest.fixture
 def slurm(slurm_service):
-    """Run a Slurm command and return its output."""
+    """Run a Slurm command and return its output; `user` is who the mock takes for its caller."""
 
-    def run(*argv):
-        environ = {**os.environ, **slurm_service.environ}
+    def run(*argv, user=None):
+        environ = {**os.environ, **slurm_service.environ, **({"MOCK_SLURM_USER": user} if user else {})}
         done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
         return done.stdout
 
@@ -91,9 +93,17 @@ def usual_context(chromium):
     context.close()
 
 
+@pytest.fixture(scope="module")
+def onlooker(hub, request):
+    """A user who looks at the form and starts nothing."""
+    visitor = Visitor(hub, f"onlooker-{request.module.__name__.rpartition('.')[2].replace('_', '-')}")
+    yield visitor
+    visitor.close()
+
+
 @pytest.fixture
-def open_page(chromium, usual_context, hub, visitor):
-    """Open the spawn page as the visitor, with nothing stored; errors of scripts on the page fail the test."""
+def open_page(chromium, usual_context, hub, onlooker):
+    """Open the spawn page as the onlooker, with nothing stored; errors of scripts on the page fail the test."""
     special, pages, errors = [], [], []
 
     def open_page(storage=None, query="", **options):
@@ -101,7 +111,7 @@ def open_page(chromium, usual_context, hub, visitor):
         if options:
             context = chromium.new_context(**options)
             special.append(context)
-        cookies = [{"name": c.name, "value": c.value, "url": hub.url + c.path} for c in visitor.cookies.jar]
+        cookies = [{"name": c.name, "value": c.value, "url": hub.url + c.path} for c in onlooker.cookies.jar]
         context.add_cookies(cookies)
         page = context.new_page()
         pages.append(page)

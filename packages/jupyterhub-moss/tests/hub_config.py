@@ -43,7 +43,7 @@ c.MOSlurmSpawner.ip = "127.0.0.1"
 c.MOSlurmSpawner.args = ["--allow-root"]
 c.MOSlurmSpawner.partitions = settings["partitions"]
 c.MOSlurmSpawner.start_timeout = 120
-c.MOSlurmSpawner.http_timeout = 60
+c.MOSlurmSpawner.http_timeout = 300
 c.MOSlurmSpawner.slurm_info_max_age = 0
 c.MOSlurmSpawner.poll_interval = 2
 if settings.get("tiny_servers"):

@@ -1,14 +1,24 @@
 """A cluster of one's own for spawners without a hub; its commands are patient, also on a busy machine."""
 
+from contextlib import contextmanager
+
 import pytest
 from lone_spawner import forget_all
 
 from mock_slurm import MockSlurm
+from pentad_services.guard import ProcessGuard
+
+
+@contextmanager
+def guarded_cluster(folder, config):
+    """A mock cluster whose jobs end with the tests, also when those are killed."""
+    with ProcessGuard() as guard, MockSlurm(folder, config, spawn=guard.spawn) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    with MockSlurm(tmp_path_factory.mktemp("slurm"), {"message_timeout": 60}) as cluster:
+    with guarded_cluster(tmp_path_factory.mktemp("slurm"), {"message_timeout": 60}) as cluster:
         yield cluster
 
 

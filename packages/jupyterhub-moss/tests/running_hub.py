@@ -32,6 +32,7 @@ class Hub:
         self.python = str(python)
         port, hub_port, api_port = free_ports(3)
         self.url = f"http://127.0.0.1:{hub_port if settings.get('tiny_servers') else port}"
+        self.direct_url = f"http://127.0.0.1:{hub_port}"
         self.token = secrets.token_hex(24)
         home = folder / "home"
         home.mkdir()

@@ -53,14 +53,14 @@ def test_a_link_to_the_form_carries_its_choices(open_page):
     }  # fmt: skip
 
 
-def test_an_open_page_renews_its_numbers(open_page, visitor):
+def test_an_open_page_renews_its_numbers(open_page, onlooker):
     """The page asks its endpoint by itself and says of when the numbers are; another user's are not given."""
     page = open_page()
     with page.expect_response("**/moss/resources", timeout=120_000) as answer:
         pass
     assert answer.value.status == 200
     page.wait_for_function("document.querySelector('.moss-as-of').textContent.startsWith('as of ')", timeout=60_000)
-    assert visitor.get("/hub/api/users/somebody-else/moss/resources").status_code in {403, 404}
+    assert onlooker.get("/hub/api/users/somebody-else/moss/resources").status_code in {403, 404}
 
 
 def test_a_short_partition_offers_its_own_time(open_page):
@@ -138,7 +138,7 @@ def test_nothing_sticks_out_on_a_phone(open_page, tab):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_without_javascript_the_form_is_complete(open_page, hub, visitor):
+def test_without_javascript_the_form_is_complete(open_page):
     """A browser without scripts shows the Advanced fields and can submit them."""
     page = open_page(java_script_enabled=False)
     assert not page.is_visible("#home")

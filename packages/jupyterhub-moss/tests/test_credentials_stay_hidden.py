@@ -84,3 +84,16 @@ def test_a_running_server_cannot_change_where_the_hub_sends_its_visitors(hub, ow
     assert answer.status_code == status
     assert hub.state(owner) == before
     assert hub.server(owner)["ready"]
+
+
+def test_a_server_learns_how_long_it_has_with_its_own_token_only(hub, owner):
+    """Half an hour was asked for; a service's token is no server's."""
+    (token,) = tokens_of(owner)
+    headers = {"Authorization": f"token {token}"}
+    told = hub.wait_for(
+        lambda: (answer := hub.api("GET", "/moss/time-left", headers=headers).json())["seconds_left"] and answer,
+        "the hub has seen the job run",
+    )
+    assert 0 < told["seconds_left"] <= 1800
+    assert told["warn_minutes"] == 10
+    assert hub.api("GET", "/moss/time-left").status_code == 403

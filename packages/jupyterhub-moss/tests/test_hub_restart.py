@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from lone_cluster import guarded_cluster
 from running_hub import Hub
 
-from mock_slurm import MockSlurm
 from pentad_services.guard import ProcessGuard
 
 ENVIRONMENT = {"default": {"description": "Tiny"}}
@@ -16,7 +16,7 @@ PARTITIONS = {"cpu": {"jupyter_environments": ENVIRONMENT}, "debug": {"jupyter_e
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     """A cluster whose commands are patient: a frozen one waits until the end of the freeze."""
-    with MockSlurm(tmp_path_factory.mktemp("slurm"), {"message_timeout": 300}) as slurm:
+    with guarded_cluster(tmp_path_factory.mktemp("slurm"), {"message_timeout": 300}) as slurm:
         yield slurm
 
 

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from lone_cluster import guarded_cluster
 from lone_spawner import make_spawner
 
 from jupyterhub_moss.errors import UnavailablePartitionError
 from jupyterhub_moss.facts import shared_access, shared_facts
-from mock_slurm import MockSlurm
 
 ENVIRONMENTS = {"jupyter_environments": {"default": {"description": "Default", "path": "/env"}}}
 PARTITIONS = dict.fromkeys(("cpu", "gpu", "restricted"), ENVIRONMENTS)
@@ -19,7 +19,7 @@ def cluster(tmp_path_factory):
     # accounts that every system has
     restricted = {"nodes": "cpu3", "max_time": "4:00:00", "allow_groups": ["daemon"]}
     partitions = {"cpu": {"nodes": "cpu[1-3]"}, "gpu": {"nodes": "gpu[1-2],mig1"}, "restricted": restricted}
-    with MockSlurm(tmp_path_factory.mktemp("slurm"), {"partitions": partitions}) as cluster:
+    with guarded_cluster(tmp_path_factory.mktemp("slurm"), {"partitions": partitions}) as cluster:
         yield cluster
 
 

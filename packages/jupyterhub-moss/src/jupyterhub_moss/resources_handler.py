@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-from jupyterhub import apihandlers  # type: ignore[import-untyped]
 from jupyterhub.apihandlers.base import APIHandler  # type: ignore[import-untyped]
 from jupyterhub.scopes import needs_scope  # type: ignore[import-untyped]
 from tornado import web
 
-PATTERN = r"/api/users/([^/]+)/moss/resources"
+RESOURCES_PATTERN = r"/api/users/([^/]+)/moss/resources"
 
 
 class ResourcesHandler(APIHandler):  # type: ignore[misc]  # jupyterhub is untyped
@@ -23,10 +22,3 @@ class ResourcesHandler(APIHandler):  # type: ignore[misc]  # jupyterhub is untyp
             raise web.HTTPError(404, f"{user_name} has no servers on Slurm")
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps(await spawner.live_resources()))
-
-
-def register_resources_handler() -> None:
-    """Add the endpoint to the hub's API; once is enough, twice does no harm."""
-    entry = (PATTERN, ResourcesHandler)
-    if entry not in apihandlers.default_handlers:
-        apihandlers.default_handlers.append(entry)

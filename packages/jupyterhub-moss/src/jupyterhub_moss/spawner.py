@@ -17,7 +17,7 @@ from jupyterhub_moss.ending import EndingSpawner
 from jupyterhub_moss.errors import ConfirmLink, SpawnRefused, SubmissionError
 from jupyterhub_moss.extra_options import DEFAULT_ALLOWED_OPTIONS
 from jupyterhub_moss.files import local_path
-from jupyterhub_moss.handlers import replace_port_handler
+from jupyterhub_moss.handlers import TIME_LEFT_PATTERN, TimeLeftHandler, add_handler, replace_port_handler
 from jupyterhub_moss.insight import ExplainingSpawner
 from jupyterhub_moss.job import Job, first_values, resolve_job
 from jupyterhub_moss.links import KNOWN_KEYS, NAMING_KEYS, from_elsewhere, is_plain, option_names
@@ -27,12 +27,13 @@ from jupyterhub_moss.partitions import Partition
 from jupyterhub_moss.problems import problems_of
 from jupyterhub_moss.quoting import literal_format, shell_words
 from jupyterhub_moss.remembered import last_choice
-from jupyterhub_moss.resources_handler import register_resources_handler
+from jupyterhub_moss.resources_handler import RESOURCES_PATTERN, ResourcesHandler
 from jupyterhub_moss.script import with_directives
 from pentad_config import ConfigError, Secret
 
 replace_port_handler()
-register_resources_handler()
+add_handler(RESOURCES_PATTERN, ResourcesHandler)
+add_handler(TIME_LEFT_PATTERN, TimeLeftHandler)
 
 
 def _packaged_script() -> str:
