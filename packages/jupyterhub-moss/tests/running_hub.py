@@ -46,6 +46,8 @@ class Hub:
             name: secrets.token_hex(32)
             for name in ("CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY", "JPY_COOKIE_SECRET", "SLURM_JWT")
         }
+        if "SLURM_CONF" in environ:  # a real Slurm, which would take it for the hub's own
+            del self.credentials["SLURM_JWT"]
         self.environ = {
             **os.environ,
             **environ,

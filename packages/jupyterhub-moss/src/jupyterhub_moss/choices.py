@@ -40,7 +40,7 @@ class NamedChoice(NamedTuple):
 
 def checked_name(text: str) -> str:
     """The name under which choices are kept; `InvalidOptionsError` if it cannot be one."""
-    name = " ".join(text.split(" ")).strip()
+    name = text.strip()
     try:
         printable(name)
     except ValueError as error:
