@@ -88,7 +88,7 @@ class Hub:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, condition, what, seconds=120):
+    def wait_for(self, condition, what, seconds=300):
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:
