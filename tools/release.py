@@ -106,6 +106,8 @@ def check_builds(package: Package) -> None:
         for name, digest in build_twice(list({config, package}), Path(dist)).items():
             print(f"built twice alike: {name} sha256:{digest}")
         found = pythons_found(package.root)
+        if not found:
+            raise Refused("none of the Pythons that matrix.toml names is on this machine")
         for python in sorted({found[0], found[-1]}, key=found.index):
             try_alone(package, Path(dist), python)
             print(f"imported alone on Python {python}")
