@@ -11,7 +11,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware
+from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionError, SessionMiddleware
 
 pytestmark = pytest.mark.anyio
 
@@ -181,3 +181,41 @@ async def test_cookies_without_a_value(cookie):
 
     await stack_of(app, InMemoryStore())(scope_of(cookie), None, send)
     assert sent[0]["headers"][0][1].startswith(b"session=")
+
+
+def forgets_the_session(scope):
+    del scope["session"]
+
+
+@pytest.mark.parametrize(
+    "misplace",
+    [forgets_the_session, *(lambda scope, value=value: scope.update(session=value) for value in (None, [], "x", 5))],
+)
+async def test_something_else_in_the_place_of_the_session(misplace):
+    """An application that puts anything but a dictionary into the scope is told what to do, and nothing is sent."""
+    sent = []
+
+    async def app(scope, receive, send):
+        misplace(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    with pytest.raises(SessionError, match=r"scope\['session'\] holds a \w+ .*request\.session\.clear\(\)"):
+        await stack_of(app, InMemoryStore())(scope_of(), None, send)
+    assert sent == []
+
+
+async def test_something_else_in_the_place_of_the_session_after_the_response(caplog):
+    """What an application puts there when the response has left is no error, but a lost change."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        scope["session"] = None
+
+    async def send(message):
+        pass
+
+    await stack_of(app, InMemoryStore())(scope_of(), None, send)
+    assert [record.event for record in caplog.records] == ["session.change_lost"]

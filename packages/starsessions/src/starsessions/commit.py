@@ -41,7 +41,10 @@ def commit(handler: SessionHandler) -> Awaitable[CookieChange | None] | None:
     elif handler.differs_from_stored(session):
         return _store(handler)
     elif document is not None and (
-        is_rolling or handler.cookie_due or records.endings.count != document.endings or _is_due(handler, document)
+        is_rolling
+        or handler.cookie_due
+        or records.endings.count != document.endings
+        or (not (records.is_lasting and document.owner is None) and _is_due(handler, document))
     ):
         return _keep(handler, document)
     handler.committed = session
@@ -72,8 +75,11 @@ def end(handler: SessionHandler, scope: Scope) -> None:
     """
     if handler.committed is None:
         return
-    session = handler.current()
-    if handler.committed == session:
+    try:
+        session = handler.current()
+    except SessionError:  # what is there now is no session
+        session = None
+    if session is not None and handler.committed == session:
         handler.leave_loaded(session)
     elif scope["type"] == "http":
         advice = _SAVE if handler.is_findable else _TOO_LATE
@@ -119,7 +125,7 @@ async def _tell(handler: SessionHandler) -> CookieChange | None:
 def _is_due(handler: SessionHandler, document: Document) -> bool:
     """Tell whether a session that did not change must be stored again."""
     records = handler.records
-    if not (records.is_lasting and document.owner is None) and records.is_due(document, handler.renewed):
+    if records.is_due(document, handler.renewed):
         return True
     return records.has_keys and records.is_outdated(handler.session_id or "", document)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import marshal
-import operator
 import typing
 from math import isfinite
 
@@ -20,7 +19,6 @@ _MARSHAL_FORMAT = 2  # later ones write whether two values are one and the same 
 _ABSENT = object()
 UNSERIALIZABLE = (TypeError, ValueError, RecursionError)  # the last one for what is nested too deeply
 """What serializers raise for a value that they cannot store."""
-_times = operator.itemgetter("lifetime", "created", "last_access")
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 _FAR = 1e15  # seconds: further away than any time that is meant
@@ -39,8 +37,7 @@ class Document:
     writes it, if the data is such that this gives the same bytes only for the same data.
     """
 
-    renewed = False
-    endings = 0
+    __slots__ = ("data", "endings", "metadata", "owner", "raw", "record", "renewed", "snapshot")
 
     def __init__(
         self,
@@ -54,8 +51,10 @@ class Document:
         self.raw = raw
         self.data = data
         self.metadata = metadata
-        self.owner = None if metadata is None else metadata.get("user")
+        self.owner = metadata["user"] if metadata is not None and "user" in metadata else None
         self.snapshot = snapshot
+        self.renewed = False
+        self.endings = 0
 
     def untouched(self, serializer: Serializer) -> dict[str, typing.Any]:
         """Return the data as it was stored, apart from what the application has made of it."""
@@ -105,14 +104,14 @@ def parse(record: bytes, raw: bytes, serializer: Serializer, is_json: bool = Fal
 def _is_our_own(metadata: typing.Any) -> bool:
     """Tell at a glance, as every request does it, whether metadata are as we write them ourselves."""
     try:
-        lifetime, created, last_access = _times(metadata)
+        created, last_access = metadata["created"], metadata["last_access"]
         return (
-            type(lifetime) is int
+            type(metadata["lifetime"]) is int
             and type(created) is type(last_access) is float
             and isfinite(created + last_access)  # a sum is finite only if its terms are
-            and type(metadata.get("user", "")) is str
+            and ("user" not in metadata or type(metadata["user"]) is str)
         )
-    except (AttributeError, KeyError, TypeError):  # an entry is missing, or it is no dictionary
+    except (KeyError, TypeError):  # an entry is missing, or it is no dictionary
         return False
 
 

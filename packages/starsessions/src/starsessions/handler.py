@@ -175,7 +175,8 @@ class SessionHandler(SessionState):
         data: dict[str, typing.Any] = {}
         if isinstance(found, Document):
             self.document, data, stored = found, found.data, found.metadata
-            self.renewed = found.renewed
+            if found.renewed:
+                self.renewed = True
             if stored is not None and stored["created"] < now:
                 metadata["created"] = stored["created"]
             if found.owner is not None:

@@ -65,7 +65,7 @@ class Records:
     is_immediate: bool = dataclasses.field(init=False)
     """Whether reading and writing never wait for anything."""
     is_lasting: bool = dataclasses.field(init=False)
-    """Whether records end at a time that nothing changes."""
+    """Whether a record that did not change need never be written again, but for its user's list."""
     has_keys: bool = dataclasses.field(init=False)
     """Whether keys, which may be replaced, have to do with what is stored."""
     _is_under_old_key: Callable[[bytes, str | None], bool] | None = dataclasses.field(init=False)
@@ -79,10 +79,10 @@ class Records:
         self._is_json = getattr(self.serializer, "gives_json_types", False)  # others need only be alike
         self._is_plain = type(self.encryptor) is NoopEncryptor
         self.is_immediate = self._is_plain and self.store.traits.in_process
-        self.is_lasting = self.lifetime.seconds > 0 and not self.lifetime.rolling
         self._is_under_old_key = getattr(self.encryptor, "is_outdated", None)  # other people's may be merely alike
         encrypts_with_keys = not self._is_plain and self._is_under_old_key is not None
         self.has_keys = encrypts_with_keys or self.store.traits.cookie_limit is not None
+        self.is_lasting = self.lifetime.seconds > 0 and not self.lifetime.rolling and not self.has_keys
         self._safe_age = self.lifetime.safe_age(self.store.traits.expires)
         # Sessions without a fixed end live for some time after their last use, as rolling ones do.
         self._renewable = self.store.traits.renews and (bool(self.lifetime.rolling) or not self.lifetime.seconds)

@@ -23,21 +23,7 @@ __all__ = ["ScopeHandler"]
 # The messages that carry the response's headers: an answer, a WebSocket's handshake, its refusal.
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _SERVER_ERROR = 500
-
-
-class _IdFromCookie:
-    """The id that the request brought, read when it is first asked for."""
-
-    def __get__(self, handler: ScopeHandler | None, owner: type[ScopeHandler]) -> typing.Any:
-        if handler is None:
-            return self
-        found = handler.middleware.cookie.read(handler._headers)  # noqa: SLF001
-        if found is not None and not handler.records.store.accepts_id(found):
-            events.cookie_rejected("it does not have the form of a session id")
-            found = None
-        # It takes the place of this descriptor. functools.cached_property does so too, with a lock on Python 3.11.
-        handler._stored_id = found  # noqa: SLF001
-        return found
+_UNREAD: typing.Any = object()  # the id in a cookie that was not looked at yet
 
 
 class ScopeHandler(SessionHandler):
@@ -47,7 +33,7 @@ class ScopeHandler(SessionHandler):
     middleware: SessionMiddleware
     _is_starting: bool
     _root_path: str
-    _stored_id = _IdFromCookie()  # may be assigned, as the one of the base class
+    _id: str | None
 
     def enter(self, middleware: SessionMiddleware, scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
         """Put the handler and an unloaded session into a scope; return the `send` that the application gets."""
@@ -59,7 +45,26 @@ class ScopeHandler(SessionHandler):
         scope["session_handler"] = self
         self.metadata = self.document = self.committed = None
         self.is_loaded = self.is_used = self.response_started = self._is_starting = False
+        self._id = _UNREAD
         return self.send
+
+    @property
+    def _stored_id(self) -> str | None:
+        """The id that the request brought, read when it is first asked for, or what it has become since."""
+        if self._id is _UNREAD:
+            self._id = self._read_id()
+        return self._id
+
+    @_stored_id.setter
+    def _stored_id(self, value: str | None) -> None:
+        self._id = value
+
+    def _read_id(self) -> str | None:
+        found = self.middleware.cookie.read(self._headers)
+        if found is None or self.records.store.accepts_id(found):
+            return found
+        events.cookie_rejected("it does not have the form of a session id")
+        return None
 
     # Not a coroutine function: most messages are only passed on, and for every request.
     def send(self, message: Message) -> Awaitable[None]:

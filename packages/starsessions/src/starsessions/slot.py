@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typing
 import weakref
+from collections.abc import Mapping
 
 from starlette.requests import HTTPConnection
 
+from starsessions.exceptions import SessionError
 from starsessions.guard import LoadGuard, Session
 
 if typing.TYPE_CHECKING:
@@ -23,6 +25,16 @@ async def _refuse_to_send(message: Message) -> None:
     raise RuntimeError(f"The request has ended: {message['type']!r} cannot be sent any more.")
 
 
+def _checked(found: typing.Any) -> dict[str, typing.Any]:
+    """Return what the application has put in the place of its session, if that can be one."""
+    if not isinstance(found, Mapping):
+        raise SessionError(
+            f"scope['session'] holds a {type(found).__name__} where the application found its session. "
+            "Put a dictionary there; to end a session, call `request.session.clear()`."
+        )
+    return typing.cast("dict[str, typing.Any]", found)
+
+
 class SessionSlot:
     """Keeps `scope["session"]`: unloaded first, then with data, perhaps replaced by the application."""
 
@@ -32,7 +44,7 @@ class SessionSlot:
     _session: dict[str, typing.Any] | None  # what this slot has put into the scope
     committed: dict[str, typing.Any] | None  # what the session was when the response started
     _connection: HTTPConnection | None = None
-    _left: Callable[[], dict[str, typing.Any] | None] | None = None  # finds the session when the request has ended
+    _left: Callable[[], dict[str, typing.Any] | None]  # finds the session when the request has ended
 
     @property
     def connection(self) -> HTTPConnection:
@@ -47,14 +59,19 @@ class SessionSlot:
         return self.current()
 
     def current(self) -> dict[str, typing.Any]:
-        """Return the session as the application sees it, loaded or not: what `session` is."""
+        """Return the session as the application sees it, loaded or not: what `session` is.
+
+        Raises SessionError if the application has put something else in its place.
+        """
         scope, own = self._scope, self._session
         if scope is None:
             return self._found_again()
-        found: dict[str, typing.Any] = scope["session"]
+        found: typing.Any = scope.get("session")
+        if own is not None and found is own:
+            return own
         # Another SessionMiddleware further in puts its own handler and session into the same scope.
-        if found is own or own is None or scope.get("session_handler", self) is self:
-            return found
+        if own is None or scope.get("session_handler", self) is self:
+            return _checked(found)
         return own
 
     def leave(self) -> None:
@@ -74,7 +91,7 @@ class SessionSlot:
     def _found_again(self) -> dict[str, typing.Any]:
         """Return the session after the request has ended, for a task that outlives it."""
         if self._session is None:
-            session = self._left() if self._left is not None else None
+            session = self._left()
             if session is None:  # nobody has it any more, so nobody has changed it since
                 handler = typing.cast("SessionHandler", self)
                 session = handler.records.session_class(self.committed, handler)

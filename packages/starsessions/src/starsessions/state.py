@@ -31,13 +31,13 @@ class SessionState(SessionSlot):
     is_loaded: bool
     is_used: bool  # the response depends on the session: it was loaded, regenerated or destroyed
     response_started: bool
-    initially_empty = False
     cookie_due = False  # the browser must be told something
-    renewed = False  # reading has begun the record's time to live anew
     detached = False  # nothing of this request is stored any more
     _new_id: str | None = None
-    _is_id_chosen = False
     callbacks: tuple[Callable[[], None], ...] = ()
+    renewed = False  # reading has begun the record's time to live anew
+    initially_empty = False
+    _is_id_chosen = False
 
     @property
     def store(self) -> SessionStore:
