@@ -81,6 +81,18 @@ def demo(session: nox.Session) -> None:
         session.log("The portal has been stopped.")
 
 
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Play visitors while the portal's services are killed and its keys change: ten minutes, or `-- 60` seconds."""
+    _install(session, "portal", PACKAGES)
+    session.install("--constraint", str(PINS / "docs.txt"), "matplotlib")
+    seconds = session.posargs or ["600"]
+    session.run(
+        "python", "examples/portal/demo.py", "--plot", "soak.png", "--soak", *seconds,
+        interrupt_timeout=30.0, terminate_timeout=15.0,
+    )  # fmt: skip
+
+
 @nox.session
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
