@@ -106,14 +106,16 @@ def test_a_tailing_follower_misses_nothing(alias):
 def test_writers_of_eventsourcing_django_can_run_beside(alias):
     """A follower misses nothing while half of the processes have not been upgraded."""
     seen = []
+    recorder = DjangoApplicationRecorder("app", StoredEventRecord, alias)
+    first = recorder.insert_events(events(1))  # on MariaDB, an application's first events may meet in a deadlock
     with ordered_by_trigger(alias):
         follower = tailing(alias, seen)
         writers = [lambda seed=seed: save_in_many_ways(alias, seed) for seed in range(3)]
         writers += [lambda: save_as_eventsourcing_django_does(alias)] * 3
         saved = [position for positions in in_threads(alias, *writers) for position in positions]
-        DjangoApplicationRecorder("app", StoredEventRecord, alias).insert_events(events(1, "the end"))
+        recorder.insert_events(events(1, "the end"))
         follower.join(60)
-    assert seen == sorted(saved)
+    assert seen == sorted([*first, *saved])
 
 
 @on_database("postgres")
