@@ -17,6 +17,7 @@ from eventsourcing_django.own_connections import (
     drop_dead_connection,
     is_free,
     is_pooled,
+    was_deadlocked,
     was_lost,
 )
 from eventsourcing_django.sqlite_journal import has_its_journal, prepare_journal, use_write_ahead_log
@@ -143,6 +144,9 @@ class RecorderDatabase:
         try:
             return self._transact(connection, operation, several)
         except django.db.Error as error:
+            if stored is not None and was_deadlocked(connection, error):
+                # All of it has been taken back, and the other transaction of the deadlock has gone on.
+                return self._write(connection, operation, several, stored)
             if not was_lost(connection, error) or stored is None:
                 raise
             lost = error

@@ -11,13 +11,24 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventsourcing_django.errors import sqlstate_of
 
-__all__ = ["DedicatedSession", "close_when_thread_ends", "drop_dead_connection", "is_free", "is_pooled", "was_lost"]
+__all__ = [
+    "DedicatedSession",
+    "close_when_thread_ends",
+    "drop_dead_connection",
+    "is_free",
+    "is_pooled",
+    "was_deadlocked",
+    "was_lost",
+]
 
 _thread = threading.local()
 # Said by a server that has become a replica, to which sessions from before still lead: the SQLSTATE of PostgreSQL, and
 # the error numbers of MariaDB and MySQL.
 _READ_ONLY_SQLSTATE = "25006"
 _READ_ONLY_NUMBERS = frozenset({1290, 1792, 1836})
+# Of the transaction that ends a deadlock.
+_DEADLOCK_SQLSTATE = "40P01"
+_DEADLOCK_NUMBER = 1213
 
 
 def is_free(connection: BaseDatabaseWrapper) -> bool:
@@ -62,6 +73,11 @@ def was_lost(connection: BaseDatabaseWrapper, error: django.db.Error) -> bool:
         return False
     connection.close()
     return True
+
+
+def was_deadlocked(connection: BaseDatabaseWrapper, error: django.db.Error) -> bool:
+    """Say whether the database chose this transaction to end a deadlock, and nobody but us has statements in it."""
+    return is_free(connection) and (sqlstate_of(error) == _DEADLOCK_SQLSTATE or error.args[:1] == (_DEADLOCK_NUMBER,))
 
 
 def _says_read_only(error: django.db.Error) -> bool:
