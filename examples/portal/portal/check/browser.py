@@ -114,6 +114,13 @@ class Browser:
                 return form
         raise StepFailedError(f"{path} shows no form that goes to {action}")
 
+    def hub_proof(self, hub_url: str, path: str) -> dict[str, str]:
+        """The headers that prove to the hub, or a server behind it, that a request comes from a page of its own."""
+        for cookie in self.client.cookies.jar:
+            if cookie.name == "_xsrf" and cookie.path == path:
+                return {"X-XSRFToken": cookie.value or "", "Origin": hub_url, "Referer": f"{hub_url}{path}"}
+        raise StepFailedError(f"no _xsrf cookie for {path}")
+
     def sign_in(self, name: str, password: str) -> httpx.Response:
         """Sign in through the form."""
         return self.submit("/sign-in", name=name, password=password)

@@ -70,7 +70,7 @@ class CurationSteps:
         topic, state = self._events()[0]
         require(topic.endswith(":Dataset.Registered"), f"the first event is {topic}")
         self.file_key = self._file_key()
-        stored = self._s3().get_object(self.settings.private_bucket, self.file_key)
+        stored = self.s3().get_object(self.settings.private_bucket, self.file_key)
         with stored:
             require(stored.read() == self.content, "the object differs from the file")
         digest = hashlib.sha256(self.content).hexdigest()
@@ -174,7 +174,8 @@ class CurationSteps:
     def _stored(self, session_id: str) -> bool:
         return bool(session_id) and bool(self.redis.exists(SESSION_PREFIX + session_id))
 
-    def _s3(self) -> Minio:
+    def s3(self) -> Minio:
+        """A client of the S3 server with the portal's keys."""
         keys = SecretProvider(self.settings.s3_access_key, self.settings.s3_secret_key)
         return Minio(
             self.settings.s3_endpoint, credentials=keys, secure=self.settings.s3_secure, region=self.settings.s3_region

@@ -23,6 +23,7 @@ class NotebookSteps:
     def __init__(self, stack: Stack, ada: Browser) -> None:
         self.stack = stack
         self.hub = stack.settings.hub_url
+        self.ada = ada
         self.client = ada.client
         self.jobs_before = self._jobs()
         self.job_id = ""
@@ -104,11 +105,7 @@ class NotebookSteps:
         return bool(server["ready"])
 
     def _xsrf(self, path: str) -> dict[str, str]:
-        """The header that proves that a request comes from a page of this site."""
-        for cookie in self.client.cookies.jar:
-            if cookie.name == "_xsrf" and cookie.path == path:
-                return {"X-XSRFToken": cookie.value or "", "Origin": self.hub, "Referer": f"{self.hub}{path}"}
-        raise StepFailedError(f"no _xsrf cookie for {path}")
+        return self.ada.hub_proof(self.hub, path)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = self._xsrf(f"/user/{_USER}/")

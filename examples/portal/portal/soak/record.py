@@ -35,6 +35,7 @@ class Record:
     deposits: dict[str, bytes] = field(default_factory=dict)  # by title: acknowledged, so they must be there once
     unsure: dict[str, bytes] = field(default_factory=dict)  # sent, but no answer came: there once, or not at all
     lost_sessions: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)  # what a visitor found that no fault explains
     spawned: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -4,10 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from minio import Minio
 from minio.error import S3Error
 
-from pentad_config.minio import SecretProvider
 from portal.check.curation_steps import CurationSteps
 from portal.launcher.parts import PartFailedError, poll_until
 from portal.launcher.stack import Stack
@@ -22,7 +20,6 @@ class Verdict:
     """Compares what visitors were told with what the portal holds."""
 
     def __init__(self, stack: Stack, record: Record) -> None:
-        self.stack = stack
         self.record = record
         self._steps = CurationSteps(stack, b"")
 
@@ -31,6 +28,7 @@ class Verdict:
         yield from self._feed()
         yield from self._deposits()
         yield from self._objects()
+        yield from self.record.broken
         for name in self.record.lost_sessions:
             yield f"a session of {name} was lost"
         for request in self.record.unexplained():
@@ -56,12 +54,10 @@ class Verdict:
 
     def _objects(self) -> Iterator[str]:
         """Every file that has a row is in the bucket, byte for byte."""
-        settings = self.stack.settings
-        keys = SecretProvider(settings.s3_access_key, settings.s3_secret_key)
-        s3 = Minio(settings.s3_endpoint, credentials=keys, secure=settings.s3_secure, region=settings.s3_region)
+        s3 = self._steps.s3()
         for name, digest in self._steps.query("SELECT file, sha256 FROM datasets_datafile"):
             try:
-                with s3.get_object(settings.private_bucket, str(name)) as stored:
+                with s3.get_object(self._steps.settings.private_bucket, str(name)) as stored:
                     found = hashlib.sha256(stored.read()).hexdigest()
             except S3Error as error:
                 found = str(error.code)
