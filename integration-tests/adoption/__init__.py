@@ -1,0 +1,1 @@
+"""Small projects that move from an upstream package to ours and back, with their data."""
