@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import eventsourcing.persistence
@@ -21,8 +22,20 @@ _AWAY: Final = (InterfaceError, OperationalError, eventsourcing.persistence.Oper
 Next = Callable[[HttpRequest], HttpResponse]
 
 
+@dataclass(frozen=True, slots=True)
+class User:
+    """A visitor as packages for Django look for one; nobody, with an empty key."""
+
+    pk: str
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether the front door vouches for somebody."""
+        return bool(self.pk)
+
+
 def visitor_from_front_door(get_response: Next) -> Next:
-    """Set `request.visitor` to the person the front door vouches for, or to None.
+    """Set `request.visitor` to the person the front door vouches for, or to None, and `request.user` to the same.
 
     The catalogue keeps no sessions: each request carries a header that the front door signed for it. A header
     that does not hold is treated as no header, and logged.
@@ -30,7 +43,9 @@ def visitor_from_front_door(get_response: Next) -> Next:
     header = IdentityHeader(catalogue_settings().signing_keys)
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        request.visitor, request.form_token = _identify(header, request)  # type: ignore[attr-defined]
+        visitor, form_token = _identify(header, request)
+        request.visitor, request.form_token = visitor, form_token  # type: ignore[attr-defined]
+        request.user = User(visitor.name if visitor else "")  # type: ignore[assignment]
         return get_response(request)
 
     return middleware

@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "portal.catalogue.middleware.portal_headers",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.catalogue.middleware.visitor_from_front_door",
+    "django_minio_backend.uploads.middleware.direct_uploads",
     "portal.catalogue.middleware.AwayPage",
 ]
 TEMPLATES = [
@@ -72,6 +73,7 @@ MIGRATION_QUORUM_BACKEND = {"backend": "syzygy.quorum.backends.cache.CacheQuorum
 EVENT_SOURCING_APPLICATION = {"PERSISTENCE_MODULE": "eventsourcing_django"}
 EVENTSOURCING_RUNNER = "portal.catalogue.datasets.search_feed.get_runner"
 
+_INCOMING: Final = "incoming/"  # where browsers put files; a deposit moves its file from there
 _S3: Final = {
     "MINIO_ENDPOINT": _portal.s3_endpoint,
     "MINIO_ACCESS_KEY": _portal.s3_access_key,
@@ -87,6 +89,13 @@ STORAGES = {
             "MINIO_DEFAULT_BUCKET": _portal.private_bucket,
             "MINIO_PRIVATE_BUCKETS": [_portal.private_bucket],
             "MINIO_PUBLIC_BUCKETS": [_portal.preview_bucket],
+            "MINIO_INCOMING_PREFIX": _INCOMING,
+            "MINIO_BUCKETS": {
+                _portal.private_bucket: {
+                    "cors": [{"origins": [_portal.public_url], "methods": ["POST", "PUT"], "headers": ["*"]}],
+                    "lifecycle": [{"prefix": _INCOMING, "expire_days": 2, "abort_uploads_days": 2}],
+                }
+            },
         },
     },
     "staticfiles": {

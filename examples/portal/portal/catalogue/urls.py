@@ -1,6 +1,6 @@
 """Addresses of the catalogue; the front door passes on everything below /catalogue/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from portal.catalogue.datasets import curation_views, health, views
 
@@ -8,6 +8,7 @@ urlpatterns = [
     path("catalogue/", views.catalogue, name="catalogue"),
     path("catalogue/health", health.health, name="health"),
     path("catalogue/facts", health.facts, name="facts"),
+    path("catalogue/uploads/", include("django_minio_backend.uploads.urls")),
     path("catalogue/new", curation_views.register, name="register"),
     path("catalogue/<uuid:dataset_id>/", views.dataset_page, name="dataset"),
     path("catalogue/<uuid:dataset_id>/download", views.download, name="download"),

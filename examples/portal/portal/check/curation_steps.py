@@ -69,10 +69,8 @@ class CurationSteps:
         self.dataset_id = response.headers["location"].split("/")[2]
         topic, state = self._events()[0]
         require(topic.endswith(":Dataset.Registered"), f"the first event is {topic}")
-        self.file_key = self._file_key()
-        stored = self.s3().get_object(self.settings.private_bucket, self.file_key)
-        with stored:
-            require(stored.read() == self.content, "the object differs from the file")
+        self.file_key = self._file_key(self.content)
+        require(self.stored_file(self.content) == self.content, "the object differs from the file")
         digest = hashlib.sha256(self.content).hexdigest()
         return f"{len(self.content)} bytes, sha256 {digest[:12]}, event of {len(state)} bytes"
 
@@ -181,6 +179,11 @@ class CurationSteps:
             self.settings.s3_endpoint, credentials=keys, secure=self.settings.s3_secure, region=self.settings.s3_region
         )
 
+    def stored_file(self, content: bytes) -> bytes:
+        """What the bucket holds for a deposit of this content."""
+        with self.s3().get_object(self.settings.private_bucket, self._file_key(content)) as stored:
+            return bytes(stored.read())
+
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the portal's database."""
         with psycopg.connect(str(self.settings.database_url.reveal())) as connection:
@@ -195,8 +198,8 @@ class CurationSteps:
         require(rows, "no event was recorded")
         return [(str(topic), bytes(state)) for topic, state in rows]
 
-    def _file_key(self) -> str:
-        digest = hashlib.sha256(self.content).hexdigest()
+    def _file_key(self, content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
         rows = self.query("SELECT file FROM datasets_datafile WHERE sha256 = %s ORDER BY id DESC", digest)
         require(rows, "no row for the file")
         return str(rows[0][0])

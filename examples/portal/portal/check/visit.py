@@ -8,6 +8,7 @@ from portal.check.device_steps import DeviceSteps
 from portal.check.notebook_steps import NotebookSteps
 from portal.check.rollout_steps import RolloutSteps
 from portal.check.steps import Step, play
+from portal.check.upload_steps import UploadSteps
 from portal.launcher.stack import Stack
 
 
@@ -20,6 +21,7 @@ def play_visit(stack: Stack) -> int:
         Step("every part works", curation.all_parts_work),
         Step("sign in", curation.sign_in),
         Step("deposit a file", curation.deposit),
+        Step("upload past the catalogue", UploadSteps(curation).past_the_catalogue),
         Step("private object", curation.private_object),
         Step("describe", curation.describe),
         Step("approve", curation.approve),

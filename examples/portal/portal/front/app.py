@@ -132,7 +132,7 @@ async def catalogue(request: Request) -> Response:
     if steps[0] in {"health", "facts"} or not {".", ".."}.isdisjoint(steps):
         raise HTTPException(404)
     if request.method == "POST" and visitor_of(request.session) is None:
-        return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='')}", status_code=303)
+        return _sign_in_first(request)
     try:
         response: Response = await request.app.state.proxy(request)
     except httpx.InvalidURL as error:
@@ -143,6 +143,13 @@ async def catalogue(request: Request) -> Response:
         title, text = "The catalogue is away", "It did not answer just now. Try again in a moment."
         return page(request, "message.html", status=502, title=title, text=text)
     return response
+
+
+def _sign_in_first(request: Request) -> Response:
+    """A form leads to the sign-in page; a script, which would take that for its answer, is told."""
+    if request.headers.get("content-type") == "application/json":
+        return JSONResponse({"error": "You are signed out. Sign in in another window, and try again."}, status_code=401)
+    return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='')}", status_code=303)
 
 
 async def _explain(request: Request, error: Exception) -> Response:

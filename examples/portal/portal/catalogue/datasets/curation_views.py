@@ -18,6 +18,8 @@ from portal.catalogue.datasets.forms import DescribeForm, RegisterForm
 from portal.catalogue.datasets.models import DataFile
 from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
 from portal.catalogue.datasets.views import may_prepare, readable
+from portal.settings import catalogue_settings
+from portal.web.headers import upload_policy
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,7 +28,9 @@ def register(request: HttpRequest) -> HttpResponse:
     """Deposit a file under a title."""
     form = RegisterForm(request.POST or None, request.FILES or None)
     if request.method != "POST" or not form.is_valid():
-        return page(request, "register.html", status=422 if form.is_bound else 200, form=form)
+        response = page(request, "register.html", status=422 if form.is_bound else 200, form=form)
+        response.headers["Content-Security-Policy"] = upload_policy(catalogue_settings())
+        return response
     visitor = visitor_of(request)
     by = visitor.name if visitor else ""
     dataset_id = deposit(form.cleaned_data["title"], form.cleaned_data["file"], form.profile, by)

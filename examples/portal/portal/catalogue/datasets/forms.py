@@ -1,39 +1,40 @@
 """The forms of the curation."""
 
-from typing import IO, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from django import forms
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 
+from django_minio_backend.uploads import DirectUploadField, DirectUploadInput
 from portal.catalogue.datasets.profile import NotTabularError, profile_csv
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
 
 LICENCES: Final = ["CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0"]
 
 
 class RegisterForm(forms.Form):
-    """A title and a CSV file."""
+    """A title and a CSV file, which the browser sends to the S3 server by itself; without scripts, with the form."""
 
     use_required_attribute = True
     title = forms.CharField(max_length=200, help_text="As it should stand in a list of data sets.")
-    file = forms.FileField(
+    file = DirectUploadField(
         label="Data file",
         max_length=100,
+        max_size=settings.DATASET_MAX_BYTES,
+        content_types=["text/csv"],
         help_text="A CSV file in UTF-8 with a header row, up to 50 MB.",
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+        widget=DirectUploadInput(attrs={"accept": ".csv,text/csv"}),
     )
 
     def clean_file(self) -> "UploadedFile[Any]":
-        """Refuse what is too large or not a table; keep the table's profile.
+        """Refuse what is not a table; keep the table's profile.
 
-        Its name and type decide what a browser makes of it later: a page among the data would be shown, and run.
+        The type decides what a browser makes of the file later: a page among the data would be shown, and run.
         """
         file: UploadedFile[Any] = self.cleaned_data["file"]
-        if not (file.name or "").lower().endswith(".csv"):
-            raise forms.ValidationError("The file's name must end in .csv.")
         file.content_type = "text/csv"  # whatever the browser called it
-        if (file.size or 0) > settings.DATASET_MAX_BYTES:
-            raise forms.ValidationError("The file is larger than 50 MB.")
         try:
             self.profile: dict[str, Any] = profile_csv(cast("IO[bytes]", file.file))
         except NotTabularError as error:
