@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -60,13 +61,14 @@ def _test_package(session: nox.Session, package: str, pins: str, *, measured: bo
     _install(session, pins, [package])
     arguments = [argument for argument in session.posargs if argument != "--cov"]
     command = ["-m", "pytest", *arguments]
-    environment = {"PYTHONDEVMODE": "1"}
+    environment = {}
     if measured:
         session.install("--no-deps", "-r", str(PINS / "coverage.txt"))
         command = ["-m", "coverage", "run", f"--source={MATRIX['packages'][package]['import']}", *command]
         environment |= {"COVERAGE_FILE": str(ROOT / ".coverage"), "COVERAGE_RCFILE": str(ROOT / "pyproject.toml")}
     with session.chdir(f"packages/{package}"):
-        session.run("python", *command, env=environment)
+        # Development mode for this process alone: in the servers that tests start it would only cost time.
+        session.run("python", "-X", "dev", *command, env=environment)
 
 
 @nox.session(default=False)
@@ -161,6 +163,15 @@ def s3_servers(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def adoption(session: nox.Session) -> None:
+    """Move small projects with live data from each upstream package to ours and back."""
+    _install(session, "integration", PACKAGES)
+    session.run(
+        "python", "-m", "pytest", *(session.posargs or ["integration-tests/adoption"]), env={"PENTAD_ADOPTION": "1"}
+    )
+
+
+@nox.session(default=False)
 def slurm(session: nox.Session) -> None:
     """Run the Slurm contract against a real slurmctld, where Debian's packages are installed."""
     _install(session, "integration", PACKAGES)
@@ -244,8 +255,8 @@ def lock(session: nox.Session) -> None:
         source = [project, "--all-extras", *_groups(f"{project}:test")]
         _compile(session, package, source)
         for row, choice in entry.get("rows", {}).items():
-            oldest = choice.get("pythons", PYTHONS)[0]
-            _compile(session, f"{package}-{row}", source, choice["constraints"], oldest)
+            constraints = _lower_bounds(ROOT / project) if choice.get("oldest") else choice["constraints"]
+            _compile(session, f"{package}-{row}", source, constraints, choice.get("pythons", PYTHONS)[0])
     projects = [f"{folder}/pyproject.toml" for folder in _members(PACKAGES)]
     every = [*projects, "--all-extras"]
     tested = [*every, *_groups(*(f"{project}:test" for project in projects))]
@@ -258,6 +269,14 @@ def lock(session: nox.Session) -> None:
     _compile(session, "s3-servers", [storage, "--all-extras", *_groups(f"{storage}:test", "s3-servers")])
     for name in ("coverage", "release"):
         _compile(session, name, _groups(name))
+
+
+def _lower_bounds(project: Path) -> list[str]:
+    """The oldest version of everything that a distribution declares, also of its extras, as constraints."""
+    declared = tomllib.loads(project.read_text())["project"]
+    extras = declared.get("optional-dependencies", {}).values()
+    found = [re.match(r"([\w-]+)>=([\d.]+)", line) for line in sum(extras, declared["dependencies"])]
+    return [f"{bound[1]}=={bound[2]}" for bound in found if bound and not bound[1].startswith("pentad-")]
 
 
 def _groups(*names: str) -> list[str]:

@@ -150,7 +150,7 @@ def test_the_table_of_what_is_supported_has_a_line_for_each_row_of_the_matrix(tr
     assert support_table.table(tree).splitlines()[2:] == [
         f"| `pentad-parcels` | django 5.2, redis 5.0.1 | {python} |",
         "| `pentad-parcels` | django 6 and newer | 3.99 |",
-        f"| `pentad-config` | the newest of what it declares | {python} |",
+        f"| `pentad-config` | the newest of everything it declares | {python} |",
     ]
     with pytest.raises(ValueError, match="django<6"):
         support_table.in_words("django<6")

@@ -32,7 +32,8 @@ def rows(found: dict[str, Any], package: str) -> Iterator[tuple[str, list[str]]]
     """What a package is tested with, and the Pythons that it is tested on."""
     for row in found["packages"][package].get("rows", {"": {}}).values():
         versions = ", ".join(map(in_words, row.get("constraints", [])))
-        yield versions or "the newest of what it declares", row.get("pythons", found["pythons"])
+        bound = "oldest" if row.get("oldest") else "newest"
+        yield versions or f"the {bound} of everything it declares", row.get("pythons", found["pythons"])
 
 
 def in_words(constraint: str) -> str:
