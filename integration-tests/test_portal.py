@@ -18,7 +18,7 @@ import pytest
 
 DEMO = Path(__file__).resolve().parents[1] / "examples" / "portal" / "demo.py"
 MARKER = "PENTAD_PORTAL_TEST"
-STEPS = 17
+STEPS = 19
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
 

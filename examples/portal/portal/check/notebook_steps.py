@@ -4,7 +4,8 @@ import json
 import re
 import subprocess
 import uuid
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import httpx
 from websockets.sync.client import connect
@@ -14,7 +15,7 @@ from portal.check.steps import StepFailedError, expect_status, require
 from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
 
-_USER = "check-ada"
+USER: Final = "check-ada"
 
 
 class NotebookSteps:
@@ -25,7 +26,7 @@ class NotebookSteps:
         self.hub = stack.settings.hub_url
         self.ada = ada
         self.client = ada.client
-        self.jobs_before = self._jobs()
+        self.jobs_before = self.jobs()
         self.job_id = ""
 
     def refused_ticket(self) -> str:
@@ -39,11 +40,14 @@ class NotebookSteps:
         require(not found, f"the ticket is in {', '.join(found)}")
         return "back to the front door, in no log"
 
-    def spawn(self) -> str:
-        """Ada fills in the spawn page; her server becomes a Slurm job that runs."""
-        entry = self._entry()
-        page = expect_status(self.client.get(entry, follow_redirects=True), 200)
+    def open_spawn_page(self) -> httpx.Response:
+        """The page to which the notebooks page leads."""
+        page = expect_status(self.client.get(self._entry(), follow_redirects=True), 200)
         require("code" not in page.url.params, "the ticket is still in the spawn page's address")
+        return page
+
+    def request(self, page: httpx.Response) -> None:
+        """Ada fills in the spawn page; her server becomes a Slurm job."""
         form = next((form for form in forms_of(page) if form.method == "post"), None)
         if form is None:
             raise StepFailedError(f"{page.url} shows no form")
@@ -55,25 +59,25 @@ class NotebookSteps:
         action = form.action or str(page.url)
         response = self.client.post(page.url.join(action), data=answers, headers={"Origin": self.hub})
         expect_status(response, 302)
-        poll_until(self._is_running, 60, "the job to run")
-        return f"job {self.job_id} RUNNING"
+        poll_until(self._is_submitted, 60, "the job to be submitted")
 
     def answer(self) -> str:
         """The server answers over HTTP, and a kernel computes over a websocket."""
+        poll_until(lambda: self.jobs().get(self.job_id) == "RUNNING", 60, "the job to run")
         poll_until(self._is_ready, 90, "the notebook server")
-        lab = expect_status(self.client.get(f"{self.hub}/user/{_USER}/lab", follow_redirects=True), 200)
+        lab = expect_status(self.client.get(f"{self.hub}/user/{USER}/lab", follow_redirects=True), 200)
         require("jupyter-config-data" in lab.text, "this is not JupyterLab")
-        status = expect_status(self.client.get(f"{self.hub}/user/{_USER}/api/status"), 200)
-        kernel = self._post(f"/user/{_USER}/api/kernels", {"name": "python3"})
+        status = expect_status(self.client.get(f"{self.hub}/user/{USER}/api/status"), 200)
+        kernel = self._post(f"/user/{USER}/api/kernels", {"name": "python3"})
         said = self._execute(kernel["id"], "print(6 * 7)")
         require(said.strip() == "42", f"the kernel said {said!r}")
         return f"JupyterLab, {status.json()['kernels']} kernels before; one more computed 42 over a websocket"
 
     def stop(self) -> str:
         """Ada stops the server; the job leaves the queue."""
-        response = self.client.delete(f"{self.hub}/hub/api/users/{_USER}/server", headers=self._xsrf("/hub/"))
+        response = self.client.delete(f"{self.hub}/hub/api/users/{USER}/server", headers=self._xsrf("/hub/"))
         require(response.status_code in {202, 204}, f"stopping answered {response.status_code}: {response.text[:200]}")
-        poll_until(lambda: self.job_id not in self._jobs(), 60, "the job to leave the queue")
+        poll_until(lambda: self.job_id not in self.jobs(), 60, "the job to leave the queue")
         return f"job {self.job_id} gone from squeue"
 
     def _entry(self) -> str:
@@ -85,36 +89,52 @@ class NotebookSteps:
         require("/hub/portal-login?" in found[1], f"the notebooks page leads past the front door: {found[1]}")
         return found[1]
 
-    def _is_running(self) -> bool:
-        new = {job: state for job, state in self._jobs().items() if job not in self.jobs_before}
-        for job, state in new.items():
-            if state == "RUNNING":
-                self.job_id = job
-        return bool(self.job_id)
+    def _is_submitted(self) -> bool:
+        new = self.jobs().keys() - self.jobs_before.keys()
+        self.job_id = max(new, key=int, default="")
+        return bool(new)
 
-    def _jobs(self) -> dict[str, str]:
-        command = ["squeue", "-h", "-o", "%i %T"]
+    def jobs(self) -> dict[str, str]:
+        """The state of each job that Slurm has in its queue, by number."""
+        return dict(line.split() for line in self.slurm("squeue", "-h", "-o", "%i %T").splitlines())
+
+    def slurm(self, *command: str) -> str:
+        """What one of Slurm's commands prints; the step fails if it does."""
         finished = subprocess.run(command, env=self.stack.environment, capture_output=True, text=True, check=False)
-        require(finished.returncode == 0, f"squeue: {finished.stderr}")
-        return dict(line.split() for line in finished.stdout.splitlines())
+        require(finished.returncode == 0, f"{command[0]}: {finished.stderr}")
+        return finished.stdout
 
     def _is_ready(self) -> bool:
-        response = self.client.get(f"{self.hub}/hub/api/users/{_USER}", headers=self._xsrf("/hub/"))
-        server = expect_status(response, 200).json()["servers"].get("")
+        server = self.ask_hub(f"users/{USER}")["servers"].get("")
         require(server, f"the server did not start; see {self.stack.logs / 'notebook-hub.log'}")
         return bool(server["ready"])
+
+    def ask_hub(self, path: str) -> dict[str, Any]:
+        """What the hub's API tells Ada's browser."""
+        response = self.client.get(f"{self.hub}/hub/api/{path}", headers=self._xsrf("/hub/"))
+        return dict(expect_status(response, 200).json())
+
+    def progress(self) -> Iterator[str]:
+        """What the page of the starting server shows, line after line."""
+        address = f"{self.hub}/hub/api/users/{USER}/server/progress"
+        headers = self._xsrf("/hub/") | {"Accept": "text/event-stream"}
+        with self.client.stream("GET", address, headers=headers) as answer:
+            expect_status(answer, 200)
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    yield str(json.loads(line.removeprefix("data: "))["message"])
 
     def _xsrf(self, path: str) -> dict[str, str]:
         return self.ada.hub_proof(self.hub, path)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        headers = self._xsrf(f"/user/{_USER}/")
+        headers = self._xsrf(f"/user/{USER}/")
         response = expect_status(self.client.post(f"{self.hub}{path}", json=body, headers=headers), 201)
         return dict(response.json())
 
     def _execute(self, kernel_id: str, code: str) -> str:
         """What a piece of code prints in this kernel."""
-        address = f"{self.hub}/user/{_USER}/api/kernels/{kernel_id}/channels"
+        address = f"{self.hub}/user/{USER}/api/kernels/{kernel_id}/channels"
         cookies = self.client.build_request("GET", address).headers.get("cookie", "")
         headers = {"Cookie": cookies, "Origin": self.hub}
         with connect(address.replace("http", "ws", 1), additional_headers=headers, open_timeout=30) as socket:
@@ -128,7 +148,7 @@ class NotebookSteps:
 def _execute_request(code: str) -> dict[str, Any]:
     header = {
         "msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": uuid.uuid4().hex,
-        "username": _USER, "version": "5.3",
+        "username": USER, "version": "5.3",
     }  # fmt: skip
     content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
     return {

@@ -6,6 +6,7 @@ from pathlib import Path
 from portal.check.curation_steps import CurationSteps
 from portal.check.device_steps import DeviceSteps
 from portal.check.notebook_steps import NotebookSteps
+from portal.check.queue_steps import QueueSteps
 from portal.check.rollout_steps import RolloutSteps
 from portal.check.steps import Step, play
 from portal.check.upload_steps import UploadSteps
@@ -17,6 +18,7 @@ def play_visit(stack: Stack) -> int:
     curation = CurationSteps(stack, _penguins())
     rollout = RolloutSteps(stack, curation)
     notebook = NotebookSteps(stack, curation.ada)
+    queue = QueueSteps(notebook)
     steps = [
         Step("every part works", curation.all_parts_work),
         Step("sign in", curation.sign_in),
@@ -30,8 +32,10 @@ def play_visit(stack: Stack) -> int:
         Step("roll over to release 2", rollout.roll_over),
         Step("migrate", rollout.post_deploy),
         Step("refused ticket", notebook.refused_ticket),
-        Step("spawn a notebook", notebook.spawn),
+        Step("a full cluster", queue.full_cluster),
+        Step("place in the queue", queue.place_in_line),
         Step("use the notebook", notebook.answer),
+        Step("a free cluster", queue.free_cluster),
         Step("stop the notebook", notebook.stop),
         Step("sign out elsewhere", DeviceSteps(curation).sign_out_elsewhere),
         Step("sign out", curation.sign_out),

@@ -21,8 +21,9 @@ router = APIRouter()
 @router.get("/notebooks")
 async def about_notebooks(request: Request, refused: str = "") -> Response:
     """What the notebooks are, with the button that leads to them; the hub sends those here whose ticket it refused."""
-    hub_url = request.app.state.settings.hub_url
-    return page(request, "notebooks.html", hub_url=hub_url, was_refused=bool(refused))
+    state = request.app.state
+    load = await state.board.load() if visitor_of(request.session) else []
+    return page(request, "notebooks.html", hub_url=state.settings.hub_url, load=load, was_refused=bool(refused))
 
 
 @router.get("/notebooks/ticket")

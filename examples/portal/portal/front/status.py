@@ -13,6 +13,8 @@ from typing import Any, Final, Self
 import httpx
 from redis.asyncio import Redis
 
+from portal.front.cluster import PartitionLoad, read_load
+from portal.front.shared_answer import SharedAnswer
 from portal.settings import SiteSettings
 
 _DEADLINE: Final = 2.0
@@ -50,20 +52,20 @@ class StatusBoard:
         self._settings = settings
         self._client = client
         self._redis = redis
-        self._probe: asyncio.Task[list[PartStatus]] | None = None
-        self._answered = 0.0
+        self._load = SharedAnswer(read_load, _FRESH)
+        self._parts = SharedAnswer(self._ask_all, _FRESH)
 
     async def read(self) -> list[PartStatus]:
         """The state of all parts, in the order of the page, a few seconds old at most."""
-        if self._probe is None or (self._probe.done() and time.monotonic() - self._answered > _FRESH):
-            self._probe = asyncio.create_task(self._ask())
-        return await asyncio.shield(self._probe)  # a reader who goes away takes the answer from nobody else
+        return await self._parts.read()
 
-    async def _ask(self) -> list[PartStatus]:
+    async def load(self) -> list[PartitionLoad]:
+        """How busy the cluster is, a few seconds ago at most; empty while Slurm does not answer."""
         try:
-            return await self._ask_all()
-        finally:
-            self._answered = time.monotonic()
+            return await asyncio.wait_for(self._load.read(), _DEADLINE)
+        except (OSError, RuntimeError, ValueError, TimeoutError):
+            _log.exception("Slurm does not say how busy it is")
+            return []
 
     async def _ask_all(self) -> list[PartStatus]:
         catalogue = asyncio.ensure_future(self._catalogue_health())
@@ -74,7 +76,7 @@ class StatusBoard:
             ("Curation feed", "follower process", lambda: _told(catalogue, "follower")),
             ("Files", "S3 server", lambda: _told(catalogue, "files")),
             ("Notebooks", "JupyterHub", self._hub),
-            ("Compute", "Slurm", _slurm),
+            ("Compute", "Slurm", self._slurm),
         )
         return list(await asyncio.gather(*(_measured(*row) for row in rows)))
 
@@ -101,6 +103,9 @@ class StatusBoard:
         response.raise_for_status()
         return f"JupyterHub {response.json()['version']}"
 
+    async def _slurm(self) -> str:
+        return "; ".join(map(str, await self._load.read()))
+
 
 async def _told(answer: "asyncio.Future[dict[str, dict[str, Any]]]", part: str) -> str:
     """What the catalogue says about a part it depends on."""
@@ -108,25 +113,6 @@ async def _told(answer: "asyncio.Future[dict[str, dict[str, Any]]]", part: str) 
     if not state["works"]:
         raise PartDownError(state["detail"])
     return str(state["detail"])
-
-
-async def _slurm() -> str:
-    process = await asyncio.create_subprocess_exec(
-        "sinfo", "-h", "-p", "cpu,gpu", "-o", "%P %D %t", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    output, errors = await process.communicate()
-    if process.returncode != 0:
-        raise RuntimeError(errors.decode().strip() or f"sinfo ended with status {process.returncode}")
-    return _partitions(output.decode())
-
-
-def _partitions(listing: str) -> str:
-    """`lab: 2 idle, short: 1 mix` from sinfo's lines."""
-    states: dict[str, list[str]] = {}
-    for line in listing.splitlines():
-        partition, nodes, state = line.split()
-        states.setdefault(partition.rstrip("*"), []).append(f"{nodes} {state}")
-    return "; ".join(f"{name}: {', '.join(counts)}" for name, counts in states.items())
 
 
 async def _measured(name: str, role: str, ask: Callable[[], Awaitable[str]]) -> PartStatus:

@@ -25,9 +25,9 @@ c.Authenticator.auth_refresh_age = 5  # seconds until a sign-out elsewhere is no
 c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_PORT']}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_API_PORT']}"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['NOTEBOOK_HUB_PROXY_API_PORT']}"
-# The proxy written in Python, beside this interpreter: it needs no Node. Its default time limit of 20 s would cut
-# off long answers, such as the start of a server that waits in the queue.
-c.ConfigurableHTTPProxy.command = [str(_programs / "configurable-http-proxy"), "--proxy-timeout=0"]
+# The proxy written in Python: it needs no Node. Its default time limit of 20 s would cut off long answers, such as
+# the start of a server that waits in the queue.
+c.ConfigurableHTTPProxy.command = [sys.executable, "-m", "portal.hub.proxy", "--proxy-timeout=0"]
 c.ConfigurableHTTPProxy.pid_file = str(_state / "proxy.pid")
 c.JupyterHub.cookie_secret_file = str(_state / "cookie_secret")
 c.JupyterHub.cookie_max_age_days = SESSION_SECONDS / 86400  # no longer than the front door remembers anybody
