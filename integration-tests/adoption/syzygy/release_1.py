@@ -1,0 +1,7 @@
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=40)
+    price = models.IntegerField()
+    shelf = models.CharField(max_length=20)
