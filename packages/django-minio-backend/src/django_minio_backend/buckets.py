@@ -43,27 +43,26 @@ class Buckets:
     def exists(self, bucket: str) -> bool:
         """Tell whether the bucket exists."""
         with explained(self._connection):
-            return bool(self._connection.client.bucket_exists(bucket))
+            return bool(self._connection.ask(lambda sdk: sdk.bucket_exists(bucket)))
 
     def ensure(self, bucket: str) -> bool:
         """Create the bucket if it is missing; return whether it was created."""
-        client = self._connection.client
-        with explained(self._connection):
-            if client.bucket_exists(bucket):
-                return False
-            try:
-                client.make_bucket(bucket)
-            except S3Error as error:
-                if error.code in _ALREADY_MINE and client.bucket_exists(bucket):
-                    return False  # another process was faster
-                raise
+        if self.exists(bucket):
+            return False
+        try:
+            with explained(self._connection):
+                self._connection.ask(lambda sdk: sdk.make_bucket(bucket))
+        except S3Error as error:
+            if error.code in _ALREADY_MINE and self.exists(bucket):
+                return False  # another process was faster
+            raise
         return True
 
     def policy(self, bucket: str) -> dict[str, Any] | None:
         """Return the bucket's policy, or None if it has none."""
         try:
             with explained(self._connection):
-                text = self._connection.client.get_bucket_policy(bucket)
+                text = self._connection.ask(lambda sdk: sdk.get_bucket_policy(bucket))
         except S3Error as error:
             if error.code == "NoSuchBucketPolicy":
                 return None
@@ -76,7 +75,7 @@ class Buckets:
         if same_policy(self.policy(bucket), policy):
             return False
         with explained(self._connection):
-            self._connection.client.set_bucket_policy(bucket, json.dumps(policy))
+            self._connection.ask(lambda sdk: sdk.set_bucket_policy(bucket, json.dumps(policy)))
         return True
 
     def remove_policy(self, bucket: str) -> bool:
@@ -84,7 +83,7 @@ class Buckets:
         if self.policy(bucket) is None:
             return False
         with explained(self._connection):
-            self._connection.client.delete_bucket_policy(bucket)
+            self._connection.ask(lambda sdk: sdk.delete_bucket_policy(bucket))
         return True
 
     def make_public(self, bucket: str, *, listing: bool = False) -> bool:

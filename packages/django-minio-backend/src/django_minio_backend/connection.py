@@ -6,27 +6,28 @@ import os
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import urllib3
 from minio import Minio
 
 from django_minio_backend import epoch
 from django_minio_backend.authorities import authorities_file, authorities_problem
-from django_minio_backend.credentials import SECRETS, provider_of
+from django_minio_backend.credentials import SECRETS, keys_of
+from django_minio_backend.credentials_document import DocumentProvider
 from django_minio_backend.deadlines import BoundedRetry, BoundedTimeout
 from django_minio_backend.errors import ConfigurationError
 from django_minio_backend.signing import Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from minio.credentials.providers import Provider
+    from collections.abc import Callable, Hashable
 
     from django_minio_backend.options import Options
+    from django_minio_backend.rotation import Keys
 
 __all__ = ["Connection", "Endpoint", "connection_for"]
 
+_T = TypeVar("_T")
 _BLOCK = 256 * 1024
 _SHAPING = (
     "MINIO_ENDPOINT",
@@ -62,7 +63,7 @@ class Connection:
     """All that is needed to talk to one server: pool, credentials, SDK client, region."""
 
     endpoint: Endpoint
-    provider: Provider
+    keys: Keys
     region: str | None
     pool: urllib3.PoolManager
     conditional_writes: bool | None = None
@@ -85,7 +86,11 @@ class Connection:
     @cached_property
     def signer(self) -> Signer:
         """Signs this server's requests and links."""
-        return Signer(self.provider)
+        return Signer(self.keys)
+
+    def ask(self, question: Callable[[Minio], _T]) -> _T:
+        """Return what a function asks of the SDK's client; it is called once more if its keys are refused."""
+        return self.keys.ask(lambda: question(self.client))
 
     def client_at(self, endpoint: Endpoint) -> Minio:
         """Return an SDK client that signs for another address of the same server."""
@@ -93,7 +98,7 @@ class Connection:
             endpoint.host,
             secure=endpoint.secure,
             region=self.region,
-            credentials=self.provider,
+            credentials=self.keys,
             http_client=self.pool,
         )
 
@@ -117,7 +122,7 @@ def connection_for(options: Options) -> Connection:
 def _connect(options: Options) -> Connection:
     return Connection(
         endpoint=Endpoint(options.get("MINIO_ENDPOINT"), options.secure),
-        provider=provider_of(options),
+        keys=keys_of(options),
         region=options.get("MINIO_REGION"),
         pool=options.get("MINIO_HTTP_CLIENT") or _pool(options),
         conditional_writes=options.get("MINIO_CONDITIONAL_WRITES"),
@@ -157,7 +162,9 @@ def _identity(options: Options) -> Hashable:
 
 def _objects(options: Options) -> list[Any]:
     """Return what is compared by identity: client objects and secrets, which are never shown or hashed."""
-    return [options.get(name) for name in ("MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS", *SECRETS)]
+    provider = options.get("MINIO_CREDENTIALS")
+    keys = provider.document if isinstance(provider, DocumentProvider) else provider
+    return [keys, *(options.get(name) for name in ("MINIO_HTTP_CLIENT", *SECRETS))]
 
 
 def _forget_after_fork() -> None:

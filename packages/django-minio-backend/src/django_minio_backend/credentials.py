@@ -1,20 +1,25 @@
-"""Access key and secret key: held as `Secret`, given to the SDK by a provider that follows rotation."""
+"""Access key and secret key: held as `Secret`, and given to whoever signs by a provider that follows rotation."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from minio.credentials.providers import Provider
 
+from django_minio_backend.credentials_document import DocumentProvider
+from django_minio_backend.rotation import Keys
 from pentad_config import Secret
 from pentad_config.minio import SecretProvider
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django_minio_backend.options import Options
 
-__all__ = ["SECRETS", "held", "provider_of"]
+__all__ = ["SECRETS", "held", "keys_of"]
 
 SECRETS: Final = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_SESSION_TOKEN")
 
@@ -38,9 +43,16 @@ def held(name: str, value: Any) -> Any:
     return _held.setdefault(place, Secret.at(value, name=name))
 
 
-def provider_of(options: Options) -> Provider:
+def keys_of(options: Options) -> Keys:
     """Return what the SDK and our own requests ask for credentials, at every request."""
+    return Keys(_reading(options))
+
+
+def _reading(options: Options) -> Callable[[], Provider]:
+    """Return a function whose every result has looked at nothing yet, unless a provider itself was given."""
     given: Provider | None = options.get("MINIO_CREDENTIALS")
+    if isinstance(given, DocumentProvider):
+        return partial(DocumentProvider, given.document)
     if given is not None:
-        return given
-    return SecretProvider(*(secret for name in SECRETS if (secret := options.get(name)) is not None))
+        return lambda: given
+    return partial(SecretProvider, *(secret for name in SECRETS if (secret := options.get(name)) is not None))

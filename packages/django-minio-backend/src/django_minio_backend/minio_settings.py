@@ -16,10 +16,11 @@ from minio.credentials.providers import Provider
 
 from django_minio_backend.content_types import ACTIVE_TYPES
 from django_minio_backend.credentials import held
+from django_minio_backend.credentials_document import DocumentProvider
 from django_minio_backend.declarations import BucketDeclaration, parse_declarations
 from pentad_config import ConfigError, Problem, Secret, Settings, setting
 
-__all__ = ["DEFAULT_BUCKET", "STATIC_FILES_BUCKET", "MinioSettings", "as_flag"]
+__all__ = ["DEFAULT_BUCKET", "STATIC_FILES_BUCKET", "MinioSettings", "as_flag", "provider_in"]
 
 DEFAULT_BUCKET: Final = "auto-generated-bucket-media-files"
 STATIC_FILES_BUCKET: Final = "auto-generated-bucket-static-files"
@@ -155,10 +156,13 @@ def _http_client(value: Any) -> Any:
     raise _refusal(f"a urllib3.PoolManager is needed, not {_kind(value)}.")
 
 
-def _provider(value: Any) -> Provider | None:
+def provider_in(value: Any) -> Provider | None:
+    """Return the provider that MINIO_CREDENTIALS stands for. Raises pentad_config.ConfigError."""
     if value is None or isinstance(value, Provider):
         return value
-    raise _refusal(f"a credential provider of the minio package is needed, not {_kind(value)}.")
+    if isinstance(value, Secret) or (isinstance(value, str) and value.startswith(("env:", "file:"))):
+        return DocumentProvider(held("MINIO_CREDENTIALS", value))
+    raise _refusal(f"file:/path, env:VARIABLE, or a provider of the minio package is needed, not {_kind(value)}.")
 
 
 def _kind(value: Any) -> str:
@@ -184,7 +188,9 @@ class MinioSettings(Settings, prefix="MINIO_"):
         None, parse=partial(held, "MINIO_SESSION_TOKEN"), doc="Third part of temporary credentials."
     )
     credentials: Provider | None = setting(
-        None, parse=_provider, doc="A credential provider of the minio package, in place of the keys."
+        None,
+        parse=provider_in,
+        doc="In place of the keys: a JSON file with both, as file:/path, or a provider of the minio package.",
     )
     use_https: bool | None = setting(
         None, parse=_flag_or_none, doc="Speak TLS. Required with global settings, else no by default."

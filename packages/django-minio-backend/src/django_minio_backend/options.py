@@ -15,8 +15,9 @@ from django.conf import settings
 from django_minio_backend import epoch
 from django_minio_backend.authorities import authorities_problem
 from django_minio_backend.credentials import SECRETS, held
+from django_minio_backend.credentials_document import DocumentProvider
 from django_minio_backend.errors import ConfigurationError, PrivatePublicMixedError
-from django_minio_backend.minio_settings import MinioSettings, as_flag
+from django_minio_backend.minio_settings import MinioSettings, as_flag, provider_in
 from pentad_config import ConfigError, Problem, SecretMisuse
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Options:
         own_keys = self._written("MINIO_CREDENTIALS") is None
         found = [*self._wrong(credentials=complete and own_keys), *self._incomplete()]
         found += self._credential_problems() if own_keys else []
+        found += self._document_problems() if complete else []
         found += self._authorities_problems() if complete else []
         return list(dict.fromkeys(found))
 
@@ -192,6 +194,19 @@ class Options:
                 how = "write the key, 'env:VARIABLE', 'file:/path' or a pentad_config.Secret"
                 found += [self._problem(name, f"missing; {how}.")] if missing else []
         return found
+
+    def _document_problems(self) -> list[Problem]:
+        """Read the document that MINIO_CREDENTIALS names, if it does."""
+        try:
+            provider = provider_in(self._written("MINIO_CREDENTIALS"))
+        except ConfigError:  # found with the other settings
+            return []
+        try:
+            if isinstance(provider, DocumentProvider):
+                provider.retrieve()
+        except (ConfigError, SecretMisuse) as error:
+            return [self._problem("MINIO_CREDENTIALS", str(error))]
+        return []
 
     def _authorities_problems(self) -> list[Problem]:
         if not self._speaks_tls() or self._written("MINIO_HTTP_CLIENT") is not None:

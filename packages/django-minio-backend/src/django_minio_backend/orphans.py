@@ -19,6 +19,8 @@ from django_minio_backend.transport import explained
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from minio import Minio
+
 __all__ = ["BucketUse", "buckets_in_use"]
 
 
@@ -28,17 +30,20 @@ class BucketUse:
 
     storage: MinioBackend
 
-    def objects(self, prefix: str, older_than: timedelta) -> Iterator[str]:
-        """Yield the names of the bucket's objects below `prefix` that were written at least so long ago."""
-        latest = datetime.now(UTC) - older_than
-        with explained(self.storage.connection):
-            for entry in self.storage.client.list_objects(self.storage.bucket, prefix=prefix or None, recursive=True):
-                if entry.object_name and entry.last_modified and entry.last_modified <= latest:
-                    yield entry.object_name
+    def objects(self, prefix: str, older_than: timedelta) -> list[str]:
+        """Return the names of the bucket's objects below `prefix` that were written at least so long ago."""
+        latest, connection = datetime.now(UTC) - older_than, self.storage.connection
+        with explained(connection):
+            return connection.ask(lambda sdk: list(self._written(sdk, prefix, latest)))
+
+    def _written(self, sdk: Minio, prefix: str, latest: datetime) -> Iterator[str]:
+        for entry in sdk.list_objects(self.storage.bucket, prefix=prefix or None, recursive=True):
+            if entry.object_name and entry.last_modified and entry.last_modified <= latest:
+                yield entry.object_name
 
     def orphans(self, prefix: str, older_than: timedelta) -> list[str]:
         """Return the objects that no field refers to. Referring rows are looked up after the listing."""
-        candidates = list(self.objects(prefix, older_than))
+        candidates = self.objects(prefix, older_than)
         referred = set(_names(self.storage))
         return [name for name in candidates if name not in referred and not self._is_arriving(name)]
 

@@ -50,11 +50,18 @@ class Signer:
         self._head: _LinkHead | None = None
 
     def headers(
-        self, method: str, host: str, path: str, query: str, region: str, sha256: str, extra: Mapping[str, str]
+        self,
+        credentials: Credentials,
+        method: str,
+        host: str,
+        path: str,
+        query: str,
+        region: str,
+        sha256: str,
+        extra: Mapping[str, str],
     ) -> dict[str, str]:
         """Return `extra` with all that authenticates a request. `path` and `query` are already encoded."""
         stamp = _stamp(datetime.now(UTC))
-        credentials = self._provider.retrieve()
         signed = {key.lower(): " ".join(value.split()) for key, value in extra.items()}
         signed |= {"host": host, "x-amz-content-sha256": sha256, "x-amz-date": stamp}
         if credentials.session_token:

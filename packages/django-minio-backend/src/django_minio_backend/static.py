@@ -75,7 +75,7 @@ class MinioBackendStatic(MinioBackend):
         """
         threads = int(self._upload_options.get("num_parallel_uploads", _THREADS))
         with deadline(self.total_timeout), explained(self.connection):
-            listing = list(self.client.list_objects(self.bucket, recursive=True))
+            listing = self.connection.ask(lambda sdk: list(sdk.list_objects(self.bucket, recursive=True)))
         collection = Collection(listing, self._put, super().delete, threads, progress)
         self._collection = collection
         try:

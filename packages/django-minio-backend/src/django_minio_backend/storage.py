@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from minio import Minio
     from minio.datatypes import Object
 
 __all__ = ["MinioBackend", "in_zone"]
@@ -79,7 +80,7 @@ class MinioBackend(Linking, Receiving, Asynchronous):
         key = object_name(name)
         try:
             with explained(self.connection):
-                return self.client.stat_object(self.bucket, key)
+                return self.connection.ask(lambda sdk: sdk.stat_object(self.bucket, key))
         except Exception as error:
             if getattr(error, "code", None) not in {"NoSuchKey", "NoSuchObject"}:
                 raise
@@ -92,12 +93,14 @@ class MinioBackend(Linking, Receiving, Asynchronous):
         Further keywords go to the SDK's `list_objects`; with `recursive=True` the files are all those below.
         """
         prefix = prefix_of(path)
-        folders: set[str] = set()
-        files: set[str] = set()
         with deadline(self.total_timeout), explained(self.connection):
-            for entry in self.client.list_objects(self.bucket, prefix=prefix or None, **kwargs):
-                name = (entry.object_name or "").removeprefix(prefix)
-                if (prefix + name).startswith(CLAIMS):
-                    continue
-                (folders if name.endswith("/") else files).add(name.rstrip("/"))
+            names = self.connection.ask(lambda sdk: self._names_below(sdk, prefix, kwargs))
+        folders = {name.rstrip("/") for name in names if name.endswith("/")}
+        files = {name for name in names if not name.endswith("/")}
         return sorted(folders - {""}), sorted(files - {""})
+
+    def _names_below(self, sdk: Minio, prefix: str, how: Mapping[str, Any]) -> set[str]:
+        """Return the names below a prefix, without it; those of folders end with a slash."""
+        listing = sdk.list_objects(self.bucket, prefix=prefix or None, **how)
+        names = (entry.object_name or "" for entry in listing)
+        return {name.removeprefix(prefix) for name in names if not name.startswith(CLAIMS)}

@@ -14,6 +14,8 @@ from django_minio_backend.signing import EMPTY_SHA256, canonical_query, quote_pa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from minio.credentials.credentials import Credentials
+
     from django_minio_backend.connection import Connection
 
 __all__ = ["SAVE_ID", "Body", "Transport", "explained", "reason_of"]
@@ -96,17 +98,22 @@ class Transport:
 
         `how` goes to urllib3: `preload_content`, `retries`, `timeout`.
         """
-        endpoint = self.connection.endpoint
+        connection, endpoint = self.connection, self.connection.endpoint
         path = quote_path(f"/{bucket}/{name}" if bucket else "/")
         text = canonical_query(query)
+        url = f"{endpoint.base_url}{path}{'?' + text if text else ''}"
         region = "us-east-1" if ("location", "") in query else self.region(bucket)
         sha256 = EMPTY_SHA256 if body is None else body.sha256
-        signed = self.connection.signer.headers(method, endpoint.signed_host, path, text, region, sha256, headers or {})
-        if body is not None:
-            signed["content-length"] = str(body.size)
-        url = f"{endpoint.base_url}{path}{'?' + text if text else ''}"
-        with deadline(self.connection.total_timeout), explained(self.connection):
-            return self.connection.pool.urlopen(method, url, body=body, headers=signed, redirect=False, **how)
+        start = 0 if body is None else body.tell()
+        signed = (method, endpoint.signed_host, path, text, region, sha256, headers or {})
+        length = {} if body is None else {"content-length": str(body.size)}
+
+        def send(keys: Credentials) -> urllib3.BaseHTTPResponse:
+            sent = connection.signer.headers(keys, *signed) | length
+            return connection.pool.urlopen(method, url, body=body, headers=sent, redirect=False, **how)
+
+        with deadline(connection.total_timeout), explained(connection):
+            return connection.keys.exchange(send, lambda: body and body.seek(start))
 
     def request(self, method: str, bucket: str, name: str = "", **how: Any) -> urllib3.BaseHTTPResponse:
         """Send one request and return its successful answer, or raise S3Error."""
