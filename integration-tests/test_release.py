@@ -18,7 +18,7 @@ build-backend = "uv_build"
 name = "pentad-{name}"
 version = "0.1.0"
 requires-python = ">=3.11"
-dependencies = []
+dependencies = [{dependencies}]
 [tool.uv.build-backend]
 module-name = "{module}"
 """
@@ -58,7 +58,9 @@ def tree(tmp_path, monkeypatch):
     for name, module in {"config": "pentad_config", "parcels": "parcels"}.items():
         (root / f"packages/{name}/src/{module}").mkdir(parents=True)
         (root / f"packages/{name}/src/{module}/__init__.py").touch()
-        (root / f"packages/{name}/pyproject.toml").write_text(PACKAGE.format(name=name, module=module))
+        (root / f"packages/{name}/pyproject.toml").write_text(
+            PACKAGE.format(name=name, module=module, dependencies="" if name == "config" else '"pentad-config>=0.1"')
+        )
         (root / f"packages/{name}/CHANGELOG.md").write_text("<!-- towncrier release notes start -->\n")
     (root / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text().replace('"integration-tests/', '"no/'))
     (root / "matrix.toml").write_text(MATRIX.format(python=".".join(map(str, sys.version_info[:2]))))
@@ -69,19 +71,51 @@ def tree(tmp_path, monkeypatch):
 
 def test_a_release_bumps_writes_the_change_log_and_tags(tree, capsys):
     """The fragments become a section of the change log; a dry run does all of it and leaves nothing."""
+    git(tree, "tag", "pentad-config-v0.1.0")
+    git(tree, "tag", "pentad-parcels-v0.1.0")
     before = git(tree, "rev-parse", "HEAD")
     release.release(tree, "parcels", "minor", dry_run=True)
     assert "Parcels are sent." in capsys.readouterr().out
-    assert (git(tree, "rev-parse", "HEAD"), git(tree, "tag"), git(tree, "status", "--porcelain")) == (before, "", "")
+    assert (git(tree, "rev-parse", "HEAD"), git(tree, "status", "--porcelain")) == (before, "")
 
     release.release(tree, "parcels", "minor", dry_run=False)
-    assert git(tree, "tag").split() == ["pentad-parcels-v0.2.0"]
+    assert "git push origin HEAD pentad-parcels-v0.2.0" in capsys.readouterr().out
     assert git(tree, "rev-parse", "pentad-parcels-v0.2.0^{commit}") == git(tree, "rev-parse", "main")
     assert "### Added\n\n- Parcels are sent." in (tree / "packages/parcels/CHANGELOG.md").read_text()
     assert not list((tree / "packages/parcels").glob("changes/*.md"))
     assert distributions.packages(tree)["parcels"].version == "0.2.0"
     assert distributions.packages(tree)["config"].version == "0.1.0"
     assert len(git(tree, "worktree", "list").splitlines()) == 1
+
+
+def test_the_first_release_has_the_version_that_is_there(tree):
+    """Nobody has it yet, so it is not bumped; a clone without the tags of earlier releases is no first release."""
+    parcels = distributions.packages(tree)["parcels"]
+    release.bump(parcels, "minor")
+    assert parcels.version == "0.1.0"
+    (parcels.path / "CHANGELOG.md").write_text("# Changes\n\n## 0.1.0 (2026-11-22)\n")
+    with pytest.raises(distributions.Refused, match="git fetch --tags"):
+        release.bump(parcels, "minor")
+
+
+def test_a_package_is_not_released_before_what_it_needs(tree):
+    """The error names it; a dry run says what would be released all the same."""
+    parcels = distributions.packages(tree)["parcels"]
+    with pytest.raises(distributions.Refused, match="pentad-config: release that first"):
+        release.refuse_before_dependency(parcels, dry_run=False)
+    release.refuse_before_dependency(parcels, dry_run=True)
+    git(tree, "tag", "pentad-config-v0.1.0")
+    release.refuse_before_dependency(parcels, dry_run=False)
+
+
+def test_a_package_is_tried_with_the_config_that_its_users_get(tree, tmp_path):
+    """That is the last release, and not what has been added to the tree since."""
+    git(tree, "tag", "pentad-config-v0.1.0")
+    project = tree / "packages/config/pyproject.toml"
+    project.write_text(project.read_text().replace("0.1.0", "0.3.0"))
+    commit(tree)
+    release.build_released_config(distributions.packages(tree)["parcels"], tmp_path)
+    assert [file.name for file in tmp_path.glob("*.whl")] == ["pentad_config-0.1.0-py3-none-any.whl"]
 
 
 def test_what_has_changes_that_nobody_committed_is_not_released(tree):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -49,16 +50,21 @@ class Package:
     @property
     def distribution(self) -> str:
         """The name that is installed."""
-        return self._project["name"]
+        return str(self._project["name"])
 
     @property
     def version(self) -> str:
         """The version in its pyproject.toml."""
-        return self._project["version"]
+        return str(self._project["version"])
 
     @property
-    def _project(self) -> dict[str, str]:
-        table: dict[str, str] = tomllib.loads((self.path / "pyproject.toml").read_text())["project"]
+    def dependencies(self) -> set[str]:
+        """The names of what it needs."""
+        return {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in self._project["dependencies"]}
+
+    @property
+    def _project(self) -> dict[str, Any]:
+        table: dict[str, Any] = tomllib.loads((self.path / "pyproject.toml").read_text())["project"]
         return table
 
     def tag(self) -> str:

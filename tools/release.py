@@ -19,6 +19,7 @@ from distributions import (
     Package,
     Refused,
     breaking_changes,
+    build,
     build_twice,
     packages,
     pythons_found,
@@ -33,7 +34,7 @@ def main() -> int:
     """Release, or say why not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("package", choices=sorted(packages()), metavar="PACKAGE", help="a folder below packages/")
-    parser.add_argument("part", choices=PARTS, help="the part of its version to bump")
+    parser.add_argument("part", choices=PARTS, help="the part of its version to bump, if it has been released before")
     parser.add_argument("--dry-run", action="store_true", help="do everything, and leave commit and tag away")
     options = parser.parse_args()
     try:
@@ -47,11 +48,12 @@ def main() -> int:
 def release(root: Path, name: str, part: str, *, dry_run: bool) -> None:
     """Release a package of the tree at `root`. Raises Refused."""
     refuse_changes(root)
-    with scratch_tree(root) as scratch:
+    with scratch_tree(root, "HEAD") as scratch:
         package = packages(scratch)[name]
         refuse_without_fragments(package)
+        refuse_before_dependency(package, dry_run=dry_run)
         refuse_broken(package, part)
-        run("uv", "version", "--package", package.distribution, "--bump", part, "--frozen", cwd=scratch)
+        bump(package, part)
         if run("git", "tag", "--list", package.tag(), cwd=scratch).stdout:
             raise Refused(f"there is a tag {package.tag()} already")
         write_change_log(package)
@@ -63,7 +65,8 @@ def release(root: Path, name: str, part: str, *, dry_run: bool) -> None:
         commit = run("git", "rev-parse", "HEAD", cwd=scratch).stdout.strip()
         run("git", "merge", "--quiet", "--ff-only", commit, cwd=root)
         run("git", "tag", "--annotate", package.tag(), "--message", package.tag(), commit, cwd=root)
-        print(f"released {package.tag()}; `git push --follow-tags` publishes it")
+        # GitHub starts no workflow for a push of more than three tags, so each is pushed by its name.
+        print(f"released {package.tag()}; `git push origin HEAD {package.tag()}` publishes it")
 
 
 def refuse_changes(root: Path) -> None:
@@ -76,6 +79,13 @@ def refuse_without_fragments(package: Package) -> None:
     """A release without news for its users is a mistake."""
     if not any(package.path.glob("changes/*.md")):
         raise Refused(f"packages/{package.name}/changes holds no fragment: there is nothing to release")
+
+
+def refuse_before_dependency(package: Package, *, dry_run: bool) -> None:
+    """Nobody could install a package whose pentad-config is not on the index yet."""
+    config = packages(package.root)["config"]
+    if config.distribution in package.dependencies and config.last_tag() is None and not dry_run:
+        raise Refused(f"{package.distribution} needs {config.distribution}: release that first")
 
 
 def refuse_broken(package: Package, part: str) -> None:
@@ -91,6 +101,16 @@ def refuse_broken(package: Package, part: str) -> None:
     print(f"public API since {last}: {broken or 'nothing is broken'}")
 
 
+def bump(package: Package, part: str) -> None:
+    """Bump the version. The first release has the one that stands in pyproject.toml: nobody has that yet."""
+    if package.last_tag() is not None:
+        run("uv", "version", "--package", package.distribution, "--bump", part, "--frozen", cwd=package.root)
+    elif "\n## " in (package.path / "CHANGELOG.md").read_text():
+        raise Refused("the change log has releases whose tags this clone does not have: `git fetch --tags` brings them")
+    else:
+        print(f"first release: {package.version}, as in pyproject.toml")
+
+
 def write_change_log(package: Package) -> None:
     """Make a section of the fragments, which go, and print it."""
     config = ("--config", package.root / "pyproject.toml", "--dir", package.path)
@@ -101,10 +121,10 @@ def write_change_log(package: Package) -> None:
 
 def check_builds(package: Package) -> None:
     """Build twice, and import the wheel alone on the oldest and the newest Python of this machine."""
-    config = packages(package.root)["config"]
     with tempfile.TemporaryDirectory() as dist:
-        for name, digest in build_twice(list({config, package}), Path(dist)).items():
+        for name, digest in build_twice([package], Path(dist)).items():
             print(f"built twice alike: {name} sha256:{digest}")
+        build_released_config(package, Path(dist))
         found = pythons_found(package.root)
         if not found:
             raise Refused("none of the Pythons that matrix.toml names is on this machine")
@@ -113,12 +133,23 @@ def check_builds(package: Package) -> None:
             print(f"imported alone on Python {python}")
 
 
+def build_released_config(package: Package, dist: Path) -> None:
+    """Build the pentad-config that users of the package will get: the last release, or this tree's before the first."""
+    last = packages(package.root)["config"].last_tag()
+    if package.name == "config":
+        return
+    with scratch_tree(package.root, last or "HEAD") as tree:
+        config = packages(tree)["config"]
+        build([config], dist)
+        print(f"tried with {config.distribution} {config.version}")
+
+
 @contextmanager
-def scratch_tree(root: Path) -> Iterator[Path]:
-    """A work tree of its own with what is checked out at `root`."""
+def scratch_tree(root: Path, commit: str) -> Iterator[Path]:
+    """A work tree of its own with a commit of the repository at `root`."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / "tree"
-        run("git", "worktree", "add", "--quiet", "--detach", scratch, cwd=root)
+        run("git", "worktree", "add", "--quiet", "--detach", scratch, commit, cwd=root)
         try:
             yield scratch
         finally:
