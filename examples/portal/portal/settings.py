@@ -12,6 +12,7 @@ from typing import Final
 from pentad_config import KeyRing, Secret, Settings, setting
 
 NEWEST_RELEASE: Final = 2
+RELEASE_HEADER: Final = "Portal-Release"  # by which the catalogue tells members which release answered them
 SESSION_COOKIE: Final = "portal_session"
 SESSION_PREFIX: Final = "portal.session."
 SESSION_SECONDS: Final = 8 * 3600

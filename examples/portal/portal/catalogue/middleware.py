@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import eventsourcing.persistence
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from django_minio_backend.errors import ServerUnreachable
 from portal.catalogue.datasets.pages import away
 from portal.identity import IDENTITY_HEADER, IdentityHeader, Visitor
-from portal.settings import catalogue_settings
+from portal.settings import RELEASE_HEADER, catalogue_settings
 from portal.tickets import BadTicketError
 from portal.web.headers import security_headers
 
@@ -81,7 +82,10 @@ class AwayPage:
 
 
 def portal_headers(get_response: Next) -> Next:
-    """Give every answer the portal's security headers; pages of a signed-in visitor are not cached."""
+    """Give every answer the portal's security headers, and tell members which release answered them.
+
+    Pages differ by visitor, so no shared cache may keep them.
+    """
     headers = security_headers(catalogue_settings())
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -89,6 +93,8 @@ def portal_headers(get_response: Next) -> Next:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
+        if getattr(request, "visitor", None):
+            response.headers[RELEASE_HEADER] = str(settings.CATALOGUE_RELEASE)
         return response
 
     return middleware

@@ -13,10 +13,13 @@ from portal.check.upload_steps import UploadSteps
 from portal.launcher.stack import Stack
 
 
-def play_visit(stack: Stack) -> int:
-    """Play the visit against a running portal; 0 if every step held, else 1."""
+def play_visit(stack: Stack, visitors: int) -> int:
+    """Play the visit against a running portal, with so many others while the release is replaced.
+
+    Returns 0 if every step held, else 1.
+    """
     curation = CurationSteps(stack, _penguins())
-    rollout = RolloutSteps(stack, curation)
+    rollout = RolloutSteps(stack, curation, visitors)
     notebook = NotebookSteps(stack, curation.ada)
     queue = QueueSteps(notebook)
     steps = [

@@ -59,7 +59,9 @@ def create_app() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: SiteSettings = app.state.settings
     timeout = httpx.Timeout(30, connect=2)
-    async with httpx.AsyncClient(base_url=settings.catalogue_url, timeout=timeout) as client:
+    # A connection for each request: one that is kept would be closed under a request when a release is replaced.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=settings.catalogue_url, timeout=timeout, limits=limits) as client:
         app.state.proxy = CatalogueProxy(client, IdentityHeader(settings.signing_keys), SESSION_COOKIE)
         app.state.board = StatusBoard(settings, client, app.state.redis)
         yield

@@ -41,6 +41,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo.py", description="Start the research-data portal on this machine.")
     parser.add_argument("--check", action="store_true", help="play a visit over HTTP, print each step, and exit")
     parser.add_argument(
+        "--visitors", type=int, default=2, metavar="N", help="with --check: visitors while the release is replaced (2)"
+    )
+    parser.add_argument(
         "--soak",
         type=float,
         metavar="SECONDS",
@@ -69,7 +72,7 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
         if options.check:
             from portal.check.visit import play_visit
 
-            return play_visit(stack)
+            return play_visit(stack, options.visitors)
         if options.soak:
             from portal.soak.soak import play_soak
 

@@ -1,10 +1,16 @@
 """What the catalogue stores beside the events: where files are, and the search projection."""
 
+from typing import Final
+
 from django.conf import settings
 from django.db import models
 
 from django_minio_backend import MinioBackend
 from portal.settings import catalogue_settings
+
+IS_RELEASE_2: Final = settings.CATALOGUE_RELEASE >= 2
+DEPOSITOR: Final = "depositor" if IS_RELEASE_2 else "registered_by"
+"""The field of `SearchEntry` that names who deposited a data set: release 2 renames it."""
 
 
 def private_files() -> MinioBackend:
@@ -30,7 +36,10 @@ class DataFile(models.Model):
 
 
 class SearchEntry(models.Model):
-    """One data set as the search sees it; written by the follower, never by a view."""
+    """One data set as the search sees it; written by the follower, never by a view.
+
+    One checkout holds both releases so that a rollout can be played: each selects and writes its own columns only.
+    """
 
     dataset_id = models.UUIDField(primary_key=True)
     title = models.CharField(max_length=200)
@@ -39,19 +48,24 @@ class SearchEntry(models.Model):
     state = models.CharField(max_length=20, db_index=True)
     file_size = models.BigIntegerField()
     row_count = models.IntegerField()
-    registered_by = models.CharField(max_length=64)
     registered_at = models.DateTimeField()
     indexed_by = models.IntegerField(help_text="process id of the follower that wrote this row last")
-    if settings.CATALOGUE_RELEASE >= 2:
-        # New in release 2. One checkout holds both releases so that a rollout can be played: release 1 neither
-        # selects nor inserts the column, release 2 does both.
+    if IS_RELEASE_2:
         licence = models.CharField(max_length=40, default="")
+        depositor = models.CharField(max_length=64)
+    else:
+        registered_by = models.CharField(max_length=64)
 
     class Meta:
         ordering = ("title",)
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def deposited_by(self) -> str:
+        """Who deposited the data set."""
+        return str(getattr(self, DEPOSITOR))
 
     @property
     def keyword_list(self) -> list[str]:

@@ -16,7 +16,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.system import ProcessApplication, Runner, SingleThreadedRunner, System
 
 from portal.catalogue.datasets.curation import Curation, Dataset
-from portal.catalogue.datasets.models import SearchEntry, public_previews
+from portal.catalogue.datasets.models import DEPOSITOR, IS_RELEASE_2, SearchEntry, public_previews
 from portal.catalogue.datasets.profile import preview_csv
 
 
@@ -51,7 +51,7 @@ def preview_name(dataset_id: UUID) -> str:
 
 def fill_in_licences() -> int:
     """Give entries that an older release wrote their licence, from the events; returns how many."""
-    if settings.CATALOGUE_RELEASE < 2:
+    if not IS_RELEASE_2:
         return 0
     filled = 0
     for entry in SearchEntry.objects.filter(licence=""):
@@ -73,7 +73,7 @@ def _registration(event: Dataset.Registered) -> dict[str, Any]:
         "state": "registered",
         "file_size": event.file_size,
         "row_count": event.profile["row_count"],
-        "registered_by": event.registered_by,
+        DEPOSITOR: event.registered_by,
         "registered_at": event.timestamp,
     }
 
@@ -84,7 +84,7 @@ def _description(event: Dataset.Described) -> dict[str, Any]:
         "keywords": ", ".join(event.keywords),
         "state": "described",
     }
-    if settings.CATALOGUE_RELEASE >= 2:
+    if IS_RELEASE_2:
         fields["licence"] = event.licence
     return fields
 

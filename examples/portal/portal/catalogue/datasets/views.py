@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_GET, require_safe
 
 from portal.catalogue.datasets.curation import Dataset
-from portal.catalogue.datasets.models import SearchEntry, private_files, public_previews
+from portal.catalogue.datasets.models import DEPOSITOR, IS_RELEASE_2, SearchEntry, private_files, public_previews
 from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
 from portal.catalogue.datasets.search_feed import preview_name
 from portal.identity import Visitor
@@ -35,7 +34,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         query=query,
         entries=list(_found(query)),
         desk=list(_desk(visitor_of(request))),
-        shows_licence=settings.CATALOGUE_RELEASE >= 2,
+        shows_licence=IS_RELEASE_2,
     )
 
 
@@ -94,4 +93,4 @@ def _desk(visitor: Visitor | None) -> QuerySet[SearchEntry]:
         return SearchEntry.objects.none()
     if visitor.is_curator:
         return SearchEntry.objects.filter(state="described")
-    return SearchEntry.objects.exclude(state="approved").filter(registered_by=visitor.name)
+    return SearchEntry.objects.exclude(state="approved").filter(**{DEPOSITOR: visitor.name})

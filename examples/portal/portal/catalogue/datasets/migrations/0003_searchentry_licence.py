@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("datasets", "0001_initial"),
+        ("datasets", "0002_rename_registered_by_searchentry_depositor"),
     ]
 
     operations = [

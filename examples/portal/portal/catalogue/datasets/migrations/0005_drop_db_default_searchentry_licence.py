@@ -6,7 +6,7 @@ import syzygy.operations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("datasets", "0002_searchentry_licence"),
+        ("datasets", "0004_drop_searchentry_registered_by"),
     ]
 
     operations = [
