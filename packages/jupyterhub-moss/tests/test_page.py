@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from jupyterhub_moss.choices import Filling, NamedChoice
 from jupyterhub_moss.facts import Facts
-from jupyterhub_moss.models import PartitionAllResources
+from jupyterhub_moss.gres import GpuType
+from jupyterhub_moss.models import PartitionAllResources, PartitionNodes
+from jupyterhub_moss.nodes import NodeType
 from jupyterhub_moss.page import json_in_single_quotes, render_page
 from jupyterhub_moss.partitions import complete_partitions
 
@@ -180,6 +182,25 @@ def test_a_page_with_old_data_says_how_old():
     html = render(facts=FACTS._replace(age=300, error="timed out"))
     assert "about 5 minutes ago" in html
     assert "8 of 24" in html
+
+
+def test_free_gpus_are_in_the_table_and_on_the_card():
+    """By kind where there are several; a partition without GPUs says so, and one of which Slurm does not tell, too."""
+    kinds = (
+        NodeType(32, 128000, (GpuType("gpu:A:{}", 4),), 2, 2, 0, (GpuType("gpu:A:{}", 5),)),
+        NodeType(32, 64000, (GpuType("gpu:B:{}", 2),), 1, 1, 0, (GpuType("gpu:B:{}", 0),)),
+    )
+    facts = FACTS._replace(
+        resources={**FACTS.resources, "cpu": PartitionNodes(**{**dict(GPU), "gpu": "gpu:A:{}"}, node_types=kinds)}
+    )
+    page = BeautifulSoup(render(facts=facts), "html.parser")
+    row = page.select_one("#menu1 tr[data-partition=cpu]")
+    assert row.select_one("[data-free=ngpus]").get_text().strip() == "5 of 10"
+    assert [line.get_text() for line in row.select(".moss-gpus li")] == ["5 of 8 A", "0 of 2 B"]
+    assert page.select_one("[data-free-gpus=cpu]").get_text() == "5"
+    shown = {name: page.select_one(f"#menu1 tr[data-partition={name}] [data-label='Free GPUs']") for name in CONFIG}
+    assert shown["hidden"].get_text().strip() == "none"
+    assert shown["mem"].get_text().strip() == "unknown"
 
 
 def test_a_partition_that_slurm_lost_is_left_out():

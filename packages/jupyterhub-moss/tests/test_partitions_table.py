@@ -3,11 +3,13 @@
 import asyncio
 import os
 import subprocess
+import time
 
 import pytest
 from lone_spawner import make_spawner
 
 from jupyterhub_moss.facts import shared_access, shared_facts
+from jupyterhub_moss.page import public_partitions
 
 ENVIRONMENTS = {"jupyter_environments": {"default": {"description": "Default", "path": "/env"}}}
 FOREVER = 86400000000000
@@ -35,7 +37,7 @@ def table():
     shared_facts.forget()
     partitions, facts = asyncio.run(spawner._available())
     assert not facts.error
-    return {name: partition.public() for name, partition in partitions.items()}
+    return public_partitions(partitions)
 
 
 def rows(found):
@@ -48,9 +50,9 @@ def rows(found):
     }  # fmt: skip
 
 
-def scontrol(*argv):
+def run(*argv):
     as_root = {**os.environ, "MOCK_SLURM_USER": "root"}  # on a real Slurm the tests are root's
-    subprocess.run(["scontrol", *argv], env=as_root, check=True, capture_output=True)
+    return subprocess.run(argv, env=as_root, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_the_table_is_right_before_and_after_draining_a_node(slurm_environment):
@@ -58,11 +60,25 @@ def test_the_table_is_right_before_and_after_draining_a_node(slurm_environment):
     before = table()
     assert rows(before) == TABLE
     assert before["gpu"]["nnodes_idle"] == 3
-    scontrol("update", "nodename=gpu1", "state=drain", "reason=test")
+    run("scontrol", "update", "nodename=gpu1", "state=drain", "reason=test")
     try:
         after = table()
     finally:
-        scontrol("update", "nodename=gpu1", "state=resume")
+        run("scontrol", "update", "nodename=gpu1", "state=resume")
     assert rows(after) == TABLE
     assert after["gpu"]["nnodes_idle"] == 2
     assert [node["offline"] for node in after["gpu"]["node_types"] if "A100" in node["gpus"]] == [1]
+    assert [each["gpu"]["ngpus_idle"] for each in (before, after)] == [12, 8]
+
+
+def test_a_job_with_gpus_leaves_the_others_free(slurm_environment):
+    """They are counted by kind, while it runs."""
+    argv = ("--parsable", "--partition=gpu", "--gres=gpu:V100:1", "--output=/dev/null", "--wrap=sleep 600")
+    job = run("sbatch", *argv)
+    try:
+        while run("squeue", "-h", "-j", job, "-o", "%T") == "PENDING":
+            time.sleep(0.1)
+        kinds = {gpu["kind"]: gpu["words"] for gpu in table()["gpu"]["gpu_types"]}
+    finally:
+        run("scancel", job)
+    assert (kinds["V100"], kinds["A100"]) == ("1 of 2 V100", "4 of 4 A100")

@@ -11,11 +11,11 @@ import pytest
 from batchspawner import JobStatus
 
 from jupyterhub_moss.access import read_rules
+from jupyterhub_moss.command_backend import INFO_IN_FULL
 from jupyterhub_moss.errors import SubmissionError
 from jupyterhub_moss.jobs import JOB_FORMAT, read_jobs
 from jupyterhub_moss.sinfo import read_partitions
 
-SINFO = "sinfo -a --noheader --exact -o '%R %F %c %C %G %m %l'"
 LIMIT = 120  # seconds, on any machine
 
 
@@ -56,15 +56,29 @@ def drained(cluster, node):
 
 
 def test_partitions_and_their_rules_are_those_of_sinfo_and_scontrol(cluster_by_rest):
-    """Kinds of nodes, free and offline ones, time limits, hidden partitions; also while a node is drained."""
+    """Kinds of nodes, free and offline ones, free GPUs, time limits, hidden partitions; also while a node is drained."""
     slurm = cluster_by_rest.spawner().slurm
 
-    def same():
-        assert asyncio.run(slurm.resources()) == read_partitions(cluster_by_rest.run(SINFO), logging.getLogger())
+    async def agree_on(free):
+        """A node's use may be told a moment after the job's start, so each is asked until both say so."""
 
-    same()
-    with drained(cluster_by_rest, "mig1"):
-        same()
+        async def same():
+            resources = await slurm.resources()
+            shown = read_partitions(await asyncio.to_thread(cluster_by_rest.run, INFO_IN_FULL), logging.getLogger())
+            gpus = {gpu.kind: gpu.number for node in shown["gpu"].node_types for gpu in node.gpus_free}
+            return resources == shown and gpus == free
+
+        await until(same)
+
+    async def scenario():
+        free = {"A100": 4, "V100": 2, "a100_1g.5gb": 4, "a100_3g.20gb": 2}
+        await agree_on(free)
+        await submit(cluster_by_rest, "--partition=gpu", "--gres=gpu:a100_1g.5gb:3")
+        await agree_on({**free, "a100_1g.5gb": 1})
+        with drained(cluster_by_rest, "mig1"):
+            await agree_on({**free, "a100_1g.5gb": 0, "a100_3g.20gb": 0})
+
+    asyncio.run(scenario())
     shown = read_rules(cluster_by_rest.run("scontrol -a -o show partition"))
     assert asyncio.run(slurm.rules()) == shown
     assert shown["restricted"].groups == {"slurmvip"}

@@ -29,6 +29,7 @@ NODE = {
     "alloc_cpus": 0,
     "cpus": 32,
     "gres": "gpu:V100:2",
+    "gres_used": "gpu:V100:0(IDX:N/A)",
     "partitions": ["gpu"],
     "real_memory": 64000,
     "state": ["IDLE"],
@@ -73,20 +74,24 @@ def test_a_transition_is_shown_in_place_of_what_it_leads_to(states, shown):
 
 
 @pytest.mark.parametrize(
-    ("node", "idle", "offline", "free"),
+    ("node", "idle", "offline", "free", "free_gpus"),
     [
-        ({}, 1, 0, 32),
-        ({"state": ["MIXED"], "alloc_cpus": 8}, 0, 0, 24),
-        ({"state": ["IDLE", "DRAIN"]}, 0, 1, 0),
-        ({"state": ["MIXED", "DRAIN"], "alloc_cpus": 8}, 0, 0, 0),
-        ({"state": ["DOWN"]}, 0, 1, 0),
-        ({"state": ["UNKNOWN", "NOT_RESPONDING"]}, 0, 1, 0),
+        ({}, 1, 0, 32, 2),
+        ({"state": ["MIXED"], "alloc_cpus": 8, "gres_used": "gpu:V100:1(IDX:0)"}, 0, 0, 24, 1),
+        ({"state": ["MIXED"], "alloc_cpus": 8, "gres_used": "gpu:2"}, 0, 0, 24, 0),
+        ({"gres_used": ""}, 1, 0, 32, None),
+        ({"state": ["IDLE", "DRAIN"]}, 0, 1, 0, 0),
+        ({"state": ["MIXED", "DRAIN"], "alloc_cpus": 8}, 0, 0, 0, 0),
+        ({"state": ["DOWN"]}, 0, 1, 0, 0),
+        ({"state": ["UNKNOWN", "NOT_RESPONDING"]}, 0, 1, 0, 0),
     ],
 )
-def test_a_node_is_at_work_idle_or_offline(node, idle, offline, free):
-    """A node that is drained while jobs run on it is at work, and none of its CPUs is free."""
+def test_a_node_is_at_work_idle_or_offline(node, idle, offline, free, free_gpus):
+    """A node that is drained while jobs run on it is at work, and none of its CPUs and GPUs is free; without its use in the answer, nobody knows."""
     found = read_partitions({"nodes": [{**NODE, **node}]}, {"partitions": [PARTITION]}, logging.getLogger())["gpu"]
-    assert found.node_types == (NodeType(32, 64000, (GpuType("gpu:V100:{}", 2),), 1, idle, offline),)
+    gpus = (GpuType("gpu:V100:{}", 2),)
+    unused = None if free_gpus is None else (gpus[0]._replace(number=free_gpus),)
+    assert found.node_types == (NodeType(32, 64000, gpus, 1, idle, offline, unused),)
     assert (found.nnodes_idle, found.ncores_idle, found.max_runtime) == (idle, free, 12 * 3600)
 
 

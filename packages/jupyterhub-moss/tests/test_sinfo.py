@@ -57,6 +57,30 @@ def test_untyped_gpus_are_found():
     assert (resources.gpu, resources.max_ngpus) == ("gpu:{}", 4)
 
 
+USE = """\
+g 2/0/0/2 32 8/56/0/64 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:1(IDX:0),gpu:mig:7(IDX:4-10) mixed
+g 1/0/0/1 32 4/28/0/32 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:4(IDX:0-3),gpu:mig:0(IDX:N/A) mixed+
+g 1/0/0/1 32 4/0/28/32 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:1(IDX:0),gpu:mig:0(IDX:N/A) draining
+g 0/0/1/1 32 0/0/32/32 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:0(IDX:N/A),gpu:mig:0(IDX:N/A) down*
+g 0/1/0/1 32 0/32/0/32 gpu:2(S:0) 64000 1:00:00 gpu:0 idle~
+g 0/1/0/1 32 0/32/0/32 (null) 64000 1:00:00 (null) idle
+"""
+
+
+def test_free_gpus_are_those_without_a_job_on_nodes_that_take_jobs():
+    """Nodes that differ in use or state alone are one kind; drained and silent ones have none free."""
+    kinds = {tuple(gpu.template for gpu in node.gpus): node for node in read(USE)["g"].node_types}
+    assert kinds["gpu:A100:{}", "gpu:mig:{}"].total == 5
+    assert kinds["gpu:A100:{}", "gpu:mig:{}"].gpus_free == (GpuType("gpu:A100:{}", 6), GpuType("gpu:mig:{}", 7))
+    assert kinds[("gpu:{}",)].gpus_free == (GpuType("gpu:{}", 2),)
+    assert kinds[()].gpus_free == ()
+
+
+def test_without_their_use_nobody_knows_how_many_gpus_are_free():
+    """The seven fields of the documented command do not tell it."""
+    assert [node.gpus_free for node in read(*GPU_LINES)["gpu"].node_types] == [None] * 3
+
+
 def test_a_line_of_another_shape_is_named():
     """A line without seven fields is an error that shows the line."""
     with pytest.raises(ValueError, match="cpu up infinite"):

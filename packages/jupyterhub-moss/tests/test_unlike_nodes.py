@@ -5,6 +5,7 @@ import pytest
 from jupyterhub_moss.errors import LimitError
 from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.job import resolve_job
+from jupyterhub_moss.page import public_partitions
 from jupyterhub_moss.partitions import complete_partitions
 from jupyterhub_moss.sinfo import read_partitions
 
@@ -95,6 +96,40 @@ def test_a_configured_limit_below_slurms_holds(config, asked):
     """Less than the nodes have, when the configuration says so."""
     with pytest.raises(LimitError):
         resolve({**ENVIRONMENTS, **config}, **asked)
+
+
+USE = """\
+mixed 2/0/0/2 32 8/56/0/64 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:1(IDX:0),gpu:mig:7(IDX:4-10) mixed
+mixed 0/1/0/1 32 0/32/0/32 gpu:A100:2 64000 1:00:00 gpu:A100:0(IDX:N/A) idle
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "together", "kinds"),
+    [
+        ({}, (8, 24), {"A100": "8 of 10 A100", "mig": "0 of 14 mig"}),
+        ({"gpu": "gpu:A100:{}", "max_ngpus": 1}, (8, 10), {"A100": "8 of 10 A100"}),
+        ({"gpu": "gpu:{}"}, (8, 24), {"": "8 of 24"}),
+        ({"gpu": ""}, (0, 0), {}),
+    ],
+)
+def test_free_gpus_are_counted_by_kind_and_together(config, together, kinds):
+    """Those that the configuration lets a job ask for; a limit for one job does not change how many there are."""
+    shown = public({**ENVIRONMENTS, **config}, USE)
+    assert (shown["ngpus_idle"], shown["ngpus_total"]) == together
+    assert {gpu["kind"]: gpu["words"] for gpu in shown["gpu_types"]} == kinds
+
+
+def test_free_gpus_of_which_slurm_says_nothing_are_unknown():
+    """As with a command of the site's own; what each node has is known all the same."""
+    shown = public(ENVIRONMENTS, LINES)
+    assert (shown["ngpus_idle"], shown["ngpus_total"]) == (None, None)
+    assert [gpu["words"] for gpu in shown["gpu_types"]] == ["unknown mig_1g.5gb", "unknown A100"]
+
+
+def public(config, lines):
+    facts = Facts(read_partitions(lines, None), 0, "", known=True)
+    return public_partitions(complete_partitions({"mixed": config}, facts))["mixed"]
 
 
 def test_options_without_a_kind_of_gpu_have_the_known_keys():

@@ -73,9 +73,9 @@ def parse_names(text: str, columns: Mapping[str, Column[Row]], width: int = 20) 
     layout: list[Layout[Row]] = []
     unknown: list[str] = []
     for item in re.split(r",(?=[A-Za-z])", text):
-        match = _NAME.fullmatch(item.strip())
+        match = _NAME.fullmatch(item)
         if match is None or match[1].lower() not in known:
-            unknown.append(item.strip().split(":")[0])
+            unknown.append(item.split(":")[0])
             continue
         size = int(match[3]) if match[3] else (0 if match[4] else width)
         layout.append(Layout("", known[match[1].lower()], size, "." in (match[2] or ""), match[4] or ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .commands.jobfields import JobView
+from .commands.nodefields import gres_used
 from .config import PartitionSpec
 from .controller import Controller
 from .job import Job
@@ -47,7 +48,8 @@ def node_view(node: Node, controller: Controller) -> dict[str, Any]:
     spec, used = node.spec, node.cpus_allocated
     return {
         "alloc_cpus": used, "alloc_memory": node.memory_allocated, "cpus": spec.cpus,
-        "features": ",".join(spec.features), "gres": spec.gres, "idle_cpus": spec.cpus - used, "name": spec.name,
+        "features": ",".join(spec.features), "gres": spec.gres, "gres_used": gres_used(node),
+        "idle_cpus": spec.cpus - used, "name": spec.name,
         "partitions": [name for name, each in controller.config.partitions.items() if spec.name in each.nodes],
         "real_memory": spec.memory, "reason": node.reason, "state": _STATES.get(node.state, node.state),
         "state_flags": ["DRAIN"] if node.mark == "DRAIN" else [],

@@ -58,8 +58,8 @@ class ClusterSpawner(BackendSpawner):
 
     slurm_info_cmd = Unicode(
         INFO_CMD,
-        help="""Command whose output tells the resources of the partitions; see `slurm_info_resources`. The default
-        runs with `--exact`, so that nodes of several sizes have a line each.""",
+        help="""Command whose output tells the resources of the partitions; see `slurm_info_resources`. In place of the
+        default, sinfo is asked for the same with a line for each kind of node and the GPUs in use.""",
     ).tag(config=True)
 
     slurm_info_resources = Callable(
@@ -92,6 +92,11 @@ class ClusterSpawner(BackendSpawner):
 
     def _slurm_info_resources(self, slurm_info: str) -> Resources:
         return read_partitions(slurm_info, self.log)
+
+    @property
+    def reads_slurm_info_itself(self) -> bool:
+        """Whether `slurm_info_resources` is this package's."""
+        return getattr(self.slurm_info_resources, "__func__", None) is ClusterSpawner._slurm_info_resources
 
     async def _facts(self) -> Facts:
         slurm = self.slurm

@@ -15,6 +15,11 @@ from jupyterhub_moss.facts import Resources
 from jupyterhub_moss.jobs import JOB_FORMAT, JobFacts, read_jobs
 
 INFO_CMD = "sinfo -a --noheader -o '%R %F %c %C %G %m %l'"
+# the same, with a line for each kind of node, and at its end what jobs have of its GRES and its state
+INFO_IN_FULL = (
+    "sinfo -a --noheader --exact -O 'PartitionName: ,NodeAIOT: ,CPUs: ,CPUsState: ,Gres: ,Memory: ,Time: ,"
+    "GresUsed: ,StateLong: '"
+)
 
 QUEUE_CMD = "squeue"
 
@@ -99,10 +104,12 @@ class CommandBackend:
 
     async def resources(self) -> Resources:
         """What `slurm_info_cmd` prints, read by `slurm_info_resources`."""
-        command = self._spawner.slurm_info_cmd
-        resources: Resources = self._spawner.slurm_info_resources(
-            await self._ask(f"{command} --exact" if command == INFO_CMD else command)
-        )
+        spawner = self._spawner
+        command = spawner.slurm_info_cmd
+        if command == INFO_CMD:
+            # a function of the site's own knows the fields of the command alone
+            command = INFO_IN_FULL if spawner.reads_slurm_info_itself else f"{INFO_CMD} --exact"
+        resources: Resources = spawner.slurm_info_resources(await self._ask(command))
         return resources
 
     async def rules(self) -> Mapping[str, Rules]:

@@ -1,6 +1,7 @@
 """Generic resources: the GPUs in Slurm's GRES column."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -40,6 +41,24 @@ def read_gpus(gres: str) -> tuple[GpuType, ...]:
     """Every kind of GPU in a GRES text, typed and untyped, in the order written."""
     found = (_gpu(element, typed=False) for element in _COMMA_OUTSIDE_PARENTHESES.split(gres))
     return tuple(gpu for gpu in found if gpu is not None)
+
+
+def free_gpus(gpus: tuple[GpuType, ...], used: str, nodes: int) -> tuple[GpuType, ...]:
+    """How many of each kind are free on so many nodes together, each with `gpus` and `used` by jobs.
+
+    `used` is Slurm's text, as ``gpu:V100:1(IDX:0)``; what it does not give to a kind counts against every kind.
+    """
+    taken = {gpu.template: gpu.number for gpu in read_gpus(used)}
+    unnamed = taken.get("gpu:{}", 0)
+    return tuple(gpu._replace(number=nodes * max(0, gpu.number - taken.get(gpu.template, unnamed))) for gpu in gpus)
+
+
+def added_up(gpus: Iterable[GpuType]) -> tuple[GpuType, ...]:
+    """Each kind once, in the order in which they come first."""
+    sums: dict[str, int] = {}
+    for gpu in gpus:
+        sums[gpu.template] = sums.get(gpu.template, 0) + gpu.number
+    return tuple(GpuType(template, number) for template, number in sums.items())
 
 
 def parse_gpu_resource(resource: str) -> tuple[str, str]:

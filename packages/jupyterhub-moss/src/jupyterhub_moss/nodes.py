@@ -7,7 +7,7 @@ is possible if one kind has all of it.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jupyterhub_moss.gres import GpuType
+from jupyterhub_moss.gres import GpuType, added_up
 
 
 class NodeType(NamedTuple):
@@ -21,6 +21,18 @@ class NodeType(NamedTuple):
     """How many nodes there are; `idle` of them run nothing, `offline` ones are drained, down or reserved."""
     idle: int = 0
     offline: int = 0
+    gpus_free: tuple[GpuType, ...] | None = None
+    """GPUs that no job has, on all these nodes together as far as they take jobs; None where Slurm did not tell."""
+
+    def joined(self, other: "NodeType") -> "NodeType":
+        """These nodes and others that look the same."""
+        free = None if self.gpus_free is None or other.gpus_free is None else added_up(self.gpus_free + other.gpus_free)
+        return self._replace(
+            total=self.total + other.total,
+            idle=self.idle + other.idle,
+            offline=self.offline + other.offline,
+            gpus_free=free,
+        )
 
     def gpus_of(self, template: str) -> int:
         """How many GPUs of a node the ``--gres`` template can get; one without a kind gets any."""

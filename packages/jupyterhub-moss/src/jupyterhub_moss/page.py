@@ -16,7 +16,7 @@ from jupyterhub_moss.choices import Filling, NamedChoice
 from jupyterhub_moss.facts import Facts
 from jupyterhub_moss.files import file_hash, local_path
 from jupyterhub_moss.partitions import Partition
-from jupyterhub_moss.presentation import FILTERS, node_words
+from jupyterhub_moss.presentation import FILTERS, gpu_words, node_words
 
 TEMPLATES = local_path("templates")
 _NOT_IN_SCRIPT = re.compile(r"['<>&\x7f-\U0010ffff]")
@@ -88,6 +88,8 @@ def public_partitions(partitions: Mapping[str, Partition]) -> dict[str, Any]:
     for partition in shown.values():
         for node in partition["node_types"]:
             node["words"] = node_words(node)
+        for gpu in partition["gpu_types"]:
+            gpu["words"] = gpu_words(gpu)
     return shown
 
 

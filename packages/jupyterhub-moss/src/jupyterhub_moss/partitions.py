@@ -1,11 +1,12 @@
 """Configured partitions completed with what Slurm reports about them."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jupyterhub_moss.errors import UnavailablePartitionError
 from jupyterhub_moss.facts import Facts
-from jupyterhub_moss.gres import GpuType
+from jupyterhub_moss.gres import GpuType, added_up
 from jupyterhub_moss.models import (
     COMPLETED,
     JupyterEnvironment,
@@ -27,6 +28,8 @@ class Limits(NamedTuple):
     gpu: str
     node_types: tuple[NodeType, ...] = ()
     """The kinds of nodes there are, the largest first; empty where Slurm did not tell them apart."""
+    gpu_counts: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    """How many GPUs of each kind are free and how many there are, by template; empty where Slurm did not tell."""
 
     @property
     def gpus(self) -> tuple[GpuType, ...]:
@@ -61,14 +64,32 @@ class Partition(NamedTuple):
 
     def _public_limits(self) -> dict[str, Any]:
         limits = self.limits._asdict()
+        counts = limits.pop("gpu_counts")
         limits["gpu_types"] = [
-            {"kind": gpu.kind, "max": self.limits.max_ngpus if gpu.template == self.limits.gpu else gpu.number}
+            {
+                "kind": gpu.kind,
+                "max": self.limits.max_ngpus if gpu.template == self.limits.gpu else gpu.number,
+                **dict(zip(("free", "total"), counts.get(gpu.template, (None, None)), strict=True)),
+            }
             for gpu in self.limits.gpus
         ]
-        limits["node_types"] = [
-            {**node._asdict(), "gpus": {gpu.kind: gpu.number for gpu in node.gpus}} for node in self.limits.node_types
-        ]
+        limits["ngpus_idle"], limits["ngpus_total"] = self._gpus_together()
+        limits["node_types"] = [_public_node(node) for node in self.limits.node_types]
         return limits
+
+    def _gpus_together(self) -> tuple[int | None, int | None]:
+        """Free GPUs and all, of every kind; None where Slurm did not tell."""
+        counts = [self.limits.gpu_counts.get(gpu.template) for gpu in self.limits.gpus]
+        known = [count for count in counts if count is not None]
+        if not self.limits.node_types or len(known) < len(counts):
+            return None, None
+        return sum(free for free, _ in known), sum(total for _, total in known)
+
+
+def _public_node(node: NodeType) -> dict[str, Any]:
+    fields = node._asdict()
+    del fields["gpus_free"]  # told by kind of GPU
+    return {**fields, "gpus": {gpu.kind: gpu.number for gpu in node.gpus}}
 
 
 _NOTHING_KNOWN: dict[str, Any] = dict.fromkeys(("nnodes_total", "nnodes_idle", "ncores_total", "ncores_idle"))
@@ -95,9 +116,30 @@ def _configured_gpus(gpus: tuple[GpuType, ...], config: PartitionConfig, *, name
     return tuple(gpu for gpu in gpus if gpu.template == config.gpu)
 
 
+def _is_named(config: PartitionConfig, found: tuple[NodeType, ...]) -> bool:
+    return config.gpu in {gpu.template for gpu in gpu_kinds(found)}
+
+
+def _gpu_counts(config: PartitionConfig, found: tuple[NodeType, ...]) -> Mapping[str, tuple[int, int]]:
+    """Free GPUs and all of each template that can be asked for, however many of them a job may have."""
+    free: list[GpuType] = []
+    total: list[GpuType] = []
+    for node in found:
+        if node.gpus_free is None:
+            return {}
+        free.extend(node.gpus_free)
+        total.extend(gpu._replace(number=gpu.number * node.total) for gpu in node.gpus)
+    named = _is_named(config, found)
+    of_all, of_free = (
+        dict(_configured_gpus(added_up(gpus), config, named=named))  # pairs of a template and a number
+        for gpus in (total, free)
+    )
+    return {template: (of_free[template], number) for template, number in of_all.items()}
+
+
 def _node_types(config: PartitionConfig, found: tuple[NodeType, ...]) -> tuple[NodeType, ...]:
     """The kinds of nodes as far as the configuration lets a job use them."""
-    named = config.gpu in {gpu.template for gpu in gpu_kinds(found)}
+    named = _is_named(config, found)
     chosen = [node._replace(gpus=_configured_gpus(node.gpus, config, named=named)) for node in found]
     most_cpus = max((node.cpus for node in chosen), default=0)
     most = {gpu.template: gpu.number for gpu in gpu_kinds(chosen)}
@@ -114,10 +156,19 @@ def _node_types(config: PartitionConfig, found: tuple[NodeType, ...]) -> tuple[N
 
 
 def _limits(config: PartitionConfig, info: PartitionInfo, found: PartitionResources) -> Limits:
-    node_types = _node_types(config, getattr(found, "node_types", ()))
+    found_types = getattr(found, "node_types", ())
+    node_types = _node_types(config, found_types)
     of_kind = {gpu.template: gpu.number for gpu in gpu_kinds(node_types)}
     max_ngpus = info.max_ngpus if config.max_ngpus is not None else of_kind.get(info.gpu, info.max_ngpus)
-    return Limits(info.max_nprocs, info.max_mem, max_ngpus if info.gpu else 0, info.max_runtime, info.gpu, node_types)
+    return Limits(
+        info.max_nprocs,
+        info.max_mem,
+        max_ngpus if info.gpu else 0,
+        info.max_runtime,
+        info.gpu,
+        node_types,
+        _gpu_counts(config, found_types),
+    )
 
 
 def _complete(name: str, config: PartitionConfig, facts: Facts) -> Partition | None:

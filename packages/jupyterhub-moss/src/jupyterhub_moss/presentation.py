@@ -59,6 +59,12 @@ def node_words(node: Mapping[str, Any]) -> str:
     )
 
 
+def gpu_words(gpu: Mapping[str, Any]) -> str:
+    """How many of a kind of GPUs are free."""
+    counts = "unknown" if gpu["total"] is None else f"{gpu['free']} of {gpu['total']}"
+    return f"{counts} {gpu['kind']}".rstrip()
+
+
 def gpu_type_choices(partitions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The kinds of GPUs of partitions that have more than one: the form without JavaScript shows them all."""
     several = (each["gpu_types"] for each in partitions.values() if len(each["gpu_types"]) > 1)

@@ -22,6 +22,9 @@ VERSIONS = ("v0.0.42", "v0.0.41", "v0.0.40", "v0.0.38", "v0.0.43", "v0.0.44", "v
 _LARGEST_ANSWER = 512 * 1024 * 1024
 #: Slurm's numbers for a job that it does not know, and for one that has ended already.
 UNKNOWN_JOB, ENDED_JOB = 2017, 2021
+_ALL = "?flags=ALL"
+# hidden partitions and all users; of nodes also the GRES in use
+_FLAGS = {"nodes": f"{_ALL}&flags=DETAIL"}
 _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
 
 
@@ -146,7 +149,7 @@ class RestClient:
         parts = "/".join(quote(part, safe="") for part in path)
         version = await self.version()
         # the older ones show everything unasked, and know no such word
-        everything = "?flags=ALL" if method == "GET" and speaks_structures(version) else ""
+        everything = _FLAGS.get(path[0], _ALL) if method == "GET" and speaks_structures(version) else ""
         url = f"/slurm/{version}/{parts}{everything}"
         try:
             answer = await self._fetch(method, url, account, body, needed=result)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jupyterhub_moss.access import Rules
-from jupyterhub_moss.gres import read_gpus
+from jupyterhub_moss.gres import free_gpus, read_gpus
 from jupyterhub_moss.jobs import TIMED_STATES, JobFacts
 from jupyterhub_moss.models import PartitionNodes
 from jupyterhub_moss.nodes import NodeType
@@ -93,8 +93,10 @@ def _node_group(entry: Entry) -> NodeGroup:
     at_work = bool(states & _WORKING)
     cpus, used = int(entry["cpus"]), int(number(entry.get("alloc_cpus")) or 0)
     gpus = read_gpus(entry.get("gres") or "")
+    gres_used = entry.get("gres_used") or ""
+    free = free_gpus(gpus, gres_used, int(not down)) if gres_used or down or not gpus else None
     idle, offline = int(not at_work and not down), int(not at_work and down)
-    nodes = NodeType(cpus, int(entry["real_memory"]), gpus, total=1, idle=idle, offline=offline)
+    nodes = NodeType(cpus, int(entry["real_memory"]), gpus, total=1, idle=idle, offline=offline, gpus_free=free)
     return NodeGroup(nodes, 0 if down else cpus - used, cpus, "")
 
 
@@ -103,17 +105,7 @@ def _alike(groups: Iterable[NodeGroup], runtime: str) -> list[NodeGroup]:
     for group in groups:
         nodes = group.nodes
         key = (nodes.cpus, nodes.memory, nodes.gpus)
-        known = sums.get(key)
-        if known is None:
-            sums[key] = group._replace(runtime=runtime)
-            continue
-        kind = nodes._replace(
-            total=known.nodes.total + nodes.total,
-            idle=known.nodes.idle + nodes.idle,
-            offline=known.nodes.offline + nodes.offline,
-        )
-        cores = (known.cores_idle + group.cores_idle, known.cores_total + group.cores_total)
-        sums[key] = NodeGroup(kind, *cores, runtime)
+        sums[key] = sums[key].joined(group) if key in sums else group._replace(runtime=runtime)
     return list(sums.values())
 
 

@@ -2,6 +2,7 @@
 
 sinfo prints one line for each partition and distinct set of GRES, in an order that follows the state of the
 nodes, and with ``--exact`` one for each kind of node. The lines of a partition are therefore added up: no line wins.
+With two more fields, the GRES that jobs have of a node and the node's state, a line also tells how many GPUs are free.
 """
 
 import logging
@@ -9,12 +10,17 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jupyterhub_moss.gres import GpuType, read_gpus
+from jupyterhub_moss.gres import GpuType, free_gpus, read_gpus
 from jupyterhub_moss.models import PartitionNodes
 from jupyterhub_moss.nodes import NodeType, gpu_kinds
 from jupyterhub_moss.timelimit import parse_slurm_time
 
 FIELDS = ("partition", "nodes A/I/O/T", "CPUs", "CPUs A/I/O/T", "GRES", "memory", "time limit")
+FIELDS_WITH_USE = (*FIELDS, "GRES in use", "state")
+# what sinfo adds to a state, as in idle~ of a node that is switched on when it is needed
+_STATE_MARKS = "*~#!%$@^-+"
+_TAKES_JOBS = frozenset({"idle", "mixed", "allocated", "completing", "planned"})
+_LENGTHS = {len(FIELDS), len(FIELDS_WITH_USE)}
 _FALLBACK_RUNTIME = 86400
 
 
@@ -25,6 +31,11 @@ class NodeGroup(NamedTuple):
     cores_idle: int
     cores_total: int
     runtime: str
+
+    def joined(self, other: "NodeGroup") -> "NodeGroup":
+        """These nodes and others of the partition that look the same."""
+        cores = (self.cores_idle + other.cores_idle, self.cores_total + other.cores_total)
+        return NodeGroup(self.nodes.joined(other.nodes), *cores, self.runtime)
 
 
 def _seconds(timelimit: str, log: logging.Logger) -> int:
@@ -49,11 +60,11 @@ def _alike(output: str) -> dict[tuple[str, ...], _Lines]:
         fields = line.split()
         if not fields:
             continue
-        if len(fields) != len(FIELDS):
+        if len(fields) not in _LENGTHS:
             raise ValueError(f"slurm_info_cmd printed {len(fields)} fields instead of {len(FIELDS)} "
                              f"({', '.join(FIELDS)}) in the line {line!r}")  # fmt: skip
-        partition, nodes, cpus, cores, gres, memory, runtime = fields
-        key = (partition, cpus, memory, gres, runtime)
+        partition, nodes, cpus, cores, gres, memory, runtime, *use = fields
+        key = (partition, cpus, memory, gres, runtime, *use)
         lines = alike.get(key)
         if lines is None:
             lines = alike[key] = _Lines([], [])
@@ -70,18 +81,33 @@ def _sums(texts: list[str]) -> tuple[int, int, int]:
     return sum(numbers[1::4]), sum(numbers[2::4]), sum(numbers[3::4])
 
 
+def _free(gpus: tuple[GpuType, ...], nodes: int, use: list[str]) -> tuple[GpuType, ...] | None:
+    if not use:
+        return None
+    in_use, state = use
+    return free_gpus(gpus, in_use, nodes if state.rstrip(_STATE_MARKS) in _TAKES_JOBS else 0)
+
+
 def _node_groups(output: str) -> dict[str, list[NodeGroup]]:
-    partitions: dict[str, list[NodeGroup]] = {}
-    for (partition, cpus, memory, gres, runtime), lines in _alike(output).items():
+    groups: dict[tuple[str, ...], NodeGroup] = {}
+    for (partition, cpus, memory, gres, runtime, *use), lines in _alike(output).items():
         idle, offline, total = _sums(lines.nodes)
         cores_idle, _, cores_total = _sums(lines.cores)
-        nodes = NodeType(int(cpus.rstrip("+")), int(memory.rstrip("+")), read_gpus(gres), total, idle, offline)
-        partitions.setdefault(partition, []).append(NodeGroup(nodes, cores_idle, cores_total, runtime))
+        gpus = read_gpus(gres)
+        free = _free(gpus, total, use)
+        nodes = NodeType(int(cpus.rstrip("+")), int(memory.rstrip("+")), gpus, total, idle, offline, free)
+        group = NodeGroup(nodes, cores_idle, cores_total, runtime)
+        key = (partition, cpus, memory, gres, runtime)
+        groups[key] = groups[key].joined(group) if key in groups else group
+    partitions: dict[str, list[NodeGroup]] = {}
+    for (partition, *_), group in groups.items():
+        partitions.setdefault(partition, []).append(group)
     return partitions
 
 
 def _largest_first(groups: Iterable[NodeGroup]) -> tuple[NodeType, ...]:
-    return tuple(sorted((group.nodes for group in groups), reverse=True))
+    # without gpus_free: that is either there or None
+    return tuple(sorted((group.nodes for group in groups), key=lambda nodes: nodes[:-1], reverse=True))
 
 
 def partition_resources(groups: list[NodeGroup], log: logging.Logger) -> PartitionNodes:

@@ -63,7 +63,8 @@ class Group:
 
     def node_counts(self) -> tuple[int, int, int, int]:
         """Nodes allocated, idle, other, all."""
-        busy = sum(node.state in {"allocated", "mixed"} for node in self.members)
+        # one that is drained while jobs run on it is at work
+        busy = sum(node.state in {"allocated", "mixed", "draining"} for node in self.members)
         idle = sum(node.state == "idle" for node in self.members)
         return busy, idle, len(self.nodes) - busy - idle, len(self.nodes)
 

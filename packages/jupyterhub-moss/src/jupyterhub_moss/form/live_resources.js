@@ -7,6 +7,8 @@
   const pause = Number(root.dataset.refreshSeconds) * 1000;
   let failures = 0;
 
+  const NAMES = { ncores: "CPUs", ngpus: "GPUs", nnodes: "nodes" };
+
   function showFree(cell, partition) {
     const [idle, total] = [partition[`${cell.dataset.free}_idle`], partition[`${cell.dataset.free}_total`]];
     if (total === null) return;
@@ -15,16 +17,19 @@
     words.textContent = `${idle} of ${total}`;
     const meter = document.createElement("meter");
     Object.assign(meter, { min: 0, max: Math.max(total, 1), value: idle });
-    meter.setAttribute("aria-label", `${idle} of ${total} ${cell.dataset.free === "ncores" ? "CPUs" : "nodes"} free`);
+    meter.setAttribute("aria-label", `${idle} of ${total} ${NAMES[cell.dataset.free]} free`);
     cell.replaceChildren(words, meter);
   }
 
   function showRow(row, partition) {
     row.querySelectorAll("[data-free]").forEach((cell) => showFree(cell, partition));
-    const kinds = row.querySelectorAll(".moss-kinds li");
-    if (kinds.length === partition.node_types.length) {
-      kinds.forEach((line, place) => { line.textContent = partition.node_types[place].words; });
-    }
+    showLines(row.querySelectorAll(".moss-kinds li"), partition.node_types);
+    showLines(row.querySelectorAll(".moss-gpus li"), partition.gpu_types);
+  }
+
+  function showLines(lines, kinds) {
+    if (lines.length !== kinds.length) return;
+    lines.forEach((line, place) => { line.textContent = kinds[place].words; });
   }
 
   function showNotice(words) {
@@ -39,9 +44,11 @@
       const partition = answer.partitions[row.dataset.partition];
       if (partition) showRow(row, partition);
     }
-    for (const free of root.querySelectorAll("[data-free-cpus]")) {
-      const idle = answer.partitions[free.dataset.freeCpus]?.ncores_idle;
-      if (typeof idle === "number") free.textContent = idle;
+    for (const [name, count] of [["cpus", "ncores_idle"], ["gpus", "ngpus_idle"]]) {
+      for (const free of root.querySelectorAll(`[data-free-${name}]`)) {
+        const idle = answer.partitions[free.getAttribute(`data-free-${name}`)]?.[count];
+        if (typeof idle === "number") free.textContent = idle;
+      }
     }
     root.querySelectorAll(".moss-resources").forEach((table) => table.classList.toggle("moss-stale", answer.stale));
     if (answer.age !== null) {
