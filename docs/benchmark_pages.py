@@ -42,7 +42,8 @@ def section(report: dict[str, Any]) -> list[str]:
         parts.append(markdown(table))
         if table.ratio and table.first == OURS:
             plot(table, GENERATED / f"{package}-{number}.svg")
-            parts.append(f"![{table.unit}: how many times ours the others take](_generated/{package}-{number}.svg)")
+            picture = f"![{table.unit}: how many times ours the others take](_generated/{package}-{number}.svg)"
+            parts.append(f":::{{div}} diagram\n{picture}\n:::")
     marks = {True: "reached", False: "**missed in this run**"}
     return [*parts, "\n".join(f"- {target}: {marks[reached]}" for target, reached in report["targets"].items())]
 

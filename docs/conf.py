@@ -23,6 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "benchmark_pages",
+    "diagrams",
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
@@ -34,6 +35,8 @@ autodoc_typehints_format = "short"
 _OURS = "pentad_config|starsessions|eventsourcing_django|syzygy|django_minio_backend|jupyterhub_moss"
 nitpick_ignore_regex = [("py:.*", rf"(?!({_OURS})\b).*"), ("py:.*", r".*\.T")]  # T: a type variable
 default_role = "code"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "Pentad"
 html_theme_options = {
@@ -42,8 +45,9 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "use_edit_page_button": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,  # the packages; more would need a second line
+    "navbar_align": "left",
 }
-html_sidebars = {"index": [], "architecture": [], "benchmarks": []}
+html_sidebars = {"index": [], "story": [], "architecture": [], "benchmarks": []}
 html_copy_source = False
 html_show_sourcelink = False
