@@ -11,6 +11,7 @@ urlpatterns = [
     path("catalogue/uploads/", include("django_minio_backend.uploads.urls")),
     path("catalogue/new", curation_views.register, name="register"),
     path("catalogue/<uuid:dataset_id>/", views.dataset_page, name="dataset"),
+    path("catalogue/<uuid:dataset_id>/timeline", views.timeline, name="timeline"),
     path("catalogue/<uuid:dataset_id>/download", views.download, name="download"),
     path("catalogue/<uuid:dataset_id>/describe", curation_views.describe, name="describe"),
     path("catalogue/<uuid:dataset_id>/approve", curation_views.approve, name="approve"),

@@ -96,6 +96,17 @@ class CurationSteps:
         expect_status(self.ada.client.post(target, data=form.fields, headers={"Origin": self.settings.public_url}), 403)
         return "described; 403 when the depositor approves"
 
+    def timeline(self) -> str:
+        """Members of the curation see each step with what it changed; a stranger sees nothing of it."""
+        path = f"/catalogue/{self.dataset_id}/describe"
+        self.ada.submit(path, **_DESCRIPTION | {"keywords": "penguins, flipper length"}, status=302)
+        page = self.ada.get(f"/catalogue/{self.dataset_id}/timeline").text
+        require("<del>penguins, body mass</del> <ins>penguins, flipper length</ins>" in page, "the change is not shown")
+        events = len(self._events())
+        require(page.count("<li>\n      <h2>") == events, f"the timeline does not show {events} steps")
+        expect_status(self.stranger.get(f"{self.settings.public_url}/catalogue/{self.dataset_id}/timeline"), 404)
+        return f"{events} steps, the last with its keywords before and after"
+
     def _describe(self) -> None:
         self.ada.submit(f"/catalogue/{self.dataset_id}/describe", **_DESCRIPTION, status=302)
 

@@ -29,6 +29,7 @@ def play_visit(stack: Stack, visitors: int) -> int:
         Step("upload past the catalogue", UploadSteps(curation).past_the_catalogue),
         Step("private object", curation.private_object),
         Step("describe", curation.describe),
+        Step("timeline", curation.timeline),
         Step("approve", curation.approve),
         Step("public preview", curation.public_preview),
         Step("migrate --pre-deploy, twice at once", rollout.pre_deploy),

@@ -107,15 +107,16 @@ class RunningPart:
 def poll_until(
     condition: Callable[[], bool], timeout: float, what: str, *, alive: Callable[[], None] | None = None
 ) -> None:
-    """Ask ten times a second until the condition holds.
+    """Ask until the condition holds: ten times a second at first, less often the longer it takes.
 
     Raises:
         PartFailedError: it did not hold within `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while not condition():
         if alive is not None:
             alive()
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise PartFailedError(f"waited {timeout:.0f} s in vain for {what}")
-        time.sleep(0.1)
+        time.sleep(min(0.5, 0.1 + waited / 50))

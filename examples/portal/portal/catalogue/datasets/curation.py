@@ -1,5 +1,7 @@
 """The curation of a data set as events: registered, described, approved."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -133,18 +135,59 @@ class Curation(ProcessApplication[UUID]):
         dataset.approve(by)
         self.save(dataset)
 
-    def history(self, dataset_id: UUID) -> list[tuple[datetime, str, str]]:
-        """When what was done by whom, oldest first."""
-        return [_told(happened) for happened in self.events.get(dataset_id)]
+    def history(self, dataset_id: UUID) -> list["Moment"]:
+        """What happened to a data set, oldest first, each with what it changed."""
+        moments: list[Moment] = []
+        known: dict[str, str] = {}
+        stored: Iterator[Any] = self.events.get(dataset_id)
+        for happened in stored:
+            what, by, facts = _told(happened)
+            changes = [Change(name, known.get(name, ""), value) for name, value in facts.items()]
+            known |= facts
+            moments.append(
+                Moment(
+                    version=happened.originator_version,
+                    at=happened.timestamp,
+                    what=what,
+                    by=by,
+                    changes=[change for change in changes if change.before != change.after],
+                )
+            )
+        return moments
 
 
-def _told(happened: Any) -> tuple[datetime, str, str]:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One of a data set's properties, in words, before and after; empty for none."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event of a data set's curation: when who did what, and what changed by it."""
+
+    version: int
+    at: datetime
+    what: str
+    by: str
+    changes: list[Change]
+
+
+def _told(happened: Any) -> tuple[str, str, dict[str, str]]:
+    """What an event says: in a word, by whom, and the data set's properties from then on."""
     match happened:
         case Dataset.Registered():
-            return happened.timestamp, "registered by", happened.registered_by
+            rows = f"{happened.profile['row_count']} rows, {happened.file_size} bytes"
+            facts = {"Title": happened.title, "File": f"{happened.file_name}, {rows}", "SHA-256": happened.sha256}
+            return "Registered", happened.registered_by, facts
         case Dataset.Described():
-            return happened.timestamp, "described by", happened.described_by
+            keywords = ", ".join(happened.keywords)
+            facts = {"Summary": happened.summary, "Keywords": keywords, "Licence": happened.licence}
+            return "Described", happened.described_by, facts
         case Dataset.Approved():
-            return happened.timestamp, "approved by", happened.approved_by
+            return "Approved", happened.approved_by, {"Open to": "everyone"}
         case _:
-            return happened.timestamp, type(happened).__name__, ""
+            return type(happened).__name__, "", {}

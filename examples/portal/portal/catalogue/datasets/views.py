@@ -1,7 +1,5 @@
 """The pages that readers see: the catalogue, a data set, its download."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -13,15 +11,6 @@ from portal.catalogue.datasets.models import DEPOSITOR, IS_RELEASE_2, SearchEntr
 from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
 from portal.catalogue.datasets.search_feed import preview_name
 from portal.identity import Visitor
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One line of a data set's history."""
-
-    at: datetime
-    what: str
-    by: str
 
 
 @require_safe
@@ -49,11 +38,18 @@ def dataset_page(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
         "dataset.html",
         dataset=dataset,
         profile=dataset.profile,
-        history=[Moment(*line) for line in curation().history(dataset_id)],
+        history=curation().history(dataset_id),
         preview_url=public_previews().url(preview_name(dataset_id)) if is_open else "",
         may_describe=not is_open and may_prepare(dataset, visitor),
         may_approve=dataset.state == "described" and visitor is not None and visitor.is_curator,
     )
+
+
+@require_safe
+def timeline(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """What happened to a data set, from its events: when, by whom, and what each step changed."""
+    dataset = readable(dataset_id, visitor_of(request))
+    return page(request, "timeline.html", dataset=dataset, history=curation().history(dataset_id))
 
 
 @require_GET

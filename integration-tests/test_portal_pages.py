@@ -1,0 +1,272 @@
+"""What a running portal shows to people in Chromium, and to strangers at its ports.
+
+PORTAL_SCREENSHOTS names a folder for a picture of each page.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect, sync_playwright
+from portal_process import assert_none_left, environment_of, marked_processes, portal, read_until
+
+WIDTHS = (1280, 390)
+SCHEMES = ("light", "dark")
+PICTURES = os.environ.get("PORTAL_SCREENSHOTS")
+PATIENCE = 120_000  # milliseconds; what is waited for is always an event
+# What Chromium says of a page that is meant to answer with such a status.
+ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of 4")
+# All rules once, those about colours in both schemes. No preloading: the pages' policy lets nobody fetch their style.
+AXE = {"light": {"preload": False}, "dark": {"preload": False, "runOnly": ["color-contrast"]}}
+MARK = f"pages-{os.getpid()}"
+ENDS = 60  # seconds
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass
+class Site:
+    """A running portal: its process, address, folder of data, and the passwords of ada and grace."""
+
+    process: subprocess.Popen
+    url: str
+    data: Path
+    passwords: dict[str, str]
+
+    @property
+    def secrets(self) -> Path:
+        return self.data / "portal" / "secrets"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A portal that somebody has started to look at; the last test ends it."""
+    data = tmp_path_factory.mktemp("data")
+    with portal("--data", str(data), mark=MARK) as process:
+        said = "".join(read_until(process, lambda line: "Ctrl-C stops everything" in line))
+        url = re.search(r"The portal is up after .*: (http\S+)", said)[1]
+        passwords = dict(re.findall(r"^(ada|grace) +(\S+)", said, re.MULTILINE))
+        yield Site(process, url, data, passwords)
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_service):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
+        )
+        yield browser
+        browser.close()
+
+
+class Walk:
+    """A visitor who looks at each page on a desk's and a phone's width, in light and in dark."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.faults: list[str] = []
+        self._axe = Axe()
+        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
+        page.on("console", self._hear)
+
+    def _hear(self, message):
+        if message.type in {"error", "warning"} and not ANSWERED.match(message.text):
+            self.faults.append(f"{self.page.url}: {message.text}")
+
+    def open(self, path: str, name: str, status: int = 200) -> None:
+        answer = self.page.goto(path)
+        assert answer.status == status, f"{path}: {answer.status}"
+        self.look(name)
+
+    def look(self, name: str) -> None:
+        """Judge the page as it stands."""
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wider > 0:
+                self.faults.append(f"{name}: {wider} pixels wider than {width}")
+            for scheme in SCHEMES:
+                self.page.emulate_media(color_scheme=scheme)
+                self._judge(name, width, scheme)
+
+    def _judge(self, name: str, width: int, scheme: str) -> None:
+        if PICTURES:
+            self.page.screenshot(path=f"{PICTURES}/{name}-{width}-{scheme}.png", full_page=True)
+        if width == WIDTHS[1]:
+            found = self._axe.run(self.page, options=AXE[scheme]).response["violations"]
+            self.faults += [f"{name}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+@pytest.fixture
+def walk(site, chromium):
+    """A new visitor; whatever was wrong with a page fails the test."""
+    context = chromium.new_context(base_url=site.url)
+    context.set_default_timeout(PATIENCE)
+    visitor = Walk(context.new_page())
+    yield visitor
+    context.close()
+    assert visitor.faults == []
+
+
+def sign_in(walk: Walk, name: str, password: str) -> None:
+    walk.page.goto("/sign-in?next=/catalogue/")
+    walk.page.get_by_label("Name").fill(name)
+    walk.page.get_by_label("Password").fill(password)
+    walk.page.get_by_role("button", name="Sign in").click()
+    walk.page.wait_for_url("**/catalogue/")
+
+
+def test_the_pages_for_everybody(walk):
+    """Nothing is wider than the window, no script or policy complains, and axe finds no fault with any page."""
+    walk.open("/", "front")
+    walk.open("/catalogue/", "catalogue")
+    walk.page.get_by_role("link", name="Palmer Archipelago penguins").click()
+    walk.page.wait_for_load_state()
+    walk.look("open-data-set")
+    walk.page.get_by_role("link", name="What each step changed").click()
+    walk.page.wait_for_load_state()
+    walk.look("timeline")
+    walk.open("/catalogue/?q=nothing+like+it", "nothing-found")
+    walk.open("/status", "status")
+    walk.open("/notebooks", "notebooks")
+    walk.open("/signed-out", "signed-out")
+    walk.open("/nowhere", "not-found", status=404)
+    walk.open("/sign-in", "sign-in")
+    walk.page.get_by_label("Name").fill("ada")
+    walk.page.get_by_label("Password").fill("not this")
+    walk.page.get_by_role("button", name="Sign in").click()
+    expect(walk.page.get_by_role("alert")).to_be_visible()
+    walk.look("sign-in-refused")
+
+
+def penguins() -> Path:
+    found = next(file for file in files("palmerpenguins") or [] if file.name == "penguins.csv")
+    return Path(str(found.locate()))
+
+
+@contextmanager
+def held_back(page: Page, address: str):
+    """Requests to this address wait for the end of the block."""
+    waiting = []
+    page.route(address, lambda route: waiting.append(route))  # noqa: PLW0108 - playwright marks what it is given
+    yield
+    for route in waiting:
+        route.continue_()
+    page.unroute(address)
+
+
+def test_a_deposit_from_the_upload_to_the_approval(walk, site, chromium):
+    """The script sends the chosen file past the catalogue and says so; both people see what they have to do next."""
+    sign_in(walk, "ada", site.passwords["ada"])
+    walk.open("/catalogue/new", "deposit")
+    walk.page.get_by_label("Title").fill("Palmer penguins")
+    with held_back(walk.page, "**/catalogue/uploads/start/"):
+        walk.page.get_by_label("Data file").set_input_files(penguins())
+        expect(walk.page.locator("li[data-state=sending]")).to_be_visible()
+        walk.look("deposit-sending")
+    expect(walk.page.locator("li[data-state=done]")).to_contain_text("penguins.csv")
+    walk.look("deposit-sent")
+    with walk.page.expect_request("**/catalogue/new") as sent:
+        walk.page.get_by_role("button", name="Register").click()
+    assert len(sent.value.post_data_buffer) < 2000  # a token, not the file
+    walk.page.wait_for_url("**/describe")
+    walk.look("describe")
+    walk.page.get_by_label("Summary").fill("Size measurements for three species.")
+    walk.page.get_by_label("Keywords").fill("penguins, body mass")
+    walk.page.get_by_role("button", name="Save the description").click()
+    expect(walk.page.get_by_role("heading", name="Palmer penguins")).to_be_visible()
+    walk.look("described-data-set")
+    walk.open("/catalogue/", "desk-of-ada")
+    approve(walk, site, chromium)
+
+
+def approve(walk: Walk, site: Site, chromium) -> None:
+    walk.page.context.clear_cookies()
+    sign_in(walk, "grace", site.passwords["grace"])
+    walk.look("desk-of-grace")
+    walk.page.get_by_role("link", name="Palmer penguins", exact=True).click()
+    walk.look("to-approve")
+    walk.page.get_by_role("button", name="Approve").click()
+    expect(walk.page.get_by_role("link", name="Preview as CSV")).to_be_visible()
+    walk.open("/status", "status-for-members")
+
+
+def test_devices_and_the_queue(walk, site):
+    """A member sees the own browsers, how full the cluster is, and, while a server waits, its place in the queue."""
+    sign_in(walk, "ada", site.passwords["ada"])
+    walk.open("/devices", "devices")
+    others = [slurm(site, "sbatch", *WHOLE_PARTITION).split()[-1] for _ in range(2)]
+    try:
+        walk.open("/notebooks", "notebooks-for-members")
+        walk.page.get_by_role("link", name="Open the spawn page").click()
+        walk.page.get_by_role("button", name="Start").click()
+        expect(walk.page.locator("#progress-message")).to_contain_text("Place 2 in the queue of partition cpu")
+    finally:
+        slurm(site, "scancel", *others)
+
+
+WHOLE_PARTITION = ("--partition=cpu", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
+
+
+def slurm(site: Site, *command: str) -> str:
+    """What one of the Slurm commands of the portal prints."""
+    hub = next(pid for pid, argv in marked_processes(MARK).items() if "-m jupyterhub" in argv)
+    return subprocess.run(command, env=environment_of(hub), capture_output=True, text=True, check=True).stdout
+
+
+def listening_ports(mark: str) -> list[int]:
+    """The TCP ports that the processes of this mark listen on."""
+    inodes = set()
+    for pid in marked_processes(mark):
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(FileNotFoundError):
+                inodes.add(os.readlink(link).removeprefix("socket:[").removesuffix("]"))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sorted(int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes)
+
+
+def answer(port: int, said: bytes) -> bytes:
+    """What is answered to these bytes until the other side closes or falls silent."""
+    got = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection, suppress(OSError):
+        connection.sendall(said)
+        while chunk := connection.recv(65536):
+            got += chunk
+    return got
+
+
+def test_a_stranger_gets_no_data_from_any_port_of_the_demo(site):
+    """Of sessions, private files and tables nothing is told to a local user who knows all ports and no password."""
+    redis, postgres = (urlsplit((site.secrets / name).read_text()).port for name in ("redis_url", "database_url"))
+    ports = sorted({*listening_ports(MARK), redis})  # Valkey writes its title over the mark in its environment
+    told = [answer(port, b"KEYS *\r\n") for port in ports]
+    paths = ("/buckets/tern-point-private/", "/tern-point-private?list-type=2", "/dir/assign", "/tern-point-private/")
+    told += [answer(port, f"GET {path} HTTP/1.0\r\n\r\n".encode()) for port in ports for path in paths]
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(f"postgresql://postgres@127.0.0.1:{postgres}/tern-point")
+    together = b"".join(told)
+    assert len(ports) >= 15  # Redis, PostgreSQL, eight of SeaweedFS, front door, catalogue, three of the hub
+    assert b"-NOAUTH" in together
+    assert b"AccessDenied" in together
+    for secret in (b"portal.session.", b"penguins.csv", b"<Contents>", b'"fid"'):
+        assert secret not in together
+
+
+def test_a_signal_stops_the_running_portal_with_exit_code_0(site):
+    """SIGTERM stops a portal that is up, with everything it started and every job: no traceback, no process left."""
+    site.process.send_signal(signal.SIGTERM)
+    output, _ = site.process.communicate(timeout=ENDS)
+    assert site.process.returncode == 0, output
+    assert "Traceback" not in output
+    assert_none_left(MARK)
