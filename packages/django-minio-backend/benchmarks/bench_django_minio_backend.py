@@ -1,10 +1,11 @@
-"""What files cost on a real S3 server, beside django-minio-backend 4.5.0: ratios of rates, and memory.
+"""What files cost on a real S3 server, beside django-minio-backend 4.5.0 and django-storages: rates, and memory.
 
-Both are measured in one run, in interleaved rounds, on the same Python, Django, minio and server; the best round of
+All are measured in one run, in interleaved rounds, on the same Python, Django, minio and server; the best round of
 each counts. Only ratios are judged, times tell about the machine. Memory is the growth of the peak of a process that
 has saved and read a small file before. `--check` exits with 1 if a target is missed, `--rounds N` measures longer.
 
-django-minio-backend 4.5.0 comes from the package index into a temporary environment of its own. It needs Python 3.12.
+The other two come from the package index into temporary environments of their own. django-minio-backend 4.5.0 needs
+Python 3.12.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from pentad_services import start_s3
 from pentad_services.benchmark import OURS, Report, Table, Worker, installed, make_environment, options_of
 
 PEER = "4.5.0"
-COLUMNS = {OURS: "this package", PEER: f"django-minio-backend {PEER}"}
+STORAGES = "django-storages"
+STORAGES_VERSION = "1.14.6"
+COLUMNS = {
+    OURS: "this package",
+    PEER: f"django-minio-backend {PEER}",
+    STORAGES: f"django-storages {STORAGES_VERSION} (boto3)",
+}
 SHARED = ("django", "minio", "urllib3")
 WORKER = Path(__file__).with_name("storage_worker.py")
 MB = 1_000_000
@@ -34,8 +41,8 @@ AT_MOST = {"save": 16 * MB, "read": 8 * MB, "first": 8 * MB}
 """The growth of memory that is allowed: saving from disk, reading in chunks, reading the first kilobyte."""
 
 
-def worker_on(python, s3, bucket):
-    """Start a process that measures the package of its environment on a bucket."""
+def worker_on(column, python, s3, bucket):
+    """Start a process that measures the package of a column, in its environment, on a bucket."""
     settings = {
         "MINIO_ENDPOINT": s3.endpoint,
         "MINIO_ACCESS_KEY": s3.access_key,
@@ -45,7 +52,7 @@ def worker_on(python, s3, bucket):
         "MINIO_DEFAULT_BUCKET": bucket,
         "MINIO_PRIVATE_BUCKETS": [bucket],
     }
-    return Worker(python, WORKER, json.dumps(settings))
+    return Worker(python, WORKER, column, json.dumps(settings))
 
 
 def measure(workers, rounds):
@@ -65,7 +72,7 @@ def measure_memory(pythons, s3, path):
     for column, python in pythons.items():
         bucket = s3.create_bucket()
         for what, figures in grown.items():
-            with worker_on(python, s3, bucket) as worker:
+            with worker_on(column, python, s3, bucket) as worker:
                 figures[column] = worker.ask(memory={"what": what, "path": str(path)})
     return grown
 
@@ -97,11 +104,16 @@ def main():
         return 1 if options.check else report.finish(options)
     with tempfile.TemporaryDirectory() as folder, start_s3() as s3:
         report.measured_with(s3)
-        peer = make_environment(Path(folder), f"django-minio-backend=={PEER}", *installed(*SHARED))
-        pythons = {OURS: sys.executable, PEER: peer}
+        upstream = make_environment(Path(folder) / "upstream", f"django-minio-backend=={PEER}", *installed(*SHARED))
+        wanted = (f"django-storages[s3]=={STORAGES_VERSION}", *installed("django"))
+        pythons = {
+            OURS: sys.executable,
+            PEER: upstream,
+            STORAGES: make_environment(Path(folder) / "storages", *wanted),
+        }
         with ExitStack() as stack:
             workers = {
-                column: stack.enter_context(worker_on(python, s3, s3.create_bucket()))
+                column: stack.enter_context(worker_on(column, python, s3, s3.create_bucket()))
                 for column, python in pythons.items()
             }
             report_rates(report, measure(workers, options.rounds))

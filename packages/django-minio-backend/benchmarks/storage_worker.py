@@ -2,7 +2,7 @@
 
 One JSON object a line: `{"case": ..., "times": ...}` is answered with the seconds that took, `{"memory": ...}` with
 the growth of the process's peak memory in bytes. It speaks only what django-minio-backend 4.5.0 has as well, so the
-same file measures both.
+same file measures both, and what django-storages has is Django's interface of storages.
 """
 
 from __future__ import annotations
@@ -25,8 +25,30 @@ COUNTER = itertools.count()
 CHUNK = 64 * 1024
 
 
-def storage_of(options):
+def storage_of(package, options):
     """Return the storage that is measured, on the bucket that the options name."""
+    return (django_storages if package == "django-storages" else django_minio_backend)(options)
+
+
+def django_storages(options):
+    """Return the storage of django-storages, which overwrites files unless it is told what the others do."""
+    settings.configure(USE_TZ=True)
+    django.setup()
+    from storages.backends.s3 import S3Storage
+
+    return S3Storage(
+        endpoint_url=f"{'https' if options['MINIO_USE_HTTPS'] else 'http'}://{options['MINIO_ENDPOINT']}",
+        access_key=options["MINIO_ACCESS_KEY"],
+        secret_key=options["MINIO_SECRET_KEY"],
+        region_name=options["MINIO_REGION"],
+        bucket_name=options["MINIO_DEFAULT_BUCKET"],
+        addressing_style="path",
+        file_overwrite=False,
+    )
+
+
+def django_minio_backend(options):
+    """Return the storage of django-minio-backend, this one or that of the package index."""
     settings.configure(
         USE_TZ=True,
         INSTALLED_APPS=["django_minio_backend"],
@@ -110,7 +132,7 @@ def grown(storage, what, path):
 
 def main():
     """Answer orders until the input ends."""
-    storage = storage_of(json.loads(sys.argv[1]))
+    storage = storage_of(sys.argv[1], json.loads(sys.argv[2]))
     storage.open(storage.save(f"{os.getpid()}/warm", ContentFile(b"x" * MB))).read()
     for line in sys.stdin:
         order = json.loads(line)

@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class CountingProxy:
-    """`fault(request)` may return "refuse 503" (any status), "drop request", "lose answer", "forget condition" or ("cut", bytes)."""
+    """`fault(request)` may return "refuse 503" (any status), "drop request", "break off" (in the midst of the body),
+    "lose answer", "forget condition" or ("cut", bytes)."""
 
     upstream: str
     sign: object = None
@@ -68,14 +69,16 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.owner.before:
             self.owner.before(self)
         with self.owner.lock:
             fault = self.owner.fault(self) if self.owner.fault else None
             self.owner.requests.append((self.command, self.path, fault))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length // 2 if fault == "break off" else length)
+        with self.owner.lock:
             self.owner.bytes_up += len(body)
-        if fault == "drop request":
+        if fault in {"drop request", "break off"}:
             self._hang_up()
         elif isinstance(fault, str) and fault.startswith("refuse "):
             self._answer(int(fault[-3:]))

@@ -11,26 +11,27 @@ from minio.error import S3Error
 from django_minio_backend.errors import ObjectChanged, ServerUnreachable
 
 
-def once(method, fault):
-    """Fail the first request of this method."""
-    done = []
-
-    def decide(request):
-        if request.command == method and not done:
-            done.append(True)
-            return fault
-        return None
-
-    return decide
+def once(method, *faults):
+    """Fail the first request of this method; of several faults, so many requests, one after the other."""
+    left = list(faults)
+    return lambda request: left.pop(0) if request.command == method and left else None
 
 
-@pytest.mark.parametrize("fault", ["refuse 503", "drop request", "lose answer"])
-def test_a_save_survives_one_failure(counted, proxy, fault):
-    """After one failure the file is stored under its own name, once, even if only the answer was lost."""
-    proxy.fault = once("PUT", fault)
-    assert counted.save("precious", ContentFile(b"content")) == "precious"
-    assert counted.listdir("") == ([], ["precious"])
-    assert counted.open("precious").read() == b"content"
+@pytest.mark.parametrize(
+    "faults",
+    [["refuse 503"], ["refuse 503", "refuse 503"], ["drop request"], ["break off"], ["lose answer"]],
+    ids=" and ".join,
+)
+@pytest.mark.parametrize("replace", [False, True], ids=["new", "replacing"])
+def test_a_save_survives_failures(make_storage, proxy, faults, replace):
+    """The file is stored under its own name, once and whole, even if only the answer was lost."""
+    storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=True, replace_existing=replace)
+    content = os.urandom(1_000_000)
+    proxy.fault = once("PUT", *faults)
+    assert storage.save("precious", ContentFile(content)) == "precious"
+    assert storage.listdir("") == ([], ["precious"])
+    assert storage.open("precious").read() == content
+    assert proxy.methods.count("PUT") == len(faults) + 1
 
 
 def test_a_lost_answer_does_not_take_a_name_twice(counted, proxy):
@@ -43,15 +44,26 @@ def test_a_lost_answer_does_not_take_a_name_twice(counted, proxy):
     assert counted.open(name).read() == b"ours"
 
 
-def test_a_forbidden_look_does_not_overwrite(make_storage, proxy):
-    """If the server refuses to say whether a name is taken, the save fails and the object stays."""
-    storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=False)
+@pytest.mark.parametrize(("fault", "error"), [("refuse 403", "AccessDenied"), ("refuse 500", "HTTP500|InternalError")])
+def test_a_look_that_fails_does_not_overwrite(make_storage, proxy, fault, error):
+    """If the server does not say whether a name is taken, the save fails and the object stays."""
+    storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=False, MINIO_RETRIES=0)
     storage.save("kept", ContentFile(b"old"))
-    proxy.fault = lambda request: "refuse 403" if request.command == "HEAD" else None
-    with pytest.raises(S3Error, match="AccessDenied"):
+    proxy.fault = lambda request: fault if request.command == "HEAD" else None
+    with pytest.raises(S3Error, match=error):
         storage.save("kept", ContentFile(b"new"))
     proxy.fault = None
     assert storage.open("kept").read() == b"old"
+
+
+def test_keys_that_may_only_write_overwrite_nothing(make_storage, proxy):
+    """Where a policy allows nothing but PUT, a taken name is still found taken: both files are there afterwards."""
+    make_storage().save("kept", ContentFile(b"old"))
+    proxy.fault = lambda request: None if request.command == "PUT" else "refuse 403"
+    name = make_storage(MINIO_ENDPOINT=proxy.endpoint).save("kept", ContentFile(b"new"))
+    proxy.fault = None
+    assert name != "kept"
+    assert [make_storage().open(each).read() for each in ("kept", name)] == [b"old", b"new"]
 
 
 def test_a_failed_replacement_keeps_the_old_file(make_storage, proxy):

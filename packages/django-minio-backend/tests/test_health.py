@@ -5,10 +5,12 @@ import re
 import socket
 import threading
 import time
+from datetime import datetime, timedelta
 from email.utils import formatdate
 
 import pytest
 from django.core.management import CommandError, call_command
+from minio.error import S3Error
 
 from django_minio_backend.utils import MinioServerStatus
 
@@ -106,6 +108,24 @@ def test_a_wrong_clock_is_shown(make_storage, web_server, ahead, said):
     assert status.clock_skew == pytest.approx(ahead, abs=30)
     assert f" {said}" in status.details
     assert ("clock" in status.details) is bool(said)
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(1200, r"1[12]\d\d seconds behind"), (-1200, r"1[12]\d\d seconds ahead")])
+def test_a_refusal_for_the_clock_says_so(storage, s3_service, monkeypatch, ahead, said):
+    """Also where the server's answer has no body to say why: a machine whose clock is wrong learns by how much."""
+    if not s3_service.checks_signatures:
+        pytest.skip(f"{s3_service.line} takes signatures of any time")
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(seconds=ahead)
+
+    monkeypatch.setattr("django_minio_backend.signing.datetime", Wrong)
+    monkeypatch.setattr("django_minio_backend.clocks.datetime", Wrong)
+    for ask in (storage.exists, storage.size, storage.open, storage.delete):
+        with pytest.raises(S3Error, match=said):
+            ask("x")
 
 
 def test_a_server_that_does_not_say_the_time(make_storage, web_server):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from minio.datatypes import PostPolicy
 
+from django_minio_backend.clocks import LONGEST_SKEW
 from django_minio_backend.declarations import CorsRule, LifecycleRule
 from django_minio_backend.doctor import Check, Need, Patient, Shortcoming
 from django_minio_backend.health import server_status
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS"]
 
-_MOST_SKEW = 900
-"""Seconds: S3 servers refuse signatures that are further from their clock."""
 _ODD_NAMES = ("sp ace", "ümlaut", "per%cent", "plus+sign", "ques?tion", "ha#sh", "quote'", "a=b&c")
 
 
@@ -45,7 +44,7 @@ def _reachable(patient: Patient) -> str:
 def _clock(patient: Patient) -> str:
     skew = server_status(patient.storage.connection, 5.0).clock_skew
     _demand(skew is not None, "the server does not say what time it is")
-    _demand(abs(skew or 0) < _MOST_SKEW, f"{skew:+.0f} seconds")
+    _demand(abs(skew or 0) < LONGEST_SKEW, f"{skew:+.0f} seconds")
     return f"{skew:+.0f} seconds"
 
 

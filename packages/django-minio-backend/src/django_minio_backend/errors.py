@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import urllib3
 from minio.error import S3Error
 
+from django_minio_backend.clocks import LONGEST_SKEW, skew_in_words, skew_of
 from pentad_config import ConfigError
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def s3_error(response: Any, bucket: str, name: str = "") -> S3Error:
     A missing object, and any object of a missing bucket, is a FileNotFoundError too.
     """
     code, message = _code_and_message(response)
+    if response.status == 403 and (skew := skew_of(response)) is not None and abs(skew) > LONGEST_SKEW:
+        message = f"{message}; {skew_in_words(skew)}"
     kind: type[S3Error] = S3Error
     if code == "NoSuchKey" and name:
         kind, message = ObjectNotFound, f"there is no object {name!r} in the bucket {bucket!r}"

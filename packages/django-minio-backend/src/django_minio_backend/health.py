@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from django_minio_backend.clocks import skew_in_words, skew_of
 from django_minio_backend.deadlines import check_deadline
 from django_minio_backend.deadlines import deadline as within
 from django_minio_backend.transport import reason_of
@@ -34,16 +33,14 @@ class MinioServerStatus:
     def __init__(self, request: urllib3.BaseHTTPResponse | None, data: bytes | None = None) -> None:
         self.__request, self.__data = request, data
         self._messages: list[str] = []
-        self._skew = None if request is None else _skew(request)
+        self._skew = None if request is None else skew_of(request)
         if request is None:
             self.add_message("There was no answer: the server cannot be reached.")
         elif not self.is_available:
             self.add_message(_verdict(request))
         if self._skew is not None and abs(self._skew) >= _WORTH_SAYING:
-            self.add_message(
-                f"The server's clock is {abs(self._skew):.0f} seconds {'ahead' if self._skew > 0 else 'behind'}; "
-                "signatures more than 900 seconds off are refused."
-            )
+            said = skew_in_words(self._skew)
+            self.add_message(f"{said[0].upper()}{said[1:]}.")
 
     @property
     def status(self) -> int | None:
@@ -109,15 +106,6 @@ def _answer(connection: Connection, url: str, deadline: float) -> tuple[urllib3.
         body += block
     response.close()
     return response, body
-
-
-def _skew(response: Any) -> float | None:
-    """Return by how much the Date header is ahead of our clock; it counts whole seconds."""
-    try:
-        theirs = parsedate_to_datetime(response.headers["date"])
-    except (KeyError, ValueError):
-        return None
-    return (theirs - datetime.now(UTC)).total_seconds() + 0.5
 
 
 def _speaks_s3(response: Any) -> bool:
