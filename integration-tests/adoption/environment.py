@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ class Environment:
     @classmethod
     def make(cls, folder: Path, wheels: Path, guard: ProcessGuard, requirements: tuple[str, ...]) -> Environment:
         """Make it of this Python, with these requirements from the package index."""
-        subprocess.run([_UV, "venv", "--quiet", "--seed", str(folder)], check=True, timeout=300)
+        command = [_UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(folder)]
+        subprocess.run(command, check=True, timeout=300)
         made = cls(folder, wheels, guard)
         made.run(_UV, "pip", "install", "--quiet", "--python", folder / "bin/python", *requirements)
         return made
