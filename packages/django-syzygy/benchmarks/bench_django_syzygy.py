@@ -1,9 +1,10 @@
 """What the package costs `migrate` and `makemigrations` on a project with 1,000 migrations.
 
-Plain Django, django-syzygy 1.2.3 and this package run each command on the same project and PostgreSQL, one directly
-after the other, in rounds; the best round of each counts. Only ratios are judged, times tell about the machine.
-`--check` exits with 1 if a ratio to Django stays above the target, `--rounds N` measures longer, `--migrations N` takes
-a project of another size. django-syzygy 1.2.3 comes from the package index into a temporary environment of its own.
+Plain Django, django-syzygy 1.2.3 and this package run each command on the same project and PostgreSQL, in one
+environment, one directly after the other and each first in turn; the least processor time of each counts, as noise only
+ever adds to it. Only ratios are judged, times tell about the machine. `--check` exits with 1 if a ratio to Django is
+above the target, `--rounds N` measures longer, `--migrations N` takes a project of another size. Django and
+django-syzygy 1.2.3 come from the package index.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,9 +29,8 @@ from pentad_services.benchmark import OURS, Report, Table, installed, make_envir
 PEER = "1.2.3"
 DJANGO = "Django"
 COLUMNS = {OURS: "this package", DJANGO: f"plain Django {version('django')}", PEER: f"django-syzygy {PEER}"}
-SOURCES = [Path(package.__file__).parents[1] for package in (syzygy, pentad_config)]
 TARGET = 1.1
-FURTHER_ROUNDS = 4  # at most, while a ratio is above the target: noise only ever makes a run slower
+REPEATS = 4  # in each round, of a command that leaves the database as it is
 APPS = 20
 SETTINGS = """
 import json, os
@@ -45,8 +46,9 @@ from django.db import models
 class Item(models.Model):
     name = models.CharField(max_length=20)
 """
+ALL = "migrate, all of them"
 COMMANDS = {
-    "migrate, all of them": ["migrate", "-v0"],
+    ALL: ["migrate", "-v0"],
     "migrate, nothing to do": ["migrate", "-v0"],
     "makemigrations, nothing to do": ["makemigrations", "--check", "--dry-run", "-v0"],
 }
@@ -54,6 +56,7 @@ COMMANDS = {
 
 def write_project(folder: Path, migrations: int) -> list[str]:
     """Write apps whose migrations add fields, and models that agree with them; return the labels."""
+    folder.mkdir()
     (folder / "bench_settings.py").write_text(SETTINGS)
     labels = [f"app{number}" for number in range(APPS)]
     for label in labels:
@@ -97,20 +100,22 @@ def database_settings(url: str) -> dict[str, object]:
     }
 
 
-def measure(
-    python: Path, path: list[Path], arguments: list[str], apps: list[str], database: dict[str, object]
-) -> tuple[float, float]:
-    """Return the seconds of processor time and of the clock that one command takes; `path` begins with the project."""
-    environment = {
-        # Compiled files are kept, as where the commands are in daily use.
-        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-        "DJANGO_SETTINGS_MODULE": "bench_settings",
-        "PYTHONPATH": os.pathsep.join(map(str, path)),
-        "BENCH_APPS": json.dumps(apps),
-        "BENCH_DATABASE": json.dumps(database),
-    }
+def install_each(folder: Path, python: Path) -> dict[str, Path]:
+    """Put each package into a folder of its own: the columns differ in nothing else, not even in how long a path is."""
+    folders = {column: folder / column for column in COLUMNS}
+    folders[DJANGO].mkdir()
+    for package in (syzygy, pentad_config):
+        source = Path(package.__file__).parent
+        shutil.copytree(source, folders[OURS] / source.name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([python, *install, "--target", folders[PEER], f"django-syzygy=={PEER}"], check=True)
+    return folders
+
+
+def measure(arguments: list[str], python: Path, environment: dict[str, str], folder: Path) -> tuple[float, float]:
+    """Return the seconds of processor time and of the clock that one command takes."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([python, "-m", "django", *arguments], env=environment, cwd=path[0], check=True)
+    subprocess.run([python, "-m", "django", *arguments], env=environment, cwd=folder, check=True)
     after, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, clock
 
@@ -119,20 +124,47 @@ Runs = dict[str, dict[str, list[tuple[float, float]]]]
 """Seconds of processor and clock by command and column."""
 
 
-def measure_round(found: Runs, folder: Path, labels: list[str], python: Path, postgres: PostgresService) -> None:
-    """Run each command once with each package, on databases of their own."""
-    # All in one environment: how many packages and links are installed beside them costs every start of Python.
-    paths = {OURS: [folder, *SOURCES], DJANGO: [folder], PEER: [folder]}
-    urls = {column: postgres.create_database() for column in COLUMNS}
-    number = len(found[next(iter(COMMANDS))][OURS])
-    for command, arguments in COMMANDS.items():
-        # One directly after the other, each first in turn: a load that comes and goes meets all.
-        for column in [*COLUMNS, *COLUMNS][number % 3 :][:3]:
-            apps = labels if column == DJANGO else ["syzygy", *labels]
-            database = database_settings(urls[column])
-            found[command][column].append(measure(python, paths[column], arguments, apps, database))
-    for url in urls.values():
-        postgres.drop_database(url)
+class Bench:
+    """The project, what its commands are run with, and what was measured so far."""
+
+    def __init__(self, folder: Path, migrations: int, postgres: PostgresService) -> None:
+        self.folder = folder
+        self.postgres = postgres
+        self.python = make_environment(folder / "environment", *installed("django", "psycopg", "psycopg-binary"))
+        self.packages = install_each(folder, self.python)
+        self.project = folder / "project"
+        self.labels = write_project(self.project, migrations)
+        self.found: Runs = {name: {column: [] for column in COLUMNS} for name in COMMANDS}
+        # Nobody's first run has to compile anything.
+        subprocess.run([self.python, "-m", "compileall", "-q", self.project, *self.packages.values()], check=True)
+        self._turn = 0
+
+    def round(self) -> None:
+        """Run the commands with each package, on databases of their own."""
+        urls = {column: self.postgres.create_database() for column in COLUMNS}
+        for command, arguments in COMMANDS.items():
+            for _ in range(1 if command == ALL else REPEATS):
+                self._in_turn(command, arguments, urls)
+        for url in urls.values():
+            self.postgres.drop_database(url)
+
+    def _in_turn(self, command: str, arguments: list[str], urls: dict[str, str]) -> None:
+        first = self._turn % len(COLUMNS)
+        self._turn += 1
+        for column in [*COLUMNS, *COLUMNS][first:][: len(COLUMNS)]:
+            taken = measure(arguments, self.python, self._environment(column, urls[column]), self.project)
+            self.found[command][column].append(taken)
+
+    def _environment(self, column: str, url: str) -> dict[str, str]:
+        return {
+            # Compiled files are kept, as where the commands are in daily use.
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            "DJANGO_SETTINGS_MODULE": "bench_settings",
+            "PYTHONPATH": os.pathsep.join(map(str, (self.project, self.packages[column]))),
+            "PYTHONHASHSEED": str(self._turn),  # sets and dictionaries are laid out alike in what is compared
+            "BENCH_APPS": json.dumps(self.labels if column == DJANGO else ["syzygy", *self.labels]),
+            "BENCH_DATABASE": json.dumps(database_settings(url)),
+        }
 
 
 def best(runs: list[tuple[float, float]], clock: int) -> float:
@@ -147,22 +179,17 @@ def ratio(columns: dict[str, list[tuple[float, float]]]) -> float:
 
 def main() -> int:
     """Measure, print and judge."""
-    parser = options_of(__doc__, rounds=2)
+    parser = options_of(__doc__, rounds=4)
     parser.add_argument("--migrations", type=int, default=1000, help="the size of the project")
     options = parser.parse_args()
     report = Report("django-syzygy", ("django", "psycopg"))
     report.note(f"a project of {options.migrations} migrations")
-    found: Runs = {name: {column: [] for column in COLUMNS} for name in COMMANDS}
     with tempfile.TemporaryDirectory() as name, start_postgres() as postgres:
         report.measured_with(postgres)
-        folder = Path(name)
-        wanted = [f"django-syzygy=={PEER}", *installed("django", "psycopg", "psycopg-binary")]
-        python = make_environment(folder / "environment", *wanted)
-        labels = write_project(folder, options.migrations)
-        for number in range(options.rounds + FURTHER_ROUNDS):
-            if number >= options.rounds and all(ratio(columns) <= TARGET for columns in found.values()):
-                break
-            measure_round(found, folder, labels, python, postgres)
+        bench = Bench(Path(name), options.migrations, postgres)
+        for _ in range(options.rounds):
+            bench.round()
+    found = bench.found
     rows = {
         f"{command} ({clock})": {column: best(runs, index) for column, runs in columns.items()}
         for command, columns in found.items()

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from syzygy import Stage, operations
 from syzygy.autodetector import STAGE_SPLIT, MigrationAutodetector
+from syzygy.exceptions import AmbiguousStage
 from syzygy.plan import get_migration_stage
 
 PRE, POST = Stage.PRE_DEPLOY, Stage.POST_DEPLOY
@@ -355,6 +356,31 @@ def test_field_becomes_many_to_many(capsys):
     with pytest.raises(SystemExit) as end:
         detect(*change, ask_ambiguous_abort=True)
     assert end.value.code == 3
+
+
+NUMBER, OTHER_NUMBER = (models.IntegerField(null=True, db_column="x") for _ in range(2))
+LINKS, OTHER_LINKS = (models.ManyToManyField("shop.Item", db_table="x", related_name="+") for _ in range(2))
+PASSED_ON = [
+    ("Column x of table shop_item", [model(a=NUMBER)], [model(b=OTHER_NUMBER)]),
+    ("Table x", [model("Old", options={"db_table": "x"})], [model("New", options={"db_table": "x"})]),
+    ("Table x", [model(a=LINKS)], [model(b=OTHER_LINKS)]),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), PASSED_ON)
+def test_a_name_in_the_database_is_passed_on(name, before, after, capsys):
+    """What old code still uses until after the deployment cannot be something else before; the output says which."""
+    (migration,) = detect(before, after)["shop"]
+    with pytest.raises(AmbiguousStage):
+        get_migration_stage(migration)
+    assert f"{name} is there until after the deployment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [{}, {"db_column": "y"}])
+def test_names_in_the_database_that_differ(kept):
+    """A field that goes, and one that comes, are two migrations where their columns are not the same."""
+    result = written([model(a=NUMBER)], [model(b=models.IntegerField(null=True, **kept))])
+    assert names(result) == [(PRE, "item_b"), (POST, "remove_item_a")]
 
 
 def test_foreign_key_removed_where_its_target_is_deleted():

@@ -120,6 +120,35 @@ def test_code_that_waits(stacked):
     assert "depends on shop.0005_clean and is defined to wait" in stacked.run("migrate", "--pre-deploy", status=1)
 
 
+TAKEN = {
+    "Column a of table shop_item": (
+        'migrations.RemoveField("Item", "a")',
+        'migrations.AddField("Item", "b", models.IntegerField(null=True, db_column="a"))',
+    ),
+    "Column c of table shop_item": (
+        'migrations.RemoveField("Item", "c")',
+        'migrations.RenameField("Item", "a", "c")',
+    ),
+    "Table shop_item": (
+        'migrations.DeleteModel("Item")',
+        """migrations.CreateModel("Thing", [("id", models.BigAutoField(primary_key=True))], {"db_table": "shop_item"})""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_name_in_the_database_that_is_in_use(project, name):
+    """A column or table that is still there is not made again: the refusal names it, and later all goes well."""
+    project.migration("0001_initial", CREATE)
+    project.run("migrate", "-v0")
+    stack(project, *TAKEN[name])
+    output = project.run("migrate", "--pre-deploy", status=1)
+    assert "it depends on shop.0002_part" in output
+    assert f"{name} is there until after the deployment, so nothing else can have its name before" in output
+    project.run("migrate", "-v0")
+    assert inspect(project)[2] == ["0001_initial", "0002_part", "0003_part"]
+
+
 def test_what_waits_is_half_done(renamed):
     """Once what waits has been begun, it is finished first: neither overtaken nor taken for what never ran."""
     body = "atomic = False"

@@ -1,7 +1,5 @@
 """An autodetector whose changes are divided by the deployment."""
 
-import copy
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.color import Style
@@ -10,25 +8,20 @@ from django.db.migrations import operations
 from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.questioner import MigrationQuestioner
-from django.db.migrations.state import ModelState, ProjectState
+from django.db.migrations.state import ProjectState
 from django.db.migrations.utils import resolve_relation
 
 from .compat import OperationDependency
 from .constants import Stage
-from .division import STAGE_SPLIT, DividedMigrations, OperationStage, StageDependency, StagedOperationDependency
-from .eligibility import field_rename_obstacle, model_rename_obstacle, type_change_obstacle
+from .database_names import name_in_use
+from .division import STAGE_SPLIT, OperationStage, StageDependency, StagedOperationDependency
+from .eligibility import type_change_obstacle
 from .exceptions import AmbiguousStage
 from .online_changes import online_twin
 from .operations import (
     AlterField,
-    ContractRenameField,
-    ContractRenameModel,
     DropForeignKeys,
-    ExpandRenameField,
-    ExpandRenameModel,
     FillField,
-    RenameField,
-    RenameModel,
     SetDatabaseDefault,
     get_post_add_field_operation,
     get_pre_add_field_operation,
@@ -37,7 +30,7 @@ from .operations import (
 from .operations.field_defaults import AnyField, get_database_default, get_row_default, is_constrained_reference, varies
 from .plan import partition_operations
 from .questions import StageQuestions
-from .rewriting import renamed_options
+from .staged_renames import StagedRenames
 from .standalone import stand_alone
 from .targets import vendors
 
@@ -50,15 +43,13 @@ __all__ = (
 )
 
 
-class MigrationAutodetector(DividedMigrations):
+class MigrationAutodetector(StagedRenames):
     """Django's autodetector, writing what an overlap of old and new code needs into separate migrations.
 
     Each app's operations are divided by `partition_operations`; those that cannot be part of a transaction get
     migrations of their own.
     """
 
-    renamed_fields: dict[tuple[str, str, str], str]
-    renamed_models: dict[tuple[str, str], str]
     old_model_keys: set[tuple[str, str]]
     new_model_keys: set[tuple[str, str]]
 
@@ -72,8 +63,7 @@ class MigrationAutodetector(DividedMigrations):
     ) -> None:
         super().__init__(from_state, to_state, questioner)
         self.questions = StageQuestions(self.questioner, style, allow_type_changes)
-        self._post_operations: dict[str, list[Operation]] = {}
-        self._rename_stages: dict[tuple[str, str, str], Stage | None] = {}
+        self._post_operations, self._rename_stages = {}, {}
 
     # What is generated for one change
 
@@ -93,70 +83,6 @@ class MigrationAutodetector(DividedMigrations):
             operation = self._staged_alteration(app_label, operation)
         super().add_operation(app_label, operation, dependencies, beginning)
 
-    def _after(self, app_label: str, *post_operations: Operation) -> None:
-        self._post_operations.setdefault(app_label, []).extend(post_operations)
-
-    def create_renamed_fields(self) -> None:
-        """Ask at once how the fields are renamed: their indexes and constraints may come along."""
-        super().create_renamed_fields()
-        for (app_label, model_name, new_name), old_name in self.renamed_fields.items():
-            old_model = self._old_model(app_label, model_name)
-            new_field = self.to_state.models[app_label, model_name].get_field(new_name)
-            if _keeps_column(old_model.get_field(old_name), old_name, new_field, new_name):
-                continue
-            obstacle = field_rename_obstacle(self.from_state, old_model, old_name)
-            stage = self.questions.rename_field_stage(model_name, old_name, new_name, obstacle)
-            self._rename_stages[app_label, model_name, new_name] = stage
-            if stage is None:
-                self._rename_in_options(old_model, old_name, new_name)
-
-    def _rename_in_options(self, model_state: ModelState, old_name: str, new_name: str) -> None:
-        """What `ExpandRenameField` does to the state, so that Django sees no difference left."""
-        model_state = model_state.clone()
-        model_state.options = renamed_options(model_state.options, old_name, new_name)
-        self.from_state = copy.copy(self.from_state)  # the caller's stays as it is
-        key = (model_state.app_label, model_state.name_lower)
-        self.from_state.models = {**self.from_state.models, key: model_state}
-
-    def _get_altered_foo_together_operations(self, option_name: str) -> Iterator[Any]:
-        """Leave out what a renaming does to unique fields: Django would drop and add their constraint around it."""
-        for change in super()._get_altered_foo_together_operations(option_name):  # type: ignore[misc]
-            _, new_value, app_label, model_name, *_ = change
-            renamed = {
-                old_name: new_name
-                for (label, model, new_name), old_name in self.renamed_fields.items()
-                if (label, model) == (app_label, model_name) and self._is_expanded(label, model, new_name)
-            }
-            before = self._old_model(app_label, model_name).options.get(option_name) or ()
-            if not renamed or {tuple(renamed.get(n, n) for n in names) for names in before} != new_value:
-                yield change
-
-    def _is_expanded(self, app_label: str, model_name: str, new_name: str) -> bool:
-        return self._rename_stages.get((app_label, model_name, new_name), Stage.PRE_DEPLOY) is None
-
-    def _staged_field_rename(self, app_label: str, operation: operations.RenameField) -> Operation:
-        key = (app_label, operation.model_name_lower, operation.new_name)
-        if key not in self._rename_stages:
-            return operation
-        stage = self._rename_stages[key]
-        if stage is not None:
-            return RenameField.for_stage(operation, stage)
-        names = (operation.model_name, operation.old_name, operation.new_name)
-        self._after(app_label, ContractRenameField(*names))
-        return ExpandRenameField(*names)
-
-    def _staged_model_rename(self, app_label: str, operation: operations.RenameModel) -> Operation:
-        old_model = self.from_state.models[app_label, operation.old_name_lower]
-        new_model = self.to_state.models[app_label, operation.new_name_lower]
-        if _table(old_model) == _table(new_model):
-            return operation
-        obstacle = model_rename_obstacle(self.from_state, old_model, new_model)
-        stage = self.questions.rename_model_stage(app_label, operation.new_name, _table(old_model), obstacle)
-        if stage is not None:
-            return RenameModel.for_stage(operation, stage)
-        self._after(app_label, ContractRenameModel(operation.old_name, operation.new_name))
-        return ExpandRenameModel(operation.old_name, operation.new_name)
-
     def _staged_alteration(self, app_label: str, operation: operations.AlterField) -> Operation:
         old_field = self._old_field(app_label, operation.model_name_lower, operation.name)
         if old_field is None:
@@ -170,11 +96,6 @@ class MigrationAutodetector(DividedMigrations):
     def _old_field(self, app_label: str, model_name: str, name: str) -> Any:
         old_name = self.renamed_fields.get((app_label, model_name, name), name)
         return self._old_model(app_label, model_name).fields.get(old_name)
-
-    def _old_model(self, app_label: str, model_name: str) -> ModelState:
-        old_name = self.renamed_models.get((app_label, model_name), model_name)
-        model: ModelState = self.from_state.models[app_label, old_name]
-        return model
 
     def _generate_added_field(self, app_label: str, model_name: str, field_name: str) -> None:
         super()._generate_added_field(app_label, model_name, field_name)  # type: ignore[misc]
@@ -304,9 +225,22 @@ class MigrationAutodetector(DividedMigrations):
         except AmbiguousStage:
             self.questions.accept_ambiguity(app_label, generated)
             return
+        if reason := self._name_in_use(app_label, before, after):
+            self.questions.accept_ambiguity(app_label, generated, reason)
+            return
         self.generated_operations[app_label] = [*before, *after]
         if before and after:
             self._separate(app_label, before[-1], after[0])
+
+    def _name_in_use(self, app_label: str, before: list[Operation], after: list[Operation]) -> str | None:
+        """Say which name something gets before the deployment that something else has until after it."""
+        state = self.from_state.clone()
+        for operation in before if after else ():
+            taken = (name_in_use(operation, app_label, waiting, app_label, state) for waiting in after)
+            if reason := next(filter(None, taken), None):
+                return reason
+            operation.state_forwards(app_label, state)
+        return None
 
 
 def _tightens(old_field: AnyField, new_field: AnyField) -> bool:
@@ -322,21 +256,3 @@ def _has_constraint(field: AnyField) -> bool:
     if field.many_to_many:
         return field.remote_field.through is None and field.remote_field.db_constraint  # type: ignore[union-attr]
     return is_constrained_reference(field)
-
-
-def _keeps_column(old_field: AnyField, old_name: str, new_field: AnyField, new_name: str) -> bool:
-    old_column = _column(old_field, old_name)
-    return old_column is not None and old_column == _column(new_field, new_name)
-
-
-def _column(field: AnyField, name: str) -> str | None:
-    """The column a field of a model state has, which is not bound to its name yet; None for many-to-many."""
-    field = field.clone()
-    field.set_attributes_from_name(name)
-    column: str | None = field.get_attname_column()[1]
-    return None if field.many_to_many else column
-
-
-def _table(model_state: ModelState) -> str:
-    table: str | None = model_state.options.get("db_table")
-    return table or f"{model_state.app_label}_{model_state.name_lower}"

@@ -72,10 +72,10 @@ def _module_names(folders: Iterable[str]) -> Iterator[str]:
     """The modules that Django's loader takes for migrations; of plain folders much faster than by the import system."""
     for folder in folders:
         if os.path.isdir(folder):
-            parts = (file.partition(".") for file in os.listdir(folder))
-            names = (name for name, dot, suffix in parts if dot + suffix in _MODULE_SUFFIXES)
+            parts = [file.partition(".") for file in os.listdir(folder)]
+            names = [name for name, dot, suffix in parts if dot + suffix in _MODULE_SUFFIXES]
         else:
-            names = (module.name for module in iter_modules([folder]) if not module.ispkg)
+            names = [module.name for module in iter_modules([folder]) if not module.ispkg]
         yield from (name for name in names if name and name[0] not in "_~")
 
 

@@ -86,7 +86,9 @@ def _undone(undone: set[MigrationKey], gone: set[MigrationKey], replayed: Callab
     try:
         return replayed(undone, gone)
     except Overtaken as overtaken:
-        raise AmbiguousPlan(Conflict(overtaken.waiting, overtaken.migration, True).message()) from overtaken
+        raise AmbiguousPlan(
+            Conflict(overtaken.waiting, overtaken.migration, True, overtaken.reason).message()
+        ) from overtaken
 
 
 def _replayed(plan: Plan, deferred: set[MigrationKey], replay: Replay) -> Replay:
@@ -97,7 +99,9 @@ def _replayed(plan: Plan, deferred: set[MigrationKey], replay: Replay) -> Replay
         try:
             replay.run(migration)
         except Overtaken as overtaken:
-            raise AmbiguousPlan(Conflict(migration, overtaken.waiting, False).message()) from overtaken
+            raise AmbiguousPlan(
+                Conflict(migration, overtaken.waiting, False, overtaken.reason).message()
+            ) from overtaken
     return replay
 
 

@@ -1,7 +1,7 @@
 """A migration executor for deployments, and how `migrate` is made to use it.
 
-It plans one side of a deployment, waits only briefly for locks, records what it did in the same transaction, and keeps
-the list of what waits until after the deployment.
+It plans one side of a deployment, keeps the list of what waits until after it, and hands each migration to
+`applying.Applier`.
 """
 
 import threading
@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from django.core.management import CommandError
 from django.core.management.commands import migrate as django_migrate
@@ -23,13 +24,13 @@ from .constants import Stage
 from .deferral import Division, divide_plan
 from .exceptions import AmbiguousPlan, AmbiguousStage, InvalidStage
 from .history import History
-from .locks import RetryPolicy
-from .locks.guard import LockGuard
 from .plan import Plan, get_post_deploy_plan
-from .postgresql.sessions import end_with_client
 from .progress import MigrationKey, Progress
 from .replay import Replay
-from .stepwise import Stepwise
+
+# What does the work is not loaded by a run that finds nothing to do.
+if TYPE_CHECKING:
+    from .applying import Applier
 
 __all__ = ("StagedMigrationExecutor", "StagedRun", "staged_run")
 
@@ -76,7 +77,6 @@ class StagedMigrationExecutor(MigrationExecutor):
         self.run = _current_run.get() or StagedRun()
         self.run.executor = self
         self.progress = Progress(self.connection)
-        self.guard = LockGuard(self.connection, RetryPolicy.from_settings(), self.run.say)
         self.history = History(
             self.loader,
             self.progress.deferred(),
@@ -84,6 +84,20 @@ class StagedMigrationExecutor(MigrationExecutor):
                 self.loader.graph.leaf_nodes(), clean_start=True
             ),
         )
+
+    @cached_property
+    def _applier(self) -> "Applier":
+        from .applying import Applier
+
+        return Applier(self.connection, self.progress, self.run.say, self._state_before)
+
+    def _state_before(self, migration: Migration) -> ProjectState:
+        """The state that a migration begins with, made anew."""
+        # One that was only recorded before the deployment is on record; its operations are what is to be tried.
+        with self.history.doing(migration, ()):
+            state = self._create_project_state(with_applied_migrations=True)
+        state.apps  # noqa: B018 - rendered once, as Django does before it applies anything
+        return state
 
     @property
     def _waiting(self) -> list[MigrationKey]:
@@ -164,7 +178,8 @@ class StagedMigrationExecutor(MigrationExecutor):
         fake_initial: bool = False,
     ) -> ProjectState:
         """Run the plan; see Django's method."""
-        end_with_client(self.connection)
+        if self.run.plan:
+            self._applier.prepare()
         if self.run.deferred:
             self.progress.ensure()
         with self.history.real_states(self._replay_of_run()):
@@ -188,7 +203,7 @@ class StagedMigrationExecutor(MigrationExecutor):
         elif self.run.deferred and self.history.later.get(key):
             self._defer(migration)
         else:
-            state = self._applied(state, migration)
+            state = self._applier.apply(state, migration, self._record)
         self.loader.applied_migrations[key] = migration
         self._report("apply_success", migration, fake)
         return state
@@ -208,49 +223,9 @@ class StagedMigrationExecutor(MigrationExecutor):
     def _caught_up(self, state: ProjectState, migration: Migration) -> ProjectState:
         key = _key(migration)
         with self.history.doing(migration, self.history.later[key]):
-            state = self._applied(state, migration)
+            state = self._applier.apply(state, migration, self._record)
         self._waiting.remove(key)
         self.history.arrange()
-        return state
-
-    def _applied(self, state: ProjectState, migration: Migration) -> ProjectState:
-        if _applies_itself(migration):
-            return self._as_django_does(lambda editor: migration.apply(state, editor), migration, self._record)
-        if not self._is_one_transaction(migration):
-            state = Stepwise(migration, self.guard, self.progress).forwards(state)
-            self._record(migration)
-            return state
-        states = self._states(state, migration)
-        applied: ProjectState = self.guard.repeat(lambda: self._apply_at_once(next(states), migration), str(migration))
-        return applied
-
-    def _is_one_transaction(self, migration: Migration) -> bool:
-        return migration.atomic and self.connection.features.can_rollback_ddl
-
-    def _states(self, state: ProjectState, migration: Migration) -> Iterator[ProjectState]:
-        """The given state, then copies of it made anew: an attempt leaves the state it was given changed."""
-        yield state
-        while True:
-            # One that was only recorded before the deployment is on record; its operations are what is to be tried.
-            with self.history.doing(migration, ()):
-                fresh = self._create_project_state(with_applied_migrations=True)
-            fresh.apps  # noqa: B018 - rendered once, as Django does before it applies anything
-            yield fresh
-
-    def _apply_at_once(self, state: ProjectState, migration: Migration) -> ProjectState:
-        with self.guard.watching(migration), self.connection.schema_editor(atomic=True) as editor:
-            state = migration.apply(state, editor)
-            _execute_deferred(editor)
-            self._record(migration)
-        return state
-
-    def _as_django_does(
-        self, work: Callable[[Any], ProjectState], migration: Migration, record: Callable[[Migration], None]
-    ) -> ProjectState:
-        """A migration with an `apply` of its own: nothing is known about it that would let it be repeated."""
-        with self.connection.schema_editor(atomic=migration.atomic) as editor:
-            state = work(editor)
-        record(migration)
         return state
 
     def _record(self, migration: Migration) -> None:
@@ -276,7 +251,7 @@ class StagedMigrationExecutor(MigrationExecutor):
             if fake or key in self._waiting:
                 self._unrecord(migration)
             else:
-                state = self._unapplied(state, migration, self._unrecord)
+                state = self._applier.unapply(state, migration, self._unrecord)
             if key in self._waiting:
                 self._waiting.remove(key)
             self.loader.applied_migrations.pop(key, None)
@@ -291,33 +266,10 @@ class StagedMigrationExecutor(MigrationExecutor):
         else:
             replay = self.history.replayed_without({key}, ())
             with self.history.doing(migration, replay.later[key]):
-                self._unapplied(replay.state, migration, self._put_off)
+                self._applier.unapply(replay.state, migration, self._put_off)
         self._waiting.append(key)
         self.history.arrange()
         self.run.say(f"undone; {migration} stays on record, as do those that depend on it")
-
-    def _unapplied(
-        self, state: ProjectState, migration: Migration, record: Callable[[Migration], None]
-    ) -> ProjectState:
-        if _applies_itself(migration):
-            return self._as_django_does(lambda editor: migration.unapply(state, editor), migration, record)
-        if not self._is_one_transaction(migration):
-            state = Stepwise(migration, self.guard, self.progress).backwards(state)
-            record(migration)
-            return state
-        reverted: ProjectState = self.guard.repeat(
-            lambda: self._unapply_at_once(state, migration, record), str(migration)
-        )
-        return reverted
-
-    def _unapply_at_once(
-        self, state: ProjectState, migration: Migration, record: Callable[[Migration], None]
-    ) -> ProjectState:
-        with self.guard.watching(migration), self.connection.schema_editor(atomic=True) as editor:
-            state = migration.unapply(state, editor)
-            _execute_deferred(editor)
-            record(migration)
-        return state
 
     def _put_off(self, migration: Migration) -> None:
         with transaction.atomic(self.connection.alias, savepoint=False):
@@ -333,17 +285,6 @@ class StagedMigrationExecutor(MigrationExecutor):
 
 def _key(migration: Migration) -> MigrationKey:
     return migration.app_label, migration.name
-
-
-def _applies_itself(migration: Migration) -> bool:
-    kind = type(migration)
-    return kind.apply is not Migration.apply or kind.unapply is not Migration.unapply
-
-
-def _execute_deferred(editor: Any) -> None:
-    """Run what the editor kept for the end, so that the record is the last statement of the transaction."""
-    while editor.deferred_sql:
-        editor.execute(editor.deferred_sql.pop(0), None)
 
 
 _installed = threading.Lock()

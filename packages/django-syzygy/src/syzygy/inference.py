@@ -49,9 +49,9 @@ def _configured(stages: Mapping[str, Stage], migration: Migration) -> Stage | No
 
 
 def _inferred(migration: Migration) -> Stage | None:
-    stages = [get_operation_stage(operation) for operation in migration.operations]
-    if all(stage is stages[0] for stage in stages):
-        return stages[0] if stages else None
+    stages = {get_operation_stage(operation) for operation in migration.operations}
+    if len(stages) < 2:
+        return stages.pop() if stages else None
     fallback = _configured(conf.MIGRATION_STAGES_FALLBACK, migration)
     if fallback is None:
         raise AmbiguousStage(

@@ -137,6 +137,7 @@ class Conflict(NamedTuple):
     migration: Migration
     obstacle: Migration
     backward: bool
+    reason: str | None = None
 
     def message(self) -> str:
         verb, relation = ("reverted", "depends on it") if self.backward else ("applied", "it depends on")
@@ -144,7 +145,7 @@ class Conflict(NamedTuple):
             f"The plan cannot be cut at the deployment: {self._described(self.migration)} to be {verb} before it, "
             f"but {self._obstacle(relation)}."
         )
-        return " ".join([text, *self._remedies()])
+        return " ".join([text, *filter(None, [self.reason]), *self._remedies()])
 
     def _obstacle(self, relation: str) -> str:
         waiting = f"{self._described(self.obstacle)} to wait until after it"

@@ -111,11 +111,12 @@ class StageQuestions:
             sys.exit(3)
         return models.NOT_PROVIDED
 
-    def accept_ambiguity(self, app_label: str, operations: Iterable[Operation]) -> None:
-        """Say that an app's operations cannot be told apart, and ask whether to write them all the same."""
+    def accept_ambiguity(self, app_label: str, operations: Iterable[Operation], reason: str = "") -> None:
+        """Say that an app's operations cannot be told apart, and why, and ask whether to write them all the same."""
         self._warn(
             f'The changes detected in app "{app_label}" cannot be divided into those before and those after the '
-            "deployment:\n" + "\n".join(f"- {operation.describe()}" for operation in operations)
+            "deployment:\n"
+            + "\n".join([*(f"- {operation.describe()}" for operation in operations), *filter(None, [reason])])
         )
         if not self.interactive:
             if self.questioner.defaults.get("ask_ambiguous_abort", False):

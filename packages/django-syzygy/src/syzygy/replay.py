@@ -11,6 +11,7 @@ from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from .database_names import name_in_use
 from .overtaking import exchange
 from .progress import MigrationKey
 
@@ -18,10 +19,11 @@ __all__ = ("Overtaken", "Replay")
 
 
 class Overtaken(Exception):  # noqa: N818 - not an error by itself
-    """A migration cannot run before `waiting`."""
+    """A migration cannot run before `waiting`; `reason` is a sentence for people, where there is more to say."""
 
-    def __init__(self, migration: Migration, waiting: Migration) -> None:
+    def __init__(self, migration: Migration, waiting: Migration, reason: str | None = None) -> None:
         super().__init__(f"{migration} cannot run before {waiting}")
+        self.reason = reason
         self.migration = migration
         self.waiting = waiting
 
@@ -78,7 +80,10 @@ class Replay:
         """Take an operation past all that waits, the last first, and run it."""
         for index in reversed(range(len(self._pending))):
             overtaken, waiting = self._pending[index]
-            exchanged = exchange(operation, waiting, overtaken.app_label, self._state_before(index))
+            state, label = self._state_before(index), overtaken.app_label
+            if reason := name_in_use(operation, migration.app_label, waiting, label, state):
+                raise Overtaken(migration, overtaken, reason)
+            exchanged = exchange(operation, waiting, label, state)
             if exchanged is None:
                 raise Overtaken(migration, overtaken)
             operation = exchanged.first

@@ -118,9 +118,16 @@ class LockGuard:
                 sql = followed
 
         def run(limit: str | None = None) -> Any:
-            if limit is not None:
+            if limit is None:
+                return execute(sql, params, many, context)
+            if params or not isinstance(sql, str):  # The server takes no second statement beside parameters.
                 execute(limit, None, False, context)
-            return execute(sql, params, many, context)
+                return execute(sql, params, many, context)
+            result = execute(f"{limit}; {sql}", params, many, context)
+            driver: Any = self.connection
+            if driver.Database.__name__ == "psycopg":  # psycopg2 keeps only the last result.
+                context["cursor"].nextset()
+            return result
 
         if self.connection.in_atomic_block or not self.connection.get_autocommit():
             return self._in_transaction(text, run)
