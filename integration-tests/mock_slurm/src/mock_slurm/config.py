@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import tomllib
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class NodeSpec:
     gres: str = ""
     features: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def gres_counts(self) -> dict[str, int]:
         """Generic resources as {"gpu:A100": 4}."""
         counts: dict[str, int] = {}

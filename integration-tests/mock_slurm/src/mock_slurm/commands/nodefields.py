@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 from mock_slurm.config import NodeSpec, PartitionSpec
@@ -80,7 +81,15 @@ def gres_used(node: Node) -> str:
     """`gpu:A100:2(IDX:0-1)` for every kind the node has."""
     if not node.spec.gres_counts:
         return "gpu:0"
+    if not node.gres:
+        return _nothing_used(tuple(node.spec.gres_counts))
     return ",".join(f"{kind}:{len(taken)}(IDX:{_indices(taken)})" for kind, taken in node.gres_used().items())
+
+
+@functools.cache
+def _nothing_used(kinds: tuple[str, ...]) -> str:
+    # a cluster of thousands of nodes has few kinds of them
+    return ",".join(f"{kind}:0(IDX:{_indices([])})" for kind in kinds)
 
 
 def _indices(numbers: list[int]) -> str:
