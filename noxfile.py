@@ -67,8 +67,7 @@ def _test_package(session: nox.Session, package: str, pins: str, *, measured: bo
         command = ["-m", "coverage", "run", f"--source={MATRIX['packages'][package]['import']}", *command]
         environment |= {"COVERAGE_FILE": str(ROOT / ".coverage"), "COVERAGE_RCFILE": str(ROOT / "pyproject.toml")}
     with session.chdir(f"packages/{package}"):
-        # Development mode for this process alone: in the servers that tests start it would only cost time.
-        session.run("python", "-X", "dev", *command, env=environment)
+        session.run("python", *command, env=environment)
 
 
 @nox.session(default=False)
