@@ -111,7 +111,8 @@ class Walk:
 @pytest.fixture
 def walk(site, chromium):
     """A new visitor; whatever was wrong with a page fails the test."""
-    context = chromium.new_context(base_url=site.url)
+    # Without transitions: a colour on its way from one scheme to the other is none of either.
+    context = chromium.new_context(base_url=site.url, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
     visitor = Walk(context.new_page())
     yield visitor

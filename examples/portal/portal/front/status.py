@@ -19,6 +19,7 @@ from portal.settings import SiteSettings
 
 _DEADLINE: Final = 2.0
 _FRESH: Final = 5.0  # seconds for which an answer is shown again
+_FRESH_BAD: Final = 1.0  # the same while a part is down: whoever looks wants to know when it is back
 _log = logging.getLogger(__name__)
 
 
@@ -52,8 +53,8 @@ class StatusBoard:
         self._settings = settings
         self._client = client
         self._redis = redis
-        self._load = SharedAnswer(read_load, _FRESH)
-        self._parts = SharedAnswer(self._ask_all, _FRESH)
+        self._load = SharedAnswer(read_load, lambda _: _FRESH)
+        self._parts = SharedAnswer(self._ask_all, _lasts)
 
     async def read(self) -> list[PartStatus]:
         """The state of all parts, in the order of the page, a few seconds old at most."""
@@ -105,6 +106,10 @@ class StatusBoard:
 
     async def _slurm(self) -> str:
         return "; ".join(map(str, await self._load.read()))
+
+
+def _lasts(parts: list[PartStatus]) -> float:
+    return _FRESH if all(part.works for part in parts) else _FRESH_BAD
 
 
 async def _told(answer: "asyncio.Future[dict[str, dict[str, Any]]]", part: str) -> str:

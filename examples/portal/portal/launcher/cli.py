@@ -49,10 +49,18 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="play visitors while services are killed and keys rotate, and exit",
     )
+    parser.add_argument(
+        "--docker",
+        action="store_true",
+        help="run Redis, PostgreSQL and the S3 server as containers of compose.yaml (jobs need this Python: no Slurm)",
+    )
     parser.add_argument("--plot", type=Path, metavar="PNG", help="with --soak: draw what happened")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything here; a later start finds it again")
     parser.add_argument("--new-passwords", action="store_true", help="with --data: give the two people new passwords")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.docker and (options.data or options.soak):
+        parser.error("containers keep nothing: --docker goes neither with --data nor with --soak")
+    return options
 
 
 def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
@@ -65,7 +73,7 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
     data = options.data.resolve() if options.data else None
     if options.soak:
         data = data or guard.folder / "kept"  # what is killed shall find its data again
-    stack = Stack(guard, state, data, say)
+    stack = Stack(guard, state, data, say, docker=options.docker)
     print("Starting the portal (Ctrl-C stops it)", flush=True)
     stack.start()
     try:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from pentad_services import (
     PostgresService,
@@ -17,6 +17,7 @@ from pentad_services import (
     Services,
     SlurmService,
     start_all,
+    start_slurm,
 )
 from portal.launcher.database import portal_database
 from portal.launcher.environment import (
@@ -43,10 +44,11 @@ class Stack:
     `settings` what it says.
     """
 
-    def __init__(self, guard: ProcessGuard, state: Path, data: Path | None, say: Say) -> None:
+    def __init__(self, guard: ProcessGuard, state: Path, data: Path | None, say: Say, *, docker: bool = False) -> None:
         os.environ[RUN_MARKER] = secrets.token_hex(8)  # everything that is started inherits it
         self._guard = guard
         self._data = data
+        self._docker = docker
         self._say = say
         self.state = state
         self.logs = state / "logs"
@@ -81,14 +83,23 @@ class Stack:
     def _start_in(self, pool: ThreadPoolExecutor) -> None:
         folder = _own_folder(self._data / "services") if self._data else None
         stores = pool.submit(self._start_services, ["s3", "postgres"], folder)
-        self._start_services(["redis", "slurm"], folder)
+        cluster = pool.submit(self._start_slurm, folder)
+        self._start_services(["redis"], folder)
+        cluster.result()
         hub = pool.submit(self._start_part, "notebook hub", self._environments.of_hub(*self._redis_and_slurm()))
         stores.result()
         site = [pool.submit(self._start_part, *part) for part in self._site()]
         _raise_first([*site, hub])
 
     def _start_services(self, names: list[str], folder: Path | None) -> None:
-        self.services.update(start_all(names, self._say, folder=folder, guard=self._guard))
+        self.services.update(start_all(names, self._say, folder=folder, docker=self._docker, guard=self._guard))
+
+    def _start_slurm(self, folder: Path | None) -> None:
+        """Never in a container: a job of the portal needs the JupyterLab of this environment."""
+        own_mock: dict[str, Any] | None = {} if self._docker else None
+        service = start_slurm(folder / "slurm" if folder else None, guard=self._guard, config=own_mock)
+        self.services["slurm"] = service
+        self._say(service.line)
 
     def _redis_and_slurm(self) -> tuple[RedisService, SlurmService]:
         return cast("RedisService", self.services["redis"]), cast("SlurmService", self.services["slurm"])

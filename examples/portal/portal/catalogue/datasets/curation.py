@@ -10,6 +10,8 @@ from eventsourcing.application import AggregateNotFoundError
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.system import ProcessApplication
 
+from portal.web.pages import filesize
+
 
 class CurationError(ValueError):
     """The step is not possible in the data set's present state."""
@@ -180,8 +182,8 @@ def _told(happened: Any) -> tuple[str, str, dict[str, str]]:
     """What an event says: in a word, by whom, and the data set's properties from then on."""
     match happened:
         case Dataset.Registered():
-            rows = f"{happened.profile['row_count']} rows, {happened.file_size} bytes"
-            facts = {"Title": happened.title, "File": f"{happened.file_name}, {rows}", "SHA-256": happened.sha256}
+            size = f"{filesize(happened.file_size)}, {happened.profile['row_count']} rows"
+            facts = {"Title": happened.title, "File": f"{happened.file_name}, {size}", "SHA-256": happened.sha256}
             return "Registered", happened.registered_by, facts
         case Dataset.Described():
             keywords = ", ".join(happened.keywords)

@@ -17,6 +17,7 @@ from portal.catalogue.datasets.search_feed import SearchFeed, fill_in_licences
 from portal.settings import catalogue_settings, release_in_service
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the release in service
+_LONGEST_BACKOFF = 4.0  # seconds: a visitor waits for what they deposited to be found
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +41,9 @@ class Command(BaseCommand):
         release_file().write_text(str(settings.CATALOGUE_RELEASE), encoding="ascii")
         replaced = threading.Event()
         threading.Thread(target=_stop_for_another_release, args=[replaced], daemon=True).start()
-        call_command("run_followers", SearchFeed.name, health_file=health_file(), verbosity=0)
+        call_command(
+            "run_followers", SearchFeed.name, health_file=health_file(), max_backoff=_LONGEST_BACKOFF, verbosity=0
+        )
         if replaced.is_set():
             _log.info("another release is in service; starting anew")
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program, no shell
