@@ -1,8 +1,8 @@
 import getpass
-import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 ENVIRONMENT = {"description": "This Python", "path": str(Path(sys.executable).parent)}
+# its server is there at once, and does nothing but answer
+TINY = {"description": "Tiny", "path": str(Path(__file__).with_name("tiny_environment"))}
 LAB = {
     "description": "JupyterLab",
     "path": str(Path(sys.executable).parent),
@@ -29,7 +31,7 @@ LAB = {
 PARTITIONS = {
     "cpu": {"description": "CPU nodes", "architecture": "x86_64", "jupyter_environments": {"default": ENVIRONMENT}},
     "gpu": {"description": "GPU nodes", "jupyter_environments": {"default": ENVIRONMENT, "lab": LAB}},
-    "debug": {"simple": False, "jupyter_environments": {"default": ENVIRONMENT}},
+    "debug": {"simple": False, "jupyter_environments": {"default": TINY}},
 }
 CHOICES = {
     "queue_interval": 1,
@@ -61,6 +63,22 @@ def visitor(hub, request):
     if hub.api("GET", f"/users/{name}").status_code == 200:
         hub.api("DELETE", f"/users/{name}/server")
         hub.gone(name)
+
+
+@pytest.fixture(scope="session")
+def owner(hub):
+    """The name of a user whose server, a real Jupyter server, runs while tests look at it."""
+    name = "owner"
+    with closing(Visitor(hub, name)) as visitor:
+        answer = visitor.submit(
+            **{"partition": "cpu", "nprocs": "2", "runtime": "0:30:00", "mem": "1G", "environment_id": "default"},
+            **{"output": "true", "account": "physics", "qos": "small"},
+        )
+    assert answer.status_code == 302, answer.text
+    hub.ready(name)
+    yield name
+    hub.api("DELETE", f"/users/{name}/server")
+    hub.gone(name)
 
 
 @pytest.fixture
@@ -106,7 +124,7 @@ def open_page(chromium, usual_context, hub, onlooker):
     """Open the spawn page as the onlooker, with nothing stored; errors of scripts on the page fail the test."""
     special, pages, errors = [], [], []
 
-    def open_page(storage=None, query="", **options):
+    def open_page(**options):
         context = usual_context
         if options:
             context = chromium.new_context(**options)
@@ -115,12 +133,8 @@ def open_page(chromium, usual_context, hub, onlooker):
         context.add_cookies(cookies)
         page = context.new_page()
         pages.append(page)
-        if storage:
-            page.add_init_script(
-                f"for (const [k, v] of Object.entries({json.dumps(storage)})) localStorage.setItem(k, v);"
-            )
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{hub.url}/hub/spawn{query}")
+        page.goto(f"{hub.url}/hub/spawn")
         return page
 
     yield open_page

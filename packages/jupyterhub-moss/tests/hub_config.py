@@ -44,7 +44,8 @@ c.MOSlurmSpawner.args = ["--allow-root"]
 c.MOSlurmSpawner.partitions = settings["partitions"]
 c.MOSlurmSpawner.start_timeout = 300
 c.MOSlurmSpawner.http_timeout = 300
-c.MOSlurmSpawner.slurm_info_max_age = 0
+# as often as a page renews itself at most
+c.MOSlurmSpawner.slurm_info_max_age = 5
 c.MOSlurmSpawner.poll_interval = 2
 if settings.get("tiny_servers"):
     # what is tested is the hub: no proxy, and servers that do nothing but report their port and answer

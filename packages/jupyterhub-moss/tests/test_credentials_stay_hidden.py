@@ -3,23 +3,8 @@
 from pathlib import Path
 
 import pytest
-from running_hub import Visitor
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the server's environment from /proc")
-
-
-@pytest.fixture(scope="module")
-def owner(hub):
-    """The name of a user whose server runs while these tests look for its secrets."""
-    name = "credentials"
-    visitor = Visitor(hub, name)
-    answer = visitor.submit(partition="cpu", runtime="0:30:00", environment_id="default", output="true")
-    visitor.close()
-    assert answer.status_code == 302, answer.text
-    hub.ready(name)
-    yield name
-    hub.api("DELETE", f"/users/{name}/server")
-    hub.gone(name)
 
 
 def environments_of(user):
@@ -47,7 +32,7 @@ def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, owner, slu
     log = hub.log_text()
     assert "Job script of" in log, "the log is at the level that shows most"
     assert token not in log
-    number = slurm("squeue", "-h", "-o", "%i", "--sort=-i").split()[0]
+    number = hub.state(owner)["job_id"]
     assert token not in slurm("scontrol", "show", "job", number)
     assert token not in slurm("scontrol", "write", "batch_script", number, "-")
     outputs = [path.read_text() for path in Path(hub.settings["home"]).glob("slurm-*.out")]
@@ -58,7 +43,7 @@ def test_the_token_of_a_server_is_in_no_log_and_in_no_job_script(hub, owner, slu
 
 def test_what_the_hub_itself_holds_stays_with_it(hub, owner, slurm):
     """The proxy's token, the keys of cookies and of stored state: in no job, no script, no log, no list of jobs."""
-    number = slurm("squeue", "-h", "-o", "%i", "--sort=-i").split()[0]
+    number = hub.state(owner)["job_id"]
     environments = environments_of(owner)
     assert environments
     places = [

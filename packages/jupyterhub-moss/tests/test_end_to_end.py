@@ -1,18 +1,15 @@
 """A hub, Slurm and a Jupyter server, all real processes."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
-
-
-def jobs(slurm):
-    return slurm("squeue", "-h", "-o", "%i %T").split("\n")[:-1]
+from running_hub import Visitor
 
 
 def status(hub, name):
-    return httpx.get(f"{hub.url}/user/{name}/api/status", headers={"Authorization": f"token {hub.token}"})
+    return hub.client.get(f"{hub.url}/user/{name}/api/status", headers={"Authorization": f"token {hub.token}"})
 
 
 def listening_addresses(port):
@@ -25,32 +22,33 @@ def listening_addresses(port):
     }
 
 
-def test_a_server_requested_with_the_form_runs_as_a_job_until_it_is_stopped(hub, visitor, slurm):
-    """The form starts a Slurm job; its server listens where it should and answers through the hub; stopping ends the job."""
-    before = set(jobs(slurm))
-    answer = visitor.submit(
-        **{"partition": "cpu", "nprocs": "2", "runtime": "0:30:00", "mem": "1G", "environment_id": "default"},
-        **{"output": "true", "account": "physics", "qos": "small", "keep_as": "Two for half an hour"},
-    )
+def test_a_server_requested_with_the_form_runs_as_a_job(hub, owner, slurm):
+    """The form starts a Slurm job with what was asked for; its server listens where it should and answers by the hub."""
+    job = hub.state(owner)["job_id"]
+    shown = slurm("squeue", "-h", "-j", job, "-o", "%T %P %C %l %a %q").split()
+    assert shown == ["RUNNING", "cpu", "2", "30:00", "physics", "small"]
+    assert status(hub, owner).status_code == 200
+    with closing(Visitor(hub, owner)) as visitor:
+        assert re.search(r"Your server ends in <strong>\d+ minutes?</strong>", visitor.get("/hub/home").text)
+    log = Path(hub.settings["home"], f"slurm-{job}.out").read_text()
+    assert listening_addresses(int(re.search(r"http://\S+?:(\d+)/user", log)[1])) == {"0100007F"}
+
+
+def test_stopping_ends_the_job_and_the_choices_are_remembered(hub, visitor, slurm):
+    """The form shows them again, and offers them under the name that was given."""
+    answer = visitor.submit(partition="debug", nprocs="2", runtime="0:04:00", keep_as="Two for four minutes")
     assert answer.status_code == 302, answer.text
     hub.ready(visitor.name)
-    (job,) = set(jobs(slurm)) - before
-    assert job.endswith("RUNNING")
-    assert status(hub, visitor.name).status_code == 200
-    assert re.search(r"Your server ends in <strong>\d+ minutes?</strong>", visitor.get("/hub/home").text)
-    assert slurm("squeue", "-h", "-j", job.split()[0], "-o", "%P %C %l %a %q").split() == [
-        "cpu", "2", "30:00", "physics", "small",
-    ]  # fmt: skip
-    (log,) = Path(hub.settings["home"]).glob(f"slurm-{job.split()[0]}.out")
-    assert listening_addresses(int(re.search(r"http://\S+?:(\d+)/user", log.read_text())[1])) == {"0100007F"}
+    job = hub.state(visitor.name)["job_id"]
+    assert slurm("squeue", "-h", "-j", job, "-o", "%P %C %l").split() == ["debug", "2", "4:00"]
     assert hub.api("DELETE", f"/users/{visitor.name}/server").status_code in {202, 204}
     hub.gone(visitor.name)
-    assert not set(jobs(slurm)) - before
+    assert job not in slurm("squeue", "-h", "-o", "%i").split()
     page = visitor.spawn_page().text
     assert 'data-remembered="true"' in page
     assert re.search(r'id="nprocs" name="nprocs"\s+value="2"', page)
-    page = visitor.spawn_page(**{"opt-choice": "Two for half an hour"}).text
-    assert re.search(r'aria-current="true">\s*Two for half an hour', page)
+    page = visitor.spawn_page(**{"opt-choice": "Two for four minutes"}).text
+    assert re.search(r'aria-current="true">\s*Two for four minutes', page)
     assert hub.server(visitor.name) is None
 
 
@@ -58,7 +56,7 @@ def test_a_link_with_plain_resources_starts_a_server(hub, visitor):
     """A link that names only resources and a configured environment starts at once."""
     answer = visitor.get(
         "/hub/spawn",
-        params={"opt-partition": "cpu", "opt-environment_id": "default"},
+        params={"opt-partition": "debug", "opt-environment_id": "default"},
         follow_redirects=False,
     )
     assert answer.status_code == 302
@@ -68,43 +66,43 @@ def test_a_link_with_plain_resources_starts_a_server(hub, visitor):
 
 def test_the_rest_api_starts_a_server_with_few_options(hub, visitor):
     """A REST request that names only a partition gets defaults for the rest."""
-    answer = hub.api("POST", f"/users/{visitor.name}/server", json={"partition": "cpu"})
+    answer = hub.api("POST", f"/users/{visitor.name}/server", json={"partition": "debug"})
     assert answer.status_code in {201, 202}, answer.text
     hub.ready(visitor.name)
     assert status(hub, visitor.name).status_code == 200
 
 
-def test_a_link_that_could_run_code_only_fills_in_the_form(hub, visitor):
+def test_a_link_that_could_run_code_only_fills_in_the_form(hub, onlooker):
     """A link with a path of its author shows the form and starts nothing."""
-    answer = visitor.spawn_page(partition="cpu", environment_path="/home/eve/bin")
+    answer = onlooker.spawn_page(partition="cpu", environment_path="/home/eve/bin")
     assert answer.status_code == 200
     assert 'value="/home/eve/bin"' in answer.text
     assert "Nothing has been started yet" in answer.text
-    assert hub.server(visitor.name) is None
+    assert hub.server(onlooker.name) is None
 
 
-def test_a_link_on_another_site_only_fills_in_the_form(hub, visitor):
+def test_a_link_on_another_site_only_fills_in_the_form(hub, onlooker):
     """A browser that was sent by another site is asked first, also for plain resources."""
-    answer = visitor.get("/hub/spawn", params={"partition": "cpu"}, headers={"Sec-Fetch-Site": "cross-site"})
+    answer = onlooker.get("/hub/spawn", params={"partition": "cpu"}, headers={"Sec-Fetch-Site": "cross-site"})
     assert "Nothing has been started yet" in answer.text
-    assert hub.server(visitor.name) is None
+    assert hub.server(onlooker.name) is None
 
 
-def test_a_page_reloaded_after_an_error_is_a_plain_form(visitor):
+def test_a_page_reloaded_after_an_error_is_a_plain_form(onlooker):
     """A query that is not about options, like the _xsrf of a submitted form, neither starts nor complains."""
-    answer = visitor.spawn_page(_xsrf="x")
+    answer = onlooker.spawn_page(_xsrf="x")
     assert answer.status_code == 200
     assert "spawn-error-msg" not in answer.text
     assert "A link filled in" not in answer.text
 
 
-def test_a_refused_form_comes_back_filled_in(hub, visitor):
+def test_a_refused_form_comes_back_filled_in(hub, onlooker):
     """A mistake is answered with 400, a sentence about it and the values that were typed."""
-    answer = visitor.submit(partition="cpu", nprocs="9999", reservation="", options="--nice=3")
+    answer = onlooker.submit(partition="cpu", nprocs="9999", reservation="", options="--nice=3")
     assert answer.status_code == 400
     assert "9999 CPUs were asked for" in answer.text
     assert 'value="--nice=3"' in answer.text
-    assert hub.server(visitor.name) is None
+    assert hub.server(onlooker.name) is None
 
 
 @pytest.mark.parametrize(
@@ -119,18 +117,18 @@ def test_a_refused_form_comes_back_filled_in(hub, visitor):
         {"nprocs": 1},
     ],
 )
-def test_the_rest_api_refuses_what_the_form_refuses(hub, visitor, options):
+def test_the_rest_api_refuses_what_the_form_refuses(hub, onlooker, options):
     """Options from the REST API pass the same check: 400 and no job."""
-    answer = hub.api("POST", f"/users/{visitor.name}/server", json=options)
+    answer = hub.api("POST", f"/users/{onlooker.name}/server", json=options)
     assert answer.status_code == 400, answer.text
-    assert hub.server(visitor.name) is None
+    assert hub.server(onlooker.name) is None
 
 
 def test_a_script_is_not_taken_from_a_rest_request(hub, visitor, tmp_path, slurm):
     """Keys of the server's own in a REST request change nothing; the server starts without them."""
     marker = tmp_path / "marker"
     injected = f"touch {marker}"
-    options = {"partition": "cpu", "prologue": injected, "cmd": injected, "srun": injected, "epilogue": injected}
+    options = {"partition": "debug", "prologue": injected, "cmd": injected, "srun": injected, "epilogue": injected}
     answer = hub.api("POST", f"/users/{visitor.name}/server", json=options)
     assert answer.status_code in {201, 202}
     hub.ready(visitor.name)
@@ -164,4 +162,4 @@ def test_the_port_report_needs_a_servers_token(hub):
 def test_the_forms_assets_are_served(hub):
     """Style sheet and script are static files of the hub."""
     for name in ("option_form.css", "option_form.js"):
-        assert httpx.get(f"{hub.url}/hub/form/{name}").status_code == 200
+        assert hub.client.get(f"{hub.url}/hub/form/{name}").status_code == 200

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 from lone_cluster import guarded_cluster
 from running_hub import Hub
@@ -114,7 +113,7 @@ def test_while_slurm_is_silent_every_page_says_so_and_servers_are_kept(hub, slur
     """The banner comes after the second question without an answer and goes with the outage."""
 
     def banner():
-        return "scheduler does not answer" in httpx.get(f"{hub.url}/hub/login").text
+        return "scheduler does not answer" in hub.client.get(f"{hub.url}/hub/login").text
 
     start(hub, "kept")
     hub.ready("kept")

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import httpx
 import pytest
 from running_hub import Hub
 
@@ -86,7 +85,7 @@ def test_servers_live_through_kill_9_of_the_hub_and_an_outage(hub, slurm):
     assert live_jobs(slurm) == {state["job_name"]: state["job_id"] for state in states.values()}
 
     def banner():
-        return "scheduler does not answer" in httpx.get(f"{hub.url}/hub/login").text
+        return "scheduler does not answer" in hub.client.get(f"{hub.url}/hub/login").text
 
     slurm.faults.munge_down()
     hub.wait_for(banner, "the banner is shown")
