@@ -125,6 +125,18 @@ def test_statement_of_python_code(shop):
     assert "note" in columns(shop)
 
 
+def test_rows_of_a_statement_with_a_timeout(shop):
+    """The timeout comes in the same message as the statement, and code reads the statement's own rows."""
+    code = """
+def seen(apps, schema_editor):
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT current_query(); LOCK TABLE shop_item")
+        print("sent:", *cursor.fetchone())
+"""
+    shop.migration("0002_code", "migrations.RunPython(seen)", ["0001_initial"], prelude=code)
+    assert "sent: SET LOCAL lock_timeout = 300; SELECT current_query(); LOCK TABLE shop_item" in shop.run("migrate")
+
+
 def test_python_code_is_not_repeated(shop):
     """Once code has run and rows are changed, a lock that is not got ends the run: all is rolled back, and said."""
     shop.migration("0002_code", f"migrations.RunPython(seen), {ADD}", ["0001_initial"], prelude=SEEN + CHANGE)

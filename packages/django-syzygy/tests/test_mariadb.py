@@ -50,7 +50,7 @@ def connected(project, *, autocommit=True):
     settings = project.database
     return pymysql.connect(
         host=settings["HOST"], port=settings["PORT"], user=settings["USER"], password=settings["PASSWORD"],
-        database=settings["NAME"], autocommit=autocommit,
+        database=settings["NAME"], autocommit=autocommit, **settings["OPTIONS"],
     )  # fmt: skip
 
 
