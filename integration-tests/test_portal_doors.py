@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "portal"))
 
+from portal.front.shared_answer import SharedAnswer
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import StatusBoard
 from portal.settings import SiteSettings
@@ -138,6 +139,21 @@ def test_many_looks_at_the_status_ask_the_parts_once(redis_url, asked):
     assert len(boards) == 20
     assert questions == 1
     assert asked.read_text() == "called\n"
+
+
+def test_an_answer_that_no_longer_lasts_is_asked_for_anew():
+    """How long an answer is shown again depends on it: the status of a part that is down does not last."""
+    asked = []
+
+    async def ask() -> int:
+        asked.append(1)
+        return len(asked)
+
+    async def look() -> list[int]:
+        shared = SharedAnswer(ask, lambda answer: -1 if answer == 1 else 1000)
+        return [await shared.read() for _ in range(3)]
+
+    assert asyncio.run(look()) == [1, 2, 2]
 
 
 def test_the_status_says_nothing_of_errors(redis_url, asked, caplog):

@@ -78,7 +78,7 @@ class Browser:
 
     def __init__(self, public_url: str) -> None:
         self.public_url = public_url
-        self.client = httpx.Client(base_url=public_url, timeout=30)
+        self.client = httpx.Client(base_url=public_url, timeout=60)
 
     def __enter__(self) -> Self:
         return self

@@ -43,7 +43,7 @@ class CurationSteps:
 
     def all_parts_work(self) -> str:
         """The status page agrees that everything is up."""
-        poll_until(lambda: self.ada.client.get("/status.json").status_code == 200, 30, "all parts to work")
+        poll_until(lambda: self.ada.client.get("/status.json").status_code == 200, 90, "all parts to work")
         parts = self.ada.get("/status.json").json()["parts"]
         return f"{len(parts)} parts"
 
@@ -54,6 +54,7 @@ class CurationSteps:
         self.ada.submit("/sign-in", name="check-ada", password="not this", status=401)  # noqa: S106 - meant to be wrong
         self.ada.get("/catalogue/new", status=302)
         expect_status(self.ada.client.post("/catalogue/new", content=b"unread"), 303)
+        expect_status(self.ada.client.post("/catalogue/uploads/start/", json={}), 401)
         for address in ("/catalogue/health", "/catalogue/%2e/health", "/catalogue/x/%2e%2e/facts"):
             self.ada.get(address, status=404)
         response = self.sign_in_as_ada(self.ada)
@@ -127,7 +128,7 @@ class CurationSteps:
         self._describe()
         self.grace.submit(page, action=f"{page}approve", version=version, status=409)
         self.grace.submit(page, action=f"{page}approve", status=302)
-        poll_until(lambda: self._entry()[0] == "approved", 20, "the search projection")
+        poll_until(lambda: self._entry()[0] == "approved", 90, "the search projection")
         state, indexed_by = self._entry()
         follower = self.stack.running["follower"].process.pid
         require(indexed_by == follower, f"process {indexed_by} wrote the entry, not the follower {follower}")
@@ -174,7 +175,7 @@ class CurationSteps:
         files = {"file": ("counts.csv", b"nest,eggs\n1,2\n2,1\n", "text/csv")}
         response = self.ada.submit("/catalogue/new", title=title, files=files, status=302)
         dataset_id = str(response.headers["location"].split("/")[2])
-        poll_until(lambda: self._entry(dataset_id)[0] == "registered", 20, f"the search entry of “{title}”")
+        poll_until(lambda: self._entry(dataset_id)[0] == "registered", 90, f"the search entry of “{title}”")
         return dataset_id
 
     def _password(self, name: str, display: str, role: str) -> str:

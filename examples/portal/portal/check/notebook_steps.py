@@ -59,12 +59,12 @@ class NotebookSteps:
         action = form.action or str(page.url)
         response = self.client.post(page.url.join(action), data=answers, headers={"Origin": self.hub})
         expect_status(response, 302)
-        poll_until(self._is_submitted, 60, "the job to be submitted")
+        poll_until(self._is_submitted, 180, "the job to be submitted")
 
     def answer(self) -> str:
         """The server answers over HTTP, and a kernel computes over a websocket."""
-        poll_until(lambda: self.jobs().get(self.job_id) == "RUNNING", 60, "the job to run")
-        poll_until(self._is_ready, 90, "the notebook server")
+        poll_until(lambda: self.jobs().get(self.job_id) == "RUNNING", 180, "the job to run")
+        poll_until(self._is_ready, 240, "the notebook server")
         lab = expect_status(self.client.get(f"{self.hub}/user/{USER}/lab", follow_redirects=True), 200)
         require("jupyter-config-data" in lab.text, "this is not JupyterLab")
         status = expect_status(self.client.get(f"{self.hub}/user/{USER}/api/status"), 200)
@@ -77,7 +77,7 @@ class NotebookSteps:
         """Ada stops the server; the job leaves the queue."""
         response = self.client.delete(f"{self.hub}/hub/api/users/{USER}/server", headers=self._xsrf("/hub/"))
         require(response.status_code in {202, 204}, f"stopping answered {response.status_code}: {response.text[:200]}")
-        poll_until(lambda: self.job_id not in self.jobs(), 60, "the job to leave the queue")
+        poll_until(lambda: self.job_id not in self.jobs(), 180, "the job to leave the queue")
         return f"job {self.job_id} gone from squeue"
 
     def _entry(self) -> str:

@@ -23,15 +23,15 @@ class QueueSteps:
         """One job runs on the whole partition, another waits: the notebooks page and the spawn page's table say so."""
         for _ in range(2):
             self.others.append(re.findall(r"\d+", self.notebook.slurm("sbatch", *_WHOLE_PARTITION))[-1])
-        poll_until(lambda: sorted(self._others().values()) == ["PENDING", "RUNNING"], 60, "the partition to be full")
-        poll_until(self._is_told, 60, "the notebooks page to tell of the full partition")
+        poll_until(lambda: sorted(self._others().values()) == ["PENDING", "RUNNING"], 180, "the partition to be full")
+        poll_until(self._is_told, 180, "the notebooks page to tell of the full partition")
         self.page = self.notebook.open_spawn_page()
-        poll_until(lambda: self._live()["ncores_idle"] == 0, 60, "the spawn page's table to tell of it")
+        poll_until(lambda: self._live()["ncores_idle"] == 0, 180, "the spawn page's table to tell of it")
         return f"0 of {self._live()['ncores_total']} processors free, on the notebooks page and in the live table"
 
     def free_cluster(self) -> str:
         """What an open spawn page asks for has changed since."""
-        poll_until(lambda: self._live()["ncores_idle"] > 0, 60, "the live table to tell of free processors")
+        poll_until(lambda: self._live()["ncores_idle"] > 0, 180, "the live table to tell of free processors")
         return f"{self._live()['ncores_idle']} of {self._live()['ncores_total']} processors free in the live table"
 
     def place_in_line(self) -> str:
@@ -50,7 +50,7 @@ class QueueSteps:
         page = self.notebook.ada.get("/notebooks").text
         row = re.search(r"<tr><th scope=\"row\">cpu</th>.*?</tr>", page)
         require(row, "the notebooks page does not show the partition cpu")
-        return row is not None and " 0 of " in row[0] and ">1</td>" in row[0]
+        return row is not None and "</meter>0 of " in row[0] and ">1</td>" in row[0]
 
     def _live(self) -> dict[str, int]:
         """The partition in what an open spawn page asks for every few seconds."""

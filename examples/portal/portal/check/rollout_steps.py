@@ -32,7 +32,7 @@ class RolloutSteps:
         dataset_id = self.curation.deposit_small("Nest counts before the rollout")
         self.traffic = Traffic(self.curation.ada, dataset_id, self.visitors)
         self.traffic.start()
-        outputs = self._two_at_once("migrate", "--pre-deploy", "--quorum", "2", "--quorum-timeout", "60", "--no-color")
+        outputs = self._two_at_once("migrate", "--pre-deploy", "--quorum", "2", "--quorum-timeout", "240", "--no-color")
         applied = [_APPLIED.findall(text) for text in outputs]
         wanted = [] if self.was_played else [_BEFORE]
         require([names for names in applied if names] == wanted, f"applied by the two: {applied}\n{outputs}")
@@ -48,7 +48,7 @@ class RolloutSteps:
         catalogue = self.stack.running["catalogue"].process
         put_in_service(self.stack.state, NEWEST_RELEASE)
         catalogue.send_signal(signal.SIGTTIN)  # gunicorn: one worker more
-        poll_until(lambda: self._follower() == NEWEST_RELEASE, 60, "release 2 in the follower")
+        poll_until(lambda: self._follower() == NEWEST_RELEASE, 180, "release 2 in the follower")
         dataset_id = self.curation.deposit_small("Nest counts while both releases serve")
         showing: set[str] = set()
 
@@ -56,9 +56,9 @@ class RolloutSteps:
             showing.add(self._desk_by(dataset_id))
             return showing >= releases
 
-        poll_until(is_shown_by_all, 60, "both releases to show what the newer one's follower wrote")
+        poll_until(is_shown_by_all, 180, "both releases to show what the newer one's follower wrote")
         catalogue.send_signal(signal.SIGTTOU)  # one less: the oldest ends when it has answered
-        poll_until(self._only_newest, 60, "release 1 to be gone")
+        poll_until(self._only_newest, 180, "release 1 to be gone")
         return f"releases {' and '.join(sorted(releases))} side by side, then {NEWEST_RELEASE} alone"
 
     def post_deploy(self) -> str:
@@ -83,7 +83,7 @@ class RolloutSteps:
             )
             for _ in range(2)
         ]  # fmt: skip
-        outputs = [one.communicate(timeout=120)[0] for one in both]
+        outputs = [one.communicate(timeout=400)[0] for one in both]
         require([one.returncode for one in both] == [0, 0], "\n".join(outputs))
         return outputs
 

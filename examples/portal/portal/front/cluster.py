@@ -29,7 +29,7 @@ async def read_load() -> list[PartitionLoad]:
     """
     processors = await _told("sinfo", "-h", "-p", PARTITIONS, "-o", "%R %C")
     pending = await _told("squeue", "-h", "-t", "PD", "-p", PARTITIONS, "-o", "%P")
-    waiting = Counter(pending)
+    waiting = Counter(name for job in pending for name in job.split(","))  # a job may wait for several
     return [_load(line, waiting) for line in processors]
 
 

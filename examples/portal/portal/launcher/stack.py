@@ -129,7 +129,7 @@ class Stack:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=400,
         )
 
     def manage_command(self, *arguments: str) -> list[str]:

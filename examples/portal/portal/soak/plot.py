@@ -12,7 +12,8 @@ def draw(record: Record, path: Path) -> None:
     """Write a PNG."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     axes = figure.subplots()
-    seconds = range(int(record.now()) + 1)
+    ends = [*(one.ended for one in record.requests), *(one.ended for one in record.faults)]
+    seconds = range(int(max(ends, default=0.0)) + 2)
     for failed, label, colour in ((False, "answered", "#0d5a68"), (True, "failed", "#9c1f1f")):
         counts = Counter(int(one.ended) for one in record.requests if bool(one.failure) == failed)
         axes.step(seconds, [counts[second] for second in seconds], where="post", label=label, color=colour)
