@@ -1,5 +1,6 @@
 import getpass
 import os
+import secrets
 import subprocess
 import sys
 from contextlib import closing
@@ -68,7 +69,8 @@ def visitor(hub, request):
 @pytest.fixture(scope="session")
 def owner(hub):
     """The name of a user whose server, a real Jupyter server, runs while tests look at it."""
-    name = "owner"
+    # found in /proc by this name, where other tests' servers are at the same time
+    name = f"owner-{secrets.token_hex(4)}"
     with closing(Visitor(hub, name)) as visitor:
         answer = visitor.submit(
             **{"partition": "cpu", "nprocs": "2", "runtime": "0:30:00", "mem": "1G", "environment_id": "default"},

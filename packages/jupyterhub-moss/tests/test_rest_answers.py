@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import ipaddress
+import json
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,6 +22,7 @@ from traitlets.config import Config
 from jupyterhub_moss import MOSlurmSpawner
 from jupyterhub_moss.backend import NoAnswerError
 from jupyterhub_moss.errors import SubmissionError
+from jupyterhub_moss.facts import shared_access
 from jupyterhub_moss.rest_client import Endpoint, RestError, _spoken, endpoint
 from jupyterhub_moss.slurm_tokens import Credentials, account_of, signed_token
 from pentad_config import ConfigError, Secret
@@ -320,3 +322,48 @@ def test_a_token_says_for_whom_it_is():
 def test_slurmrestd_that_knows_its_callers_by_their_account_needs_no_token():
     """At a unix socket with rest_auth/local."""
     assert Credentials().headers("alice") == {}
+
+
+class Accounting(BaseHTTPRequestHandler):
+    """slurmrestd with a database of accounts, of which `answer` is what it says."""
+
+    answer: dict
+
+    def do_GET(self):
+        body = json.dumps(self.answer if self.path.startswith("/slurmdb/") else {"pings": []}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "accounts"),
+    [
+        ({"associations": [{"user": "alice", "account": "physics", "qos": ["b", "a"]}]}, {"physics": ["a", "b"]}),
+        ({"errors": [{"error_number": 9003, "error": "Nothing found with query"}]}, {}),
+        ({"errors": [{"error_number": 7000, "error": "Unable to connect to database"}]}, {}),
+    ],
+)
+def test_accounts_come_from_slurmrestd_where_it_has_the_database(rest, answer, accounts):
+    """An empty database, and one that is away, leave them to Slurm."""
+    shared_access.forget()
+    handler = type("Handler", (Accounting,), {"answer": answer})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            spawner = rest.spawner(slurm_rest_url=f"http://127.0.0.1:{server.server_port}")
+            assert asyncio.run(spawner.accounts()) == accounts
+        finally:
+            server.shutdown()
+
+
+def test_accounts_are_left_to_slurm_where_slurmrestd_has_no_database(rest):
+    """As on the mock; and where an empty `slurm_accounts_cmd` says so, nobody is asked."""
+    assert asyncio.run(rest.spawner().slurm.associations()) == {}
+    before = asked(rest, "GET", "associations")
+    assert asyncio.run(rest.spawner(slurm_accounts_cmd="").accounts()) == {}
+    assert asked(rest, "GET", "associations") == before

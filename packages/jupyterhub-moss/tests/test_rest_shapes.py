@@ -5,7 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from jupyterhub_moss.access import Rules
+from jupyterhub_moss import rest_reading
+from jupyterhub_moss.access import Rules, read_associations
 from jupyterhub_moss.gres import GpuType
 from jupyterhub_moss.job_description import job_description, read_directives
 from jupyterhub_moss.nodes import NodeType
@@ -100,6 +101,18 @@ def test_a_partitions_rules_are_read():
     assert read_rules({"partitions": [PARTITION]}) == {
         "gpu": Rules(groups=frozenset({"slurmvip"}), denied_accounts=frozenset({"guests", "students"}))
     }
+
+
+@pytest.mark.parametrize("anywhere", [None, ""])
+def test_associations_are_those_that_sacctmgr_shows(anywhere):
+    """As slurmrestd 22.05 with slurmdbd gave them beside sacctmgr's lines; those of an account alone are nobody's."""
+    entries = [
+        {"user": None, "account": "physics", "partition": anywhere, "qos": ["normal"]},
+        {"user": "alice", "account": "chem", "partition": "cpu", "qos": ["big", "normal"]},
+        {"user": "alice", "account": "physics", "partition": anywhere, "qos": ["normal", "small"]},
+    ]
+    lines = "|physics||normal\nalice|chem|cpu|big,normal\nalice|physics||normal,small\n"
+    assert rest_reading.read_associations({"associations": entries}) == read_associations(lines)
 
 
 SCRIPT = """#!/bin/bash

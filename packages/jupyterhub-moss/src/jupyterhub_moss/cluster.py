@@ -79,7 +79,7 @@ class ClusterSpawner(BackendSpawner):
     slurm_accounts_cmd = Unicode(
         _ACCOUNTS_CMD,
         help="""Command of the hub's own account that prints user|account|partition|qos lines: what users can
-        choose, and which partitions are theirs; empty to leave that to Slurm.""",
+        choose, and which partitions are theirs; empty to leave that to Slurm. slurmrestd is asked in its place.""",
     ).tag(config=True)
 
     slurm_access_max_age = Float(
@@ -119,7 +119,7 @@ class ClusterSpawner(BackendSpawner):
         return await self._seldom(("rules of partitions", *slurm.partitions_key), slurm.rules) or {}
 
     async def _associations(self, owner: str | None, *, patient: bool = True) -> tuple[Association, ...] | None:
-        if owner is None:
+        if owner is None or not self.slurm_accounts_cmd:
             return None
         slurm = self.slurm
         key = ("accounts of users", *slurm.partitions_key)

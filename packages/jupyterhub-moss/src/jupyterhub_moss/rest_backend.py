@@ -9,8 +9,8 @@ from jupyterhub_moss.backend import NoAnswerError
 from jupyterhub_moss.facts import Resources
 from jupyterhub_moss.job_description import job_description
 from jupyterhub_moss.jobs import PENDING_STATES, JobFacts
-from jupyterhub_moss.rest_client import ENDED_JOB, UNKNOWN_JOB, RestClient, RestError
-from jupyterhub_moss.rest_reading import read_jobs, read_partitions, read_rules
+from jupyterhub_moss.rest_client import ENDED_JOB, NOTHING_FOUND, UNKNOWN_JOB, RestClient, RestError
+from jupyterhub_moss.rest_reading import read_associations, read_jobs, read_partitions, read_rules
 
 # slurmrestd tells of one job or of all: from so many on, all are less work
 _FEW = 50
@@ -92,8 +92,14 @@ class RestBackend:
         return _understood(read_rules, await self._partitions())
 
     async def associations(self) -> Mapping[str, tuple[Association, ...]]:
-        """Left to Slurm: they are slurmdbd's, not slurmctld's."""
-        return {}
+        """From the accounting database, where slurmrestd offers it."""
+        try:
+            answer = await self._client.get_accounting("associations", account=self._hub)
+        except RestError as error:
+            if NOTHING_FOUND in error.numbers:
+                return {}
+            raise
+        return {} if answer is None else _understood(read_associations, answer)
 
     async def submit(self, script: str, environment: Mapping[str, str]) -> str:
         """Hand the script in as `account`."""

@@ -22,6 +22,8 @@ VERSIONS = ("v0.0.42", "v0.0.41", "v0.0.40", "v0.0.38", "v0.0.43", "v0.0.44", "v
 _LARGEST_ANSWER = 512 * 1024 * 1024
 #: Slurm's numbers for a job that it does not know, and for one that has ended already.
 UNKNOWN_JOB, ENDED_JOB = 2017, 2021
+#: The accounting database's number for an empty list.
+NOTHING_FOUND = 9003
 _ALL = "?flags=ALL"
 # hidden partitions and all users; of nodes also the GRES in use
 _FLAGS = {"nodes": f"{_ALL}&flags=DETAIL"}
@@ -125,6 +127,13 @@ class RestClient:
         """What slurmrestd says of a thing; `RestError` if it says that something is wrong."""
         answer: dict[str, Any] = await self._request("GET", path, account)
         return answer
+
+    async def get_accounting(self, thing: str, *, account: str | None = None) -> dict[str, Any] | None:
+        """What the accounting database has of a thing; None from a slurmrestd that does not offer the database."""
+        try:
+            return await self._fetch("GET", f"/slurmdb/{await self.version()}/{thing}", account)
+        except UnknownVersionError:
+            return None
 
     async def delete(self, *path: str, account: str) -> None:
         """End a thing."""

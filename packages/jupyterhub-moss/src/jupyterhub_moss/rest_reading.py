@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jupyterhub_moss.access import Rules
+from jupyterhub_moss.access import Association, Rules
 from jupyterhub_moss.gres import free_gpus, read_gpus
 from jupyterhub_moss.jobs import TIMED_STATES, JobFacts
 from jupyterhub_moss.models import PartitionNodes
@@ -127,6 +127,16 @@ def read_partitions(nodes: Entry, partitions: Entry, log: logging.Logger) -> dic
         for partition in partitions["partitions"]
         if partition["name"] in groups
     }
+
+
+def read_associations(answer: Entry) -> dict[str, tuple[Association, ...]]:
+    """The associations of each user; those of accounts alone are left out."""
+    found: dict[str, tuple[Association, ...]] = {}
+    for entry in answer["associations"]:
+        if user := entry.get("user"):
+            association = Association(entry["account"], entry.get("partition") or "", frozenset(entry.get("qos") or ()))
+            found[user] = (*found.get(user, ()), association)
+    return found
 
 
 def _names(text: Any) -> frozenset[str] | None:
