@@ -5,7 +5,7 @@ commands from the page that tells users what to do:
 
     def test_...(make_environment, tmp_path):
         environment = make_environment("starsessions==2.2.1")
-        environment.script(commands_of("docs/packages/starsessions/upgrading.md", "to-ours"), cwd=project)
+        environment.script(commands_of("docs/packages/starsessions/upgrading.md", "to-pentad"), cwd=project)
 """
 
 from __future__ import annotations

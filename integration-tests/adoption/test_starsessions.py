@@ -16,14 +16,15 @@ STARTING = 120  # seconds
 
 
 class Server:
-    """The shop, run by an environment, on a socket of its own."""
+    """The shop, run by an environment, on a socket of its own; `folder` is for its log."""
 
     def __init__(self, environment, folder, variables):
-        self._socket = folder / "shop.sock"
+        # A socket's path may have about a hundred characters, which a test's own folder can exceed.
+        self._socket = environment.guard.folder / f"{environment.folder.name}.sock"
         self._socket.unlink(missing_ok=True)
-        self.log = folder / "shop.log"
+        command = ("uvicorn", "shop:app", "--uds", self._socket)
         self.process = environment.start(
-            "uvicorn", "shop:app", "--uds", self._socket, cwd=PROJECT, log=self.log, variables=variables
+            *command, cwd=PROJECT, log=folder / f"{environment.folder.name}.log", variables=variables
         )
         deadline = time.monotonic() + STARTING
         while not self._answers():
@@ -66,9 +67,7 @@ def make_shop(make_environment, variables, tmp_path):
     """A function that makes an environment with the upstream package, and one that starts the shop in it."""
 
     def start(environment):
-        folder = tmp_path / environment.folder.name
-        folder.mkdir(exist_ok=True)
-        return Server(environment, folder, variables)
+        return Server(environment, tmp_path, variables)
 
     def make():
         return make_environment("starsessions[redis]==2.2.1", "uvicorn")
