@@ -5,7 +5,7 @@ import re
 import httpx
 
 from portal.check.notebook_steps import USER, NotebookSteps
-from portal.check.steps import StepFailedError, require
+from portal.check.steps import StepFailedError
 from portal.launcher.parts import poll_until
 
 _WHOLE_PARTITION = ("--partition=cpu", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
@@ -49,7 +49,6 @@ class QueueSteps:
     def _is_told(self) -> bool:
         page = self.notebook.ada.get("/notebooks").text
         row = re.search(r"<tr><th scope=\"row\">cpu</th>.*?</tr>", page)
-        require(row, "the notebooks page does not show the partition cpu")
         return row is not None and "</meter>0 of " in row[0] and ">1</td>" in row[0]
 
     def _live(self) -> dict[str, int]:

@@ -59,6 +59,8 @@ class RolloutSteps:
         poll_until(is_shown_by_all, 180, "both releases to show what the newer one's follower wrote")
         catalogue.send_signal(signal.SIGTTOU)  # one less: the oldest ends when it has answered
         poll_until(self._only_newest, 180, "release 1 to be gone")
+        if self.was_played:
+            return f"a second worker of release {NEWEST_RELEASE} beside the first, then alone"
         return f"releases {' and '.join(sorted(releases))} side by side, then {NEWEST_RELEASE} alone"
 
     def post_deploy(self) -> str:

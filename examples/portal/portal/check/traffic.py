@@ -22,7 +22,7 @@ class Traffic:
         self._member = member
         self._dataset_id = dataset_id
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._visit, args=[number]) for number in range(visitors)]
+        self._threads = [threading.Thread(target=self._visit, args=[number], daemon=True) for number in range(visitors)]
         self._lock = threading.Lock()
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
