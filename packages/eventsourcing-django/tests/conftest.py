@@ -1,17 +1,11 @@
 """Databases: SQLite in memory (`default`) and in a file (`file`), PostgreSQL (`postgres`) and MariaDB (`mariadb`)."""
 
-import secrets
 import threading
 from pathlib import Path
 
 import pytest
-from databases import ALIASES, on_database
-from django.conf import settings
-from django.contrib.contenttypes.management import create_contenttypes
-from django.db import connections
+from databases import ALIASES, SERVICES, on_database
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
-from settings import from_url
 
 from eventsourcing_django.library import IS_10
 
@@ -22,31 +16,6 @@ _FOR_BOTH = {"test_checks.py", "test_runners.py", "test_sqlite_journal.py", "tes
 collect_ignore = [
     path.name for path in _HERE.glob("test_*.py") if path.name not in _FOR_BOTH and (path.name in _FOR_10) != IS_10
 ]
-
-SERVICES = {"postgres": "postgres_service", "mariadb": "mariadb_service"}
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(request):
-    """Add the databases whose servers can be had."""
-    asked_for = {name for item in request.session.items for name in item.fixturenames}
-    for alias, fixture in SERVICES.items():
-        if fixture not in asked_for:
-            continue
-        try:
-            service = request.getfixturevalue(fixture)
-        except (pytest.skip.Exception, pytest.fail.Exception):
-            continue  # the tests that ask for it say so
-        own = {"NAME": f"eventsourcing_django_{secrets.token_hex(4)}", "DEPENDENCIES": []}
-        settings.DATABASES[alias] = from_url(service.url) | {"TEST": own}
-    connections.settings = connections.configure_settings(settings.DATABASES)
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup):
-    """Spare every test the permissions that emptying a database makes anew, and that none of them looks at."""
-    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
-    post_migrate.disconnect(create_contenttypes)
 
 
 def pytest_collection_modifyitems(items):

@@ -13,6 +13,7 @@ from waiting import wait_until
 _TESTS = Path(__file__).parent
 _README = _TESTS.with_name("README.md")
 ALIASES = ["default", "file", "postgres", "mariadb"]
+SERVICES = {"postgres": "postgres_service", "mariadb": "mariadb_service"}
 # Emptying the tables of these alone takes a third of the time that those of the whole project take.
 WRITTEN_BY_TESTS = ["eventsourcing_django", "school"]
 

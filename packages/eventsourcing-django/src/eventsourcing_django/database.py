@@ -20,7 +20,8 @@ from eventsourcing_django.own_connections import (
     was_deadlocked,
     was_lost,
 )
-from eventsourcing_django.sqlite_journal import has_its_journal, prepare_journal, use_write_ahead_log
+from eventsourcing_django.sqlite_journal import journal_modes, prepare_journal, use_write_ahead_log
+from eventsourcing_django.thread_connections import connection_of
 from eventsourcing_django.write_transactions import write_transaction
 
 __all__ = ["RecorderDatabase"]
@@ -70,7 +71,7 @@ class RecorderDatabase:
     @property
     def connection(self) -> BaseDatabaseWrapper:
         """The calling thread's connection."""
-        return connections[self.alias]
+        return connection_of(self.alias)
 
     @contextmanager
     def connected(self) -> Iterator[BaseDatabaseWrapper]:
@@ -102,7 +103,14 @@ class RecorderDatabase:
 
     def read(self, operation: Callable[[BaseDatabaseWrapper], _T]) -> _T:
         """Run statements that change nothing; once more if the connection was lost meanwhile."""
-        return self._use(lambda connection: self._read(connection, operation))
+        connection = connection_of(self.alias)
+        if not self._is_ready(connection):
+            with self.connected() as connection:
+                return self._read(connection, operation)
+        try:
+            return self._read(connection, operation)
+        except django.db.Error as error:
+            raise translated(error, self.alias) from error
 
     @staticmethod
     def _read(connection: BaseDatabaseWrapper, operation: Callable[[BaseDatabaseWrapper], _T]) -> _T:
@@ -132,7 +140,14 @@ class RecorderDatabase:
             stored: after the repetition was refused, gives what `operation` would have given if what is stored is
                 the very change, and None if it may be somebody else's. None in its place: do not repeat.
         """
-        return self._use(lambda connection: self._write(connection, operation, several, stored))
+        connection = connection_of(self.alias)
+        if not self._is_ready(connection):
+            with self.connected() as connection:
+                return self._write(connection, operation, several, stored)
+        try:
+            return self._write(connection, operation, several, stored)
+        except django.db.Error as error:
+            raise translated(error, self.alias) from error
 
     def _write(
         self,
@@ -168,21 +183,10 @@ class RecorderDatabase:
                 return operation(connection)
         return operation(connection)
 
-    def _use(self, use: Callable[[BaseDatabaseWrapper], _T]) -> _T:
-        """Do what `connected` does, without its expense where the connection is open and there is nothing to do."""
-        connection = connections[self.alias]
-        if self._memory_lock or not self._is_ready(connection):
-            with self.connected() as connection:
-                return use(connection)
-        try:
-            return use(connection)
-        except django.db.Error as error:
-            raise translated(error, self.alias) from error
-
     def _is_ready(self, connection: BaseDatabaseWrapper) -> bool:
-        if connection.connection is None:
+        if connection.connection is None or self._memory_lock:
             return False
         if self.vendor == "postgresql":
             drop_dead_connection(connection)
             return connection.connection is not None
-        return self.vendor != "sqlite" or has_its_journal(connection)
+        return self.vendor != "sqlite" or str(connection.settings_dict["NAME"]) in journal_modes

@@ -152,10 +152,10 @@ class EventTable:
 
     def id_parameter(self, connection: BaseDatabaseWrapper, originator_id: object) -> UUID | str:
         """Give an aggregate's ID in the form that the column has here: a UUID, 32 digits, or text."""
-        checked = self.checked_id(originator_id)
-        if self.holds_uuids and not connection.features.has_native_uuid_field:
-            return checked.hex  # type: ignore[union-attr]  # a UUID
-        return checked
+        if not self.holds_uuids:
+            return _checked_text(originator_id, self._id_field.max_length)
+        uuid = originator_id if isinstance(originator_id, UUID) else _parsed_uuid(originator_id)
+        return uuid if connection.features.has_native_uuid_field else uuid.hex
 
     def select_events(
         self,

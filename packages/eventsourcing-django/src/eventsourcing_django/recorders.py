@@ -117,7 +117,7 @@ class DjangoAggregateRecorder(AggregateRecorder):
             return self._write_announced(events, tracking)
         return self._database.write(
             lambda connection: self._writer.write(connection, events, tracking),
-            several=self._writer.statements(events, tracking) > 1,
+            several=self._writer.takes_several(events, tracking),
             stored=lambda connection: self._stored(connection, events, tracking),
         )
 
@@ -250,7 +250,7 @@ class DjangoTrackingRecorder(TrackingRecorder):
 
         self._database.write(
             lambda connection: self._writer.write(connection, (), tracking),
-            several=self._writer.statements((), tracking) > 1,
+            several=self._writer.takes_several((), tracking),
             stored=stored,
         )
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-__all__ = ["has_its_journal", "journal_modes", "prepare_journal", "use_write_ahead_log"]
+__all__ = ["journal_modes", "prepare_journal", "use_write_ahead_log"]
 
 journal_modes: dict[str, str] = {}
 """The journal mode of each SQLite file that was looked at, by the file's name."""
@@ -34,19 +34,15 @@ def _on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
         prepare_journal(connection)
 
 
-def has_its_journal(connection: BaseDatabaseWrapper) -> bool:
-    """Say whether `prepare_journal` has seen to the connection's SQLite file."""
-    return str(connection.settings_dict["NAME"]) in journal_modes
-
-
 def prepare_journal(connection: BaseDatabaseWrapper) -> None:
     """Switch the connection's SQLite file to write-ahead logging, once per file and never inside a transaction."""
-    if connection.vendor != "sqlite" or connection.in_atomic_block or has_its_journal(connection):
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or connection.in_atomic_block or name in journal_modes:
         return
     if connection.is_in_memory_db() or not _is_wanted(connection):  # type: ignore[attr-defined]
         return
     with connection.cursor() as cursor:
-        journal_modes[str(connection.settings_dict["NAME"])] = _switch(cursor)
+        journal_modes[name] = _switch(cursor)
 
 
 def _is_wanted(connection: BaseDatabaseWrapper) -> bool:

@@ -7,12 +7,13 @@ logs, counts, refuses or traces statements gets them from Django's cursors, as D
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import attrgetter, methodcaller
 from types import FunctionType
 from typing import Any, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.db.backends import utils
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -34,6 +35,10 @@ def _defined_in(module: Any, function: Any) -> bool:
 # None where somebody was here before: tools for tracing put functions of their own into Django's class.
 _DJANGOS_EXECUTE = utils.CursorWrapper.execute if _defined_in(utils, utils.CursorWrapper.execute) else None
 
+# Where Django's settings keep those that were asked for, until they change: asking the settings themselves takes longer
+# than all the other questions of `_is_watched`.
+_known_settings: dict[str, Any] = object.__getattribute__(settings, "__dict__")
+
 
 def execute(
     connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any], outcome: Callable[[Any], _T]
@@ -50,29 +55,29 @@ def execute(
         django.db.Error: the database's.
     """
     backend: Any = type(connection)
-    driver = None if _is_watched(connection) else _driver_of(backend)
-    if driver:
-        placeholder, open_cursor = driver
-        connection.close_if_health_check_failed()
+    prepared = None if _is_watched(connection) else _for_driver(backend, statement)
+    if prepared:
+        open_cursor, drivers_statement = prepared
+        if connection.health_check_enabled:  # type: ignore[attr-defined]
+            connection.close_if_health_check_failed()
         if connection.connection is None:
             connection.ensure_connection()
-        connection.validate_no_broken_transaction()
-        with connection.wrap_database_errors:
+        if connection.needs_rollback:
+            connection.validate_no_broken_transaction()
+        try:
             raw = open_cursor(connection)
             if raw:
                 try:
-                    raw.execute(_translated(statement, placeholder), parameters)
+                    raw.execute(drivers_statement, parameters)
                     return outcome(raw)
                 finally:
                     raw.close()  # the traceback of an error would keep it, and what it holds, until it is collected
+        except Exception:
+            with connection.wrap_database_errors:  # entered for errors only, for its price
+                raise
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return outcome(cursor)
-
-
-@lru_cache
-def _translated(statement: str, placeholder: str) -> str:
-    return statement.replace("%s", placeholder)
 
 
 def _is_watched(connection: BaseDatabaseWrapper) -> bool:
@@ -80,10 +85,11 @@ def _is_watched(connection: BaseDatabaseWrapper) -> bool:
 
     Tests and tools put functions of their own in place of the connection's, or into the class of Django's cursors.
     """
-    replaced = vars(connection)
+    replaced = connection.__dict__
     return bool(
         connection.execute_wrappers
-        or connection.queries_logged
+        or connection.force_debug_cursor
+        or (_known_settings.get("DEBUG", True) and settings.DEBUG)
         or ("cursor" in replaced and not _is_usual(connection, "cursor"))
         or ("make_cursor" in replaced and not _is_usual(connection, "make_cursor"))
         or utils.CursorWrapper.execute is not _DJANGOS_EXECUTE
@@ -96,16 +102,21 @@ def _is_usual(connection: BaseDatabaseWrapper, method: str) -> bool:
     return getattr(getattr(connection, method), "__func__", None) is getattr(type(connection), method)
 
 
-_Driver = tuple[str, Callable[[BaseDatabaseWrapper], Any]]
+_OpenCursor = Callable[[BaseDatabaseWrapper], Any]
 
 
-@cache
-def _driver_of(backend: Any) -> _Driver | None:
-    """Give the placeholder of the driver and what opens its cursors; None where the backend's own are needed."""
+@lru_cache
+def _for_driver(backend: Any, statement: str) -> tuple[_OpenCursor, str] | None:
+    """Give what opens the driver's cursors, and the statement for them; None where the backend's own are needed."""
+    driver = _driver_of(backend)
+    return (driver[0], statement.replace("%s", driver[1])) if driver else None
+
+
+def _driver_of(backend: Any) -> tuple[_OpenCursor, str] | None:
     if backend.vendor == "sqlite":
         from django.db.backends.sqlite3 import base as sqlite
 
-        return ("?", _open_sqlite) if _has_usual_cursors(backend, sqlite.DatabaseWrapper) else None
+        return (_open_sqlite, "?") if _has_usual_cursors(backend, sqlite.DatabaseWrapper) else None
     if backend.vendor == "postgresql":
         from django.db.backends.postgresql import base as postgresql
         from django.db.backends.postgresql.psycopg_any import is_psycopg3
@@ -113,7 +124,7 @@ def _driver_of(backend: Any) -> _Driver | None:
         if _has_usual_cursors(backend, postgresql.DatabaseWrapper) and is_psycopg3:
             from eventsourcing_django.prepared_statements import open_cursor
 
-            return "%b", open_cursor
+            return open_cursor, "%b"
     return None
 
 

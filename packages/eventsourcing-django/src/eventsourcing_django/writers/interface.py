@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -34,23 +35,23 @@ class Writer(ABC):
         self._ordered = ordered
         self._lock_timeout = lock_timeout
 
-    @property
+    @cached_property
     def events(self) -> EventTable:
         """Where events go."""
         if self._events is None:
             raise TypeError("This writer was made for tracking only")
         return self._events
 
-    @property
+    @cached_property
     def tracking(self) -> TrackingTable:
         """Where positions go."""
         if self._tracking is None:
             raise TypeError("This writer was made for events only")
         return self._tracking
 
-    def statements(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> int:  # noqa: ARG002
-        """Say how many statements a write takes; more than one need a transaction. The default is the safe answer."""
-        return 2
+    def takes_several(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> bool:  # noqa: ARG002
+        """Say whether a write takes several statements, which need a transaction. The default is the safe answer."""
+        return True
 
     @abstractmethod
     def write(

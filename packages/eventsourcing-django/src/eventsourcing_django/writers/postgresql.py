@@ -57,9 +57,9 @@ class PostgreSQLWriter(Writer):
         notify = "CASE WHEN NOT pg_try_advisory_xact_lock(%s::bigint) THEN pg_notify(%s, '')::text END"
         return f"SELECT {lock}, {notify}", [*parameters, channel.key, channel.name]
 
-    def statements(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> int:  # noqa: ARG002
-        """One, whatever is written."""
-        return 1
+    def takes_several(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> bool:  # noqa: ARG002
+        """Never: it is one statement, whatever is written."""
+        return False
 
     def write(
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -22,9 +22,9 @@ _ROWS_PER_STATEMENT = _PARAMETERS_PER_STATEMENT // _ROW.count("%s")
 class SQLiteWriter(Writer):
     """Sends many events in a statement, at most as many as SQLite takes parameters."""
 
-    def statements(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> int:
-        """One for the tracking, and one per 199 events."""
-        return -(-len(events) // _ROWS_PER_STATEMENT) + (tracking is not None)
+    def takes_several(self, events: Sequence[StoredEvent], tracking: Tracking | None) -> bool:
+        """There is one for the tracking, and one per 199 events."""
+        return len(events) > (_ROWS_PER_STATEMENT if tracking is None else 0)
 
     def write(
         self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent], tracking: Tracking | None
@@ -55,8 +55,9 @@ class SQLiteWriter(Writer):
     ) -> list[int]:
         if tracking is not None:
             self._advance(connection, tracking)
-        if len(events) <= _ROWS_PER_STATEMENT:
-            return self._insert(connection, events) if events else []
+        if len(events) == 1:  # nearly always
+            parameters = self.events.row_parameters(connection, events[0])
+            return [execute(connection, self._insert_one, parameters, last_row_id)]
         return [position for batch in _batches(events) for position in self._insert(connection, batch)]
 
     def _advance(self, connection: BaseDatabaseWrapper, tracking: Tracking) -> None:
@@ -64,7 +65,11 @@ class SQLiteWriter(Writer):
         if execute(connection, self.tracking.advance_statement(), parameters, row_count) != 1:
             raise self.refuse(tracking)
 
-    def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> list[int]:
+    @cached_property
+    def _insert_one(self) -> str:
+        return _insert_statement(self.events.sql_name, self.events.sql_columns, 1)
+
+    def _insert(self, connection: BaseDatabaseWrapper, events: Sequence[StoredEvent]) -> range:
         table = self.events
         parameters: list[Any] = []
         for event in events:
@@ -72,7 +77,7 @@ class SQLiteWriter(Writer):
         statement = _insert_statement(table.sql_name, table.sql_columns, len(events))
         last = execute(connection, statement, parameters, last_row_id)
         # One statement of the only writer numbers its rows without a gap.
-        return list(range(last - len(events) + 1, last + 1))
+        return range(last - len(events) + 1, last + 1)
 
 
 def _batches(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
