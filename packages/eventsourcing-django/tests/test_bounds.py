@@ -3,7 +3,10 @@
 from uuid import uuid4
 
 import pytest
-from eventsourcing.persistence import DataError, StoredEvent, Tracking
+from eventsourcing.domain import OriginatorVersionError
+from eventsourcing.persistence import DataError, IntegrityError, StoredEvent, Tracking
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from school.applications import Dog, TrainingSchool
 
 from eventsourcing_django.models import SnapshotRecord, StoredEventRecord, TextSnapshotRecord, TextStoredEventRecord
 from eventsourcing_django.recorders import DjangoAggregateRecorder, DjangoApplicationRecorder, DjangoProcessRecorder
@@ -63,6 +66,32 @@ def test_bounds_of_positions_mean_what_they_mean_in_python(alias):
             assert selected(limit=number) == positions[: max(0, number)]
         with recorder.subscribe(gt=-(2**70)) as subscription:
             assert next(subscription).id == positions[0]
+
+
+def test_versions_with_gaps_are_stored_as_the_library_stores_them(alias):
+    """Versions are the aggregate's to count: a recorder refuses the same one twice, and no other."""
+    library = SQLiteApplicationRecorder(SQLiteDatastore(":memory:"))
+    library.create_table()
+    for recorder in [library, *all_recorders(alias)]:
+        originator_id = str(uuid4())
+        recorder.insert_events([StoredEvent(originator_id, version, "topic", b"") for version in (1, 2)])
+        recorder.insert_events([StoredEvent(originator_id, 5, "topic", b"")])
+        recorder.insert_events([StoredEvent(originator_id, 4, "topic", b"")])
+        with pytest.raises(IntegrityError):
+            recorder.insert_events([StoredEvent(originator_id, version, "topic", b"") for version in (3, 5)])
+        assert [event.originator_version for event in recorder.select_events(originator_id)] == [1, 2, 4, 5]
+
+
+def test_an_aggregate_with_a_gap_is_not_rebuilt(alias):
+    """The library says that a version is missing, and gives no state that has never been."""
+    school = TrainingSchool(env={"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": alias})
+    school.register("Fido")
+    school.add_trick("Fido", "sit")
+    first, last = school.recorder.select_events(Dog.create_id("Fido"))
+    beyond = StoredEvent(first.originator_id, 5, last.topic, last.state)
+    school.recorder.insert_events([beyond])
+    with pytest.raises(OriginatorVersionError):
+        school.get_tricks("Fido")
 
 
 def test_versions_that_no_column_holds_are_refused(alias):
