@@ -17,7 +17,7 @@ from syzygy.quorum import QuorumDisolved, QuorumDissolved
 from syzygy.quorum.backends.cache import CacheQuorum
 from syzygy.quorum.backends.database import DatabaseQuorum
 from syzygy.quorum.backends.postgres import PostgresQuorum
-from syzygy.quorum.exceptions import QuorumError
+from syzygy.quorum.exceptions import MembershipLost, QuorumError
 
 PATIENCE = 60  # seconds; nothing here waits for a sign of life to fade
 pymysql.install_as_MySQLdb()
@@ -242,7 +242,7 @@ def test_a_storage_that_forgets(backends):
     assert one.join("pre:space", 2) is False
     emptied(one)
     assert two.join("pre:space", 2) is False
-    with pytest.raises(QuorumDissolved, match="no longer a member"):
+    with pytest.raises(MembershipLost, match="no longer a member"):
         one.poll("pre:space", 2)
     assert three.join("pre:space", 2) is True
     assert two.poll("pre:space", 2) is True

@@ -1,6 +1,6 @@
 """How a quorum fails."""
 
-__all__ = ("QuorumDisolved", "QuorumDissolved", "QuorumError")
+__all__ = ("MembershipLost", "QuorumDisolved", "QuorumDissolved", "QuorumError")
 
 
 class QuorumError(Exception):
@@ -9,6 +9,10 @@ class QuorumError(Exception):
 
 class QuorumDissolved(Exception):  # noqa: N818 - it is news rather than a failure of the quorum
     """Somebody severed the quorum this process belongs to."""
+
+
+class MembershipLost(QuorumDissolved):
+    """This process was taken for gone: it gave no sign of life for a while, or the storage lost it."""
 
 
 QuorumDisolved = QuorumDissolved

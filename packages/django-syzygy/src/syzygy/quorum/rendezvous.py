@@ -16,7 +16,7 @@ from syzygy.plan import Plan, hash_plan
 from syzygy.progress import MigrationKey, Progress
 
 from .backends.base import QuorumBase
-from .exceptions import QuorumDissolved, QuorumError
+from .exceptions import MembershipLost, QuorumDissolved, QuorumError
 
 __all__ = ("Rendezvous",)
 
@@ -147,6 +147,8 @@ class Rendezvous:
                     raise CommandError(self._timeout_message())
                 time.sleep(POLL_INTERVAL)
         except QuorumDissolved as error:
+            if self._applied():
+                return False
             raise CommandError(f"{error} Nothing was applied by this process; run migrate again.") from error
         return True
 
@@ -180,6 +182,8 @@ class Rendezvous:
     def _outcome_reported(self) -> bool:
         try:
             return self.backend.poll(namespace=self.post, quorum=self.quorum)
+        except MembershipLost:
+            return True  # there is no more to hear; what became of the plan is in the record
         except QuorumDissolved as error:
             raise CommandError(
                 "Error encountered by remote party while applying migrations. See its output for the reason and "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from syzygy.quorum.exceptions import QuorumDissolved
+from syzygy.quorum.exceptions import MembershipLost, QuorumDissolved
 from syzygy.quorum.rounds import Round
 
 from .base import QuorumBase
@@ -101,7 +101,7 @@ class RoundQuorum(QuorumBase):
             current = slot.round
             if membership is not None and (current is None or membership.token not in current.members):
                 self._drop(membership)
-                raise QuorumDissolved(f"This process is no longer a member of the quorum {namespace!r}.")
+                raise MembershipLost(f"This process is no longer a member of the quorum {namespace!r}.")
             if current is None or current.outcome is None:
                 return False
             self._tell(current, membership)
