@@ -72,8 +72,9 @@ def _test_package(session: nox.Session, package: str, pins: str, *, measured: bo
 
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
-    """Start the portal on all five packages; `-- --check` plays a visit over HTTP and exits."""
-    _install(session, "portal", PACKAGES)
+    """Start the portal on all five packages; `-- --check` plays a visit and exits, `-- --docker` takes containers."""
+    # With `--docker`, what starts containers is needed too.
+    _install(session, "integration" if "--docker" in session.posargs else "portal", PACKAGES)
     try:
         session.run(
             "python", "examples/portal/demo.py", *session.posargs, interrupt_timeout=30.0, terminate_timeout=15.0

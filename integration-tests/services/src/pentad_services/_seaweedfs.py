@@ -68,7 +68,7 @@ def _security(data: Path) -> str:
 def _flags(ports: dict[str, int], data: Path) -> list[str]:
     return [
         "-logtostderr=true", "server", f"-dir={data / 'store'}",
-        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-disableHttp", "-master.telemetry=false",
+        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-disableHttp", "-master.telemetry=false", "-master.electionTimeout=1s",
         # Each bucket is a collection with volumes of its own: the default of 8 volumes is soon used up.
         "-volume.max=10000", "-master.volumeSizeLimitMB=1024", "-volume.minFreeSpace=1",
         # Nobody else is to hear of the end before it comes.

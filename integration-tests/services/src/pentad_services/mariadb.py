@@ -90,6 +90,8 @@ def _connected(url: str) -> Any:
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         connect_timeout=10,
+        # The server has no TLS; without this, PyMySQL reads all certificates of the machine for each connection.
+        ssl_disabled=True,
     )
 
 

@@ -56,3 +56,7 @@ class ConfirmLink(web.HTTPError):
         # empty texts keep the hub from announcing an error above the form, which explains itself
         self.jupyterhub_message = ""
         self.jupyterhub_html_message = ""
+
+    def __str__(self) -> str:
+        # what a hub before 5.4 announces
+        return ""

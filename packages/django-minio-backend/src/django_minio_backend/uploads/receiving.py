@@ -22,7 +22,7 @@ from django_minio_backend.stored import DirectUpload
 from django_minio_backend.transport import Transport, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from django_minio_backend.uploads.tokens import Token
 
@@ -92,8 +92,10 @@ class Receiver:
             policy.add_equals_condition(name, value)
         policy.add_content_length_range_condition(token.size, token.size)
         with deadline(self.storage.total_timeout), explained(self.storage.connection):
-            signed = self.storage.client.presigned_post_policy(policy)
-        return self._address(""), {**fixed, **signed}
+            signed: Mapping[str, str | bytes] = self.storage.client.presigned_post_policy(policy)
+        # minio 7.0 gives the policy as bytes
+        texts = {name: value.decode() if isinstance(value, bytes) else value for name, value in signed.items()}
+        return self._address(""), {**fixed, **texts}
 
     def links(self, token: Token, numbers: Iterable[int]) -> dict[int, str]:
         """Return an address for each of these parts; it takes a body of just the part's size, by PUT."""
