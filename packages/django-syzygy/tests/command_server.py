@@ -3,9 +3,13 @@
 A server with Django and syzygy imported, and nothing configured, forks one process for each command: it has its own
 memory, pipes and process id, can be killed, and costs a fortieth of a fresh interpreter. `Project.start_interpreter`
 starts one that imports everything in the order in which a project does.
+
+Where coverage is measured, it is of the server's imports and of every fourth command: of each, it would take as long as
+the commands.
 """
 
 import gc
+import itertools
 import json
 import os
 import select
@@ -14,6 +18,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 PRELOADED = (
@@ -48,6 +53,8 @@ PRELOADED = (
     "syzygy.runner",
     "syzygy.unmigrated",
 )
+MEASURED = 4
+"""Of so many commands, the coverage of one is measured."""
 
 
 class Command:
@@ -98,23 +105,42 @@ def _number(connection):
 
 def serve(address):
     """Fork a process for each command that is asked for on the socket, until killed."""
-    for name in PRELOADED:
-        import_module(name)
+    with measured():
+        for name in PRELOADED:
+            import_module(name)
     gc.freeze()  # what is there now is shared by all the processes, as long as none of them touches it
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
         os.write(1, b"ready\n")
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that watch a command
-        while True:
+        for number in itertools.count():
             connection, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                _watch(connection)
+                _watch(connection, measured if number % MEASURED == 0 else nullcontext)
             connection.close()
 
 
-def _watch(connection):
+@contextmanager
+def measured():
+    """Measure coverage as `coverage run` does in the process of the tests, if it does."""
+    if "COVERAGE_FILE" not in os.environ:
+        yield
+        return
+    import coverage
+
+    measurement = coverage.Coverage(data_suffix=True, include=["*/syzygy/*"])
+    measurement.set_option("run:disable_warnings", ["no-data-collected"])  # it would be in the command's output
+    measurement.start()
+    try:
+        yield
+    finally:
+        measurement.stop()
+        measurement.save()
+
+
+def _watch(connection, measuring):
     """Run one command, and send its process id when it starts and its exit status when it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, files, _, _ = socket.recv_fds(connection, 4, 2)
@@ -122,7 +148,7 @@ def _watch(connection):
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _run(files, **request)
+        _run(files, measuring, **request)
     for file in files:
         os.close(file)
     connection.sendall(pid.to_bytes(4, signed=True))
@@ -131,7 +157,7 @@ def _watch(connection):
     os._exit(0)
 
 
-def _run(files, arguments, cwd, env):
+def _run(files, measuring, arguments, cwd, env):
     stdin, stdout = files
     for source, target in ((stdin, 0), (stdout, 1), (stdout, 2)):
         os.dup2(source, target)
@@ -142,7 +168,9 @@ def _run(files, arguments, cwd, env):
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[:0] = [env["PYTHONPATH"]]
-    os._exit(_status(["django", *arguments]))
+    with measuring():
+        status = _status(["django", *arguments])
+    os._exit(status)
 
 
 def _status(argv):

@@ -20,9 +20,7 @@ def command_server(process_guard, tmp_path_factory):
     """The address of a server that runs management commands."""
     address = tmp_path_factory.mktemp("commands") / "socket"
     argv = [sys.executable, "-P", Path(__file__).parent / "command_server.py", address]
-    # Measuring the coverage of each command that is forked would take longer than the command.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS_")}
-    server = process_guard.spawn(argv, env=environment, stdout=subprocess.PIPE)
+    server = process_guard.spawn(argv, stdout=subprocess.PIPE)
     assert server.stdout.readline() == b"ready\n"
     yield str(address)
     server.terminate()
