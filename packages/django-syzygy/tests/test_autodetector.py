@@ -376,6 +376,31 @@ def test_a_name_in_the_database_is_passed_on(name, before, after, capsys):
     assert f"{name} is there until after the deployment" in capsys.readouterr().err
 
 
+def test_a_name_that_is_given_up_after_the_deployment(capsys):
+    """As long as a column waits to be renamed, no new one can have the name that it gives up."""
+    number, text = models.IntegerField(null=True), models.TextField(null=True, db_column="a")
+    (migration,) = detect([model(a=number)], [model(c=number, b=text)], ask_rename=True, ask_rename_field_stage=3)[
+        "shop"
+    ]
+    with pytest.raises(AmbiguousStage):
+        get_migration_stage(migration)
+    assert "Column a of table shop_item is there until after the deployment" in capsys.readouterr().err
+
+
+def test_relations_without_a_column():
+    """One that goes, and one that comes, have no name in the database that the other one could take."""
+    gone, new = (
+        models.ForeignObject("shop.Item", models.CASCADE, ["id"], ["id"], related_name="+", null=True) for _ in range(2)
+    )
+    assert names(written([model(a=gone)], [model(b=new)])) == [(PRE, "item_b"), (POST, "remove_item_a")]
+
+
+def test_a_new_model_beside_a_removal():
+    """Looking for names that are in use leaves the new model's options as they are."""
+    ((_, _, (creation,)), _) = written([model(a=NUMBER)], [model(), model("New", options={"db_table": "y"})])
+    assert creation.options == {"db_table": "y"}
+
+
 @pytest.mark.parametrize("kept", [{}, {"db_column": "y"}])
 def test_names_in_the_database_that_differ(kept):
     """A field that goes, and one that comes, are two migrations where their columns are not the same."""

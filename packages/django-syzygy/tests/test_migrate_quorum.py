@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 import subprocess
 import threading
 import uuid
@@ -258,6 +259,24 @@ def test_follower_killed_during_the_migration(fading, repeat):
     followers[0].kill()
     answer(leader, "go")
     assert [process.finish() for process in (followers[1], leader)] == [0, 0]
+    assert runs(fading) == 1
+
+
+@repeated
+@pytest.mark.parametrize("quorum_project", ["redis"], indirect=True)
+def test_follower_taken_for_gone(fading, repeat):
+    """A follower that stood still for so long that nobody waits for it finds in the record that all went well."""
+    (follower,) = start_followers(fading, 1, 2)
+    (leader,) = start(fading, 1, 2)
+    leader.expect("The gate is reached")
+    follower.expect("Waiting for migrations to be applied")
+    os.kill(follower.process.pid, signal.SIGSTOP)
+    wait_until_forgotten(fading)
+    answer(leader, "go")
+    assert leader.finish() == 0
+    assert "not all other processes came to hear of it" in leader.output
+    os.kill(follower.process.pid, signal.SIGCONT)
+    assert follower.finish() == 0, follower.output
     assert runs(fading) == 1
 
 

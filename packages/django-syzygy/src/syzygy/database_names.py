@@ -56,13 +56,15 @@ def name_in_use(
 
 def _kept(waiting: Any, app_label: str, state: ProjectState) -> set[_Name]:
     """The names that stay in use until an operation has run."""
-    if isinstance(waiting, operations.DeleteModel):
+    if isinstance(waiting, (operations.DeleteModel, operations.RenameModel)):
         return _tables(state.models.get((app_label, waiting.name_lower)))
     if isinstance(waiting, ContractRenameModel):
         model_state = state.models.get((app_label, waiting.current_name.lower()))
         return _tables(model_state, _default_table(app_label, waiting.old_name))
     if isinstance(waiting, ContractRenameField):
         return _name(state, app_label, waiting.model_name_lower, waiting.current_name, waiting.old_name)
+    if isinstance(waiting, operations.RenameField):
+        return _only_as(waiting.old_name, waiting.new_name, waiting, app_label, state)
     if isinstance(waiting, operations.RemoveField):
         return _name(state, app_label, waiting.model_name_lower, waiting.name, waiting.name)
     return set()
@@ -71,7 +73,8 @@ def _kept(waiting: Any, app_label: str, state: ProjectState) -> set[_Name]:
 def _wanted(operation: Any, app_label: str, state: ProjectState) -> set[_Name]:
     """The names that come into use with an operation."""
     if isinstance(operation, operations.CreateModel):
-        return _tables(ModelState(app_label, operation.name, operation.fields, operation.options))
+        # A model state completes the options that it is given, and the operation's are written into a file.
+        return _tables(ModelState(app_label, operation.name, operation.fields, dict(operation.options)))
     if isinstance(operation, operations.RenameModel):
         model_state = state.models.get((app_label, operation.old_name_lower))
         moves = model_state is not None and not model_state.options.get("db_table")
@@ -79,9 +82,7 @@ def _wanted(operation: Any, app_label: str, state: ProjectState) -> set[_Name]:
     if isinstance(operation, operations.AlterModelTable):
         return {(operation.table or _default_table(app_label, operation.name), None)}
     if isinstance(operation, operations.RenameField):
-        model_name, old_name = operation.model_name_lower, operation.old_name
-        renamed = _name(state, app_label, model_name, old_name, operation.new_name)
-        return renamed - _name(state, app_label, model_name, old_name, old_name)
+        return _only_as(operation.new_name, operation.old_name, operation, app_label, state)
     if isinstance(operation, (operations.AddField, operations.AlterField)):
         model_state = state.models.get((app_label, operation.model_name_lower))
         named = set() if model_state is None else _names_of(operation.field, operation.name, table_of(model_state))
@@ -96,9 +97,18 @@ def _name(state: ProjectState, app_label: str, model_name: str, current_name: st
     return set() if model_state is None or field is None else _names_of(field, name, table_of(model_state))
 
 
+def _only_as(name: str, other: str, rename: operations.RenameField, app_label: str, state: ProjectState) -> set[_Name]:
+    """What the field of a renaming has in the database under one of its names and not under the other."""
+    model_name, field_name = rename.model_name_lower, rename.old_name
+    return _name(state, app_label, model_name, field_name, name) - _name(
+        state, app_label, model_name, field_name, other
+    )
+
+
 def _names_of(field: Any, name: str, table: str) -> set[_Name]:
     if not field.many_to_many:
-        return {(table, column_of(field, name))}
+        column = column_of(field, name)
+        return set() if column is None else {(table, column)}  # a relation over other fields' columns has none
     return set() if field.remote_field.through else {(field.db_table or f"{table}_{name}", None)}
 
 
