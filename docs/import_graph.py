@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 Graph = dict[str, set[str]]
@@ -32,7 +33,7 @@ def _imported(name: str, path: Path, known: dict[str, Path]) -> Iterator[str]:
     for statement in _statements(ast.parse(path.read_text()).body):
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names if alias.name in known)
-        elif isinstance(statement, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) - statement.level + 1] if statement.level else []
             source = ".".join([*above, *([statement.module] if statement.module else [])])
             for alias in statement.names:
@@ -40,7 +41,7 @@ def _imported(name: str, path: Path, known: dict[str, Path]) -> Iterator[str]:
                 yield from [candidate for candidate in (module, source) if candidate in known][:1]
 
 
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
     for statement in body:
         if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
             yield from _statements(statement.orelse)
@@ -48,22 +49,18 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
         elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             for field in ("body", "orelse", "finalbody", "handlers"):
-                yield from _statements([node for node in getattr(statement, field, []) if isinstance(node, ast.stmt)])
+                yield from _statements(getattr(statement, field, []))
 
 
-def levels(graph: Graph) -> list[list[str]]:
-    """Rows of modules: each imports only what stands in the rows below, the first of the list being the lowest."""
-    level: dict[str, int] = {}
+def levels(graph: Graph) -> list[tuple[str, ...]]:
+    """Rows of modules: each imports only what stands in the rows below, the first of the list being the lowest.
 
-    def measure(name: str, above: tuple[str, ...]) -> int:
-        if name not in level:
-            below = graph[name] - set(above)
-            level[name] = 1 + max((measure(other, (*above, name)) for other in below), default=-1)
-        return level[name]
-
-    for name in graph:
-        measure(name, ())
-    rows: list[list[str]] = [[] for _ in range(max(level.values()) + 1)]
-    for name, row in level.items():
-        rows[row].append(name)
+    Raises graphlib.CycleError, with their names, if modules import one another in a circle.
+    """
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    rows = []
+    while sorter.is_active():
+        rows.append(sorter.get_ready())
+        sorter.done(*rows[-1])
     return rows
