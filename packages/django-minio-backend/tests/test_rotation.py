@@ -1,19 +1,24 @@
 """Keys are exchanged under load: no request fails while the server takes the old and the new ones."""
 
+import io
 import json
 import os
 import threading
 import time
+import traceback
 
 import pytest
 from django.core.files.base import ContentFile
 from minio.credentials.credentials import Credentials
-from minio.credentials.providers import Provider
+from minio.credentials.providers import Provider, StaticProvider
 from minio.error import S3Error
 
 from django_minio_backend import MinioBackend
 from django_minio_backend.apps import DjangoMinioBackendConfig
+from django_minio_backend.credentials_document import DocumentProvider
+from django_minio_backend.errors import ServerUnreachable
 from django_minio_backend.utils import ConfigurationError
+from pentad_config import ConfigError, Secret
 from pentad_config.exposure import exposures
 
 ROTATIONS = int(os.environ.get("PENTAD_ROTATIONS", "1"))
@@ -110,6 +115,56 @@ def test_a_new_pair_that_the_server_does_not_know_yet(changing, pairs, proxy):
     assert proxy.methods == ["HEAD"] * 5
 
 
+def test_a_listing_of_many_requests_begins_and_ends_with_one_pair(changing, torn, pairs, sdk, s3_bucket):
+    """Keys that change between two of its requests are for the next question: half a pair would fail it twice."""
+    storage, provider = changing
+    for number in range(3):
+        sdk.put_object(s3_bucket, f"many/{number}", io.BytesIO(b""), 0)
+
+    def look(client):
+        first = list(client.list_objects(s3_bucket, prefix="there"))
+        provider.pair = torn
+        return [entry.object_name for entry in (*first, *client.list_objects(s3_bucket, prefix="many/"))]
+
+    assert storage.connection.ask(look) == ["there", "many/0", "many/1", "many/2"]
+    provider.pair = pairs[1]
+    assert f"Credential={pairs[1][0]}" in storage.url("there")
+
+
+@pytest.mark.parametrize("operation", [OPERATIONS["exists"], OPERATIONS["stat"]], ids=["ours", "the SDK's"])
+def test_what_is_forbidden_with_all_keys_does_not_speak_against_the_new_ones(changing, operation, pairs, proxy):
+    """Links are signed with the new pair even if the first thing it asked for is not allowed to anybody."""
+    storage, provider = changing
+    provider.pair = pairs[1]
+    proxy.fault = lambda request: "refuse 403"
+    with pytest.raises(S3Error):
+        operation(storage)
+    assert f"Credential={pairs[1][0]}" in storage.url("there")
+
+
+def test_a_token_that_has_expired_is_noticed_without_words(changing, pairs, proxy):
+    """Servers say so with 400; to HEAD, whose answers have no body, with nothing else."""
+    storage, provider = changing
+    provider.pair = REFUSED
+    expired = f"Credential={REFUSED[0]}/"
+    proxy.fault = lambda request: "refuse 400" if expired in request.headers["Authorization"] else None
+    assert storage.exists("there")
+    assert proxy.methods == ["HEAD", "HEAD"]
+
+
+@pytest.mark.parametrize("operation", [OPERATIONS["open"], OPERATIONS["listdir"]], ids=["ours", "the SDK's"])
+def test_no_traceback_shows_the_keys_of_a_provider(operation):
+    """With local variables, too, when the server cannot be reached: the SDK's own credentials would show themselves."""
+    storage = MinioBackend(
+        "bucket", MINIO_ENDPOINT="127.0.0.1:1", MINIO_CREDENTIALS=StaticProvider("reader", "hidden-key"),
+        MINIO_PRIVATE_BUCKETS=["bucket"], MINIO_RETRIES=0,
+    )  # fmt: skip
+    with pytest.raises(ServerUnreachable) as caught:
+        operation(storage)
+    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "hidden-key" not in told
+
+
 def test_a_pair_that_is_wrong_from_the_start_is_an_error(pairs, proxy, s3_bucket, torn):
     """Nothing else is there to try, so the server's refusal is raised after one request."""
     storage = MinioBackend(
@@ -200,6 +255,17 @@ def test_a_wrong_document_is_named_when_django_starts(text, message, write_secre
         DjangoMinioBackendConfig.create("django_minio_backend").ready()
     assert '["OPTIONS"]["MINIO_CREDENTIALS"]' in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["hidden-hidden", '["hidden"]', '{"accessKey": "hidden", "secretKey": 5}'])
+def test_no_traceback_shows_a_wrong_document(text, write_secret):
+    """Nor do the local variables of the code that reads it."""
+    provider = DocumentProvider(Secret.at(write_secret("document", text)))
+    with pytest.raises(ConfigError) as caught:
+        provider.retrieve()
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    own = [frame.f_locals for frame in frames if "django_minio_backend" in frame.f_code.co_filename]
+    assert own and "hidden" not in repr(own)
 
 
 def test_text_that_is_no_reference_is_refused(make_storage):

@@ -38,10 +38,11 @@ class DocumentProvider(Provider):
 
     def retrieve(self) -> Credentials:
         """Return the keys. Raises ConfigError, which shows nothing of the document, if there are none in it."""
-        (text,) = self._read.reveal()
+        self._read.reveal()
         generation, kept = self._read.generation, self._understood
         if kept is None or kept[0] != generation:
-            kept = self._understood = generation, self._keys(self._parsed(text))
+            # passed on without a name: a traceback with local variables would show it
+            kept = self._understood = generation, self._keys(self._parsed(*self._read.reveal()))
         return kept[1].retrieve()
 
     def _parsed(self, text: str | bytes) -> Mapping[str, Any]:
@@ -49,8 +50,9 @@ class DocumentProvider(Provider):
             found = json.loads(text)
         except ValueError:
             found = None
-        del text  # a traceback with local variables would show it
+        del text
         if not isinstance(found, dict):
+            del found
             self._refuse("is not a JSON object")
         return found
 

@@ -187,6 +187,7 @@ class S3File(_BinaryFile):
 
     def __init__(self, storage: _Opener, name: str, mode: str = "rb") -> None:
         self._storage, self._key = storage, name
+        self.name = name  # before what may fail: reports of errors print the object
         self._raw = storage._reader(name)  # noqa: SLF001  the storage's own file
         super().__init__(io.BufferedReader(self._raw, _BUFFER), name)
         self.mode = mode
