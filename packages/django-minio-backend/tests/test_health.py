@@ -128,9 +128,10 @@ def test_a_refusal_for_the_clock_says_so(storage, s3_service, monkeypatch, ahead
             ask("x")
 
 
-def test_a_server_that_does_not_say_the_time(make_storage, web_server):
-    """Without a Date header there is no skew to tell, and without an answer neither."""
-    web_server.handler.date_time_string = lambda *_: "no date"
+@pytest.mark.parametrize("date", ["no date", "Sun, 22 Nov 2026 16:00:00 -0000"])
+def test_a_server_that_does_not_say_the_time(make_storage, web_server, date):
+    """Without a Date header that says when it is, and where, there is no skew to tell; without an answer neither."""
+    web_server.handler.date_time_string = lambda *_: date
     storage = make_storage(MINIO_ENDPOINT=f"127.0.0.1:{web_server.server_port}")
     assert storage.is_minio_available().clock_skew is None
     assert MinioServerStatus(None).clock_skew is None

@@ -15,10 +15,10 @@ LONGEST_SKEW: Final = 900
 def skew_of(answer: Any) -> float | None:
     """Return by how many seconds an answer's Date header is ahead of our clock; None if it says no time."""
     try:
-        theirs = parsedate_to_datetime(answer.headers["date"])
-    except (KeyError, ValueError):
+        ahead = parsedate_to_datetime(answer.headers["date"]) - datetime.now(UTC)
+    except (KeyError, ValueError, TypeError):  # TypeError: a time that says no zone
         return None
-    return (theirs - datetime.now(UTC)).total_seconds() + 0.5  # it counts whole seconds
+    return ahead.total_seconds() + 0.5  # it counts whole seconds
 
 
 def skew_in_words(skew: float) -> str:
