@@ -63,6 +63,7 @@ g 1/0/0/1 32 4/28/0/32 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:4(IDX:0-3),gp
 g 1/0/0/1 32 4/0/28/32 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:1(IDX:0),gpu:mig:0(IDX:N/A) draining
 g 0/0/1/1 32 0/0/32/32 gpu:A100:4,gpu:mig:7 64000 1:00:00 gpu:A100:0(IDX:N/A),gpu:mig:0(IDX:N/A) down*
 g 0/1/0/1 32 0/32/0/32 gpu:2(S:0) 64000 1:00:00 gpu:0 idle~
+g 1/0/0/1 32 8/24/0/32 gpu:2(S:0) 64000 1:00:00 gpu:(null):1(IDX:0) mixed
 g 0/1/0/1 32 0/32/0/32 (null) 64000 1:00:00 (null) idle
 """
 
@@ -72,7 +73,7 @@ def test_free_gpus_are_those_without_a_job_on_nodes_that_take_jobs():
     kinds = {tuple(gpu.template for gpu in node.gpus): node for node in read(USE)["g"].node_types}
     assert kinds["gpu:A100:{}", "gpu:mig:{}"].total == 5
     assert kinds["gpu:A100:{}", "gpu:mig:{}"].gpus_free == (GpuType("gpu:A100:{}", 6), GpuType("gpu:mig:{}", 7))
-    assert kinds[("gpu:{}",)].gpus_free == (GpuType("gpu:{}", 2),)
+    assert kinds[("gpu:{}",)].gpus_free == (GpuType("gpu:{}", 3),)
     assert kinds[()].gpus_free == ()
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-# gpu:TYPE:COUNT or gpu:COUNT, then what Slurm appends about sockets or indices: (S:0-1), (IDX:0,2)
-_ELEMENT = re.compile(r"(?P<name>[^:,()]+)(?::(?P<type>[^:,()]+))?:(?P<count>\d+)(?:\(.*\))?")
+# gpu:TYPE:COUNT or gpu:COUNT, then what Slurm appends about sockets or indices: (S:0-1), (IDX:0,2). Of those in use it
+# writes gpu:(null):COUNT where the GPUs have no type
+_ELEMENT = re.compile(r"(?P<name>[^:,()]+)(?::(?:\(null\)|(?P<type>[^:,()]+)))?:(?P<count>\d+)(?:\(.*\))?")
 _COMMA_OUTSIDE_PARENTHESES = re.compile(r",(?![^()]*\))")
 
 
