@@ -10,8 +10,7 @@ from configurable_http_proxy import configproxy
 from configurable_http_proxy.cli import main
 from configurable_http_proxy.handlers import ProxyHandler
 from tornado.httpclient import AsyncHTTPClient
-from tornado.httputil import parse_response_start_line
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPInputError, parse_response_start_line
 
 _EVENTS: Final = "text/event-stream"
 _PASSED: Final = frozenset({"content-type", "cache-control"})
@@ -30,13 +29,16 @@ class StreamingHandler(ProxyHandler):
     async def _stream(self, url: str) -> None:
         request = self._get_proxy_request(url)
         request.header_callback, request.streaming_callback = self._take_header, self._take_piece
+        # One for each who waits: the ten connections of the shared client are for those who do not.
+        client = AsyncHTTPClient(force_instance=True)
         try:
-            await AsyncHTTPClient().fetch(request, raise_error=False)
-        except StreamClosedError:
-            return  # the visitor went away
-        except OSError as error:
-            await self.handle_proxy_error(503, error)
-            return
+            await client.fetch(request, raise_error=False)
+        except Exception as error:  # noqa: BLE001 - as the handler that this one extends
+            if not self._headers_written:
+                await self.handle_proxy_error(503, error)
+                return
+        finally:
+            client.close()
         self.finish()
 
     def _take_header(self, line: str) -> None:
@@ -48,7 +50,8 @@ class StreamingHandler(ProxyHandler):
 
     def _take_piece(self, piece: bytes) -> None:
         if self.request.connection.stream.closed():
-            raise StreamClosedError
+            # ends the request; any other error would be logged for each visitor who leaves
+            raise HTTPInputError("nobody is there to take it")
         self.write(piece)
         self.flush()
 
