@@ -8,9 +8,11 @@ import re
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import files
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ PATIENCE = 120_000  # milliseconds; what is waited for is always an event
 ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of 4")
 # All rules once, those about colours in both schemes. No preloading: the pages' policy lets nobody fetch their style.
 AXE = {"light": {"preload": False}, "dark": {"preload": False, "runOnly": ["color-contrast"]}}
+DATA_SET = re.compile(r"/catalogue/[0-9a-f-]{36}/$")
 MARK = f"pages-{os.getpid()}"
 ENDS = 60  # seconds
 
@@ -133,10 +136,10 @@ def test_the_pages_for_everybody(walk):
     walk.open("/", "front")
     walk.open("/catalogue/", "catalogue")
     walk.page.get_by_role("link", name="Palmer Archipelago penguins").click()
-    walk.page.wait_for_load_state()
+    walk.page.wait_for_url(DATA_SET)
     walk.look("open-data-set")
     walk.page.get_by_role("link", name="What each step changed").click()
-    walk.page.wait_for_load_state()
+    walk.page.wait_for_url("**/timeline")
     walk.look("timeline")
     walk.open("/catalogue/?q=nothing+like+it", "nothing-found")
     walk.open("/status", "status")
@@ -186,7 +189,7 @@ def test_a_deposit_from_the_upload_to_the_approval(walk, site, chromium):
     walk.page.get_by_label("Summary").fill("Size measurements for three species.")
     walk.page.get_by_label("Keywords").fill("penguins, body mass")
     walk.page.get_by_role("button", name="Save the description").click()
-    expect(walk.page.get_by_role("heading", name="Palmer penguins")).to_be_visible()
+    walk.page.wait_for_url(DATA_SET)
     walk.look("described-data-set")
     walk.open("/catalogue/", "desk-of-ada")
     approve(walk, site, chromium)
@@ -197,6 +200,7 @@ def approve(walk: Walk, site: Site, chromium) -> None:
     sign_in(walk, "grace", site.passwords["grace"])
     walk.look("desk-of-grace")
     walk.page.get_by_role("link", name="Palmer penguins", exact=True).click()
+    walk.page.wait_for_url(DATA_SET)
     walk.look("to-approve")
     walk.page.get_by_role("button", name="Approve").click()
     expect(walk.page.get_by_role("link", name="Preview as CSV")).to_be_visible()
@@ -240,7 +244,7 @@ def listening_ports(mark: str) -> list[int]:
 def answer(port: int, said: bytes) -> bytes:
     """What is answered to these bytes until the other side closes or falls silent."""
     got = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection, suppress(OSError):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(said)
         while chunk := connection.recv(65536):
             got += chunk
@@ -251,9 +255,10 @@ def test_a_stranger_gets_no_data_from_any_port_of_the_demo(site):
     """Of sessions, private files and tables nothing is told to a local user who knows all ports and no password."""
     redis, postgres = (urlsplit((site.secrets / name).read_text()).port for name in ("redis_url", "database_url"))
     ports = sorted({*listening_ports(MARK), redis})  # Valkey writes its title over the mark in its environment
-    told = [answer(port, b"KEYS *\r\n") for port in ports]
     paths = ("/buckets/tern-point-private/", "/tern-point-private?list-type=2", "/dir/assign", "/tern-point-private/")
-    told += [answer(port, f"GET {path} HTTP/1.0\r\n\r\n".encode()) for port in ports for path in paths]
+    said = [b"KEYS *\r\n", *(f"GET {path} HTTP/1.0\r\n\r\n".encode() for path in paths)]
+    with ThreadPoolExecutor(16) as pool:
+        told = [*pool.map(answer, *zip(*product(ports, said), strict=True))]
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://postgres@127.0.0.1:{postgres}/tern-point")
     together = b"".join(told)
