@@ -275,8 +275,14 @@ def _lower_bounds(project: Path) -> list[str]:
     """The oldest version of everything that a distribution declares, also of its extras, as constraints."""
     declared = tomllib.loads(project.read_text())["project"]
     extras = declared.get("optional-dependencies", {}).values()
-    found = [re.match(r"([\w-]+)>=([\d.]+)", line) for line in sum(extras, declared["dependencies"])]
-    return [f"{bound[1]}=={bound[2]}" for bound in found if bound and not bound[1].startswith("pentad-")]
+    bounds = []
+    for line in sum(extras, declared["dependencies"]):
+        bound = re.match(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", line)
+        if bound is None:
+            raise ValueError(f"{project}: {line!r} has no lower bound that the row `oldest` could take")
+        if not bound[1].startswith("pentad-"):
+            bounds.append(f"{bound[1]}=={bound[2]}")
+    return bounds
 
 
 def _groups(*names: str) -> list[str]:

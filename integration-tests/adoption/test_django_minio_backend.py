@@ -11,7 +11,7 @@ from adoption.environment import commands_of
 
 PAGE = "docs/packages/django-minio-backend/migrating.md"
 PROJECT = Path(__file__).parent / "django_minio_backend"
-BUCKETS = ("archive-contracts", "archive-media", "archive-pictures", "archive-static")
+BUCKETS = ("pentad-archive-contracts", "pentad-archive-media", "pentad-archive-pictures", "pentad-archive-static")
 OURS = "pentad-django-minio-backend"
 
 
@@ -129,7 +129,7 @@ def test_an_archive_moves_from_django_storages_and_back(make_archive, server):
     client = Minio(server.endpoint, server.access_key, server.secret_key, secure=server.secure, region=server.region)
     for name in BUCKETS:
         client.make_bucket(name)
-    for name in ("archive-pictures", "archive-static"):
+    for name in ("pentad-archive-pictures", "pentad-archive-static"):
         client.set_bucket_policy(name, json.dumps(everyone_reads(name)))
     archive = make_archive("django-storages[s3]==1.14.6", "django==5.2.*")
     archive.settings = "settings_storages"

@@ -129,7 +129,7 @@ def hub(make_environment, tmp_path, slurm):
 
 
 def packages(environment):
-    return {name for name in environment.versions() if "moss" in name.replace("_", "-")}
+    return {name.replace("_", "-") for name in environment.versions() if "moss" in name}
 
 
 def test_a_hub_moves_here_and_back_while_a_server_runs(hub, slurm):
@@ -149,7 +149,7 @@ def test_a_hub_moves_here_and_back_while_a_server_runs(hub, slurm):
         hub.start_server()
         (job,) = jobs(slurm)
     hub.environment.script(commands_of(PAGE, "to-jupyterhub-moss"), cwd=hub.folder)
-    assert packages(hub.environment) <= {"jupyterhub-moss", "jupyterhub_moss"}
+    assert packages(hub.environment) == {"jupyterhub-moss"}
     with hub.running():
         until(hub.is_ready, "the hub has found the server again")
         assert hub.serves()

@@ -18,13 +18,13 @@ STORAGES = {
         "BACKEND": "django_minio_backend.models.MinioBackend",
         "OPTIONS": {
             **_MINIO,
-            "MINIO_DEFAULT_BUCKET": "archive-media",
-            "MINIO_PRIVATE_BUCKETS": ["archive-contracts", "archive-media"],
-            "MINIO_PUBLIC_BUCKETS": ["archive-pictures"],
+            "MINIO_DEFAULT_BUCKET": "pentad-archive-media",
+            "MINIO_PRIVATE_BUCKETS": ["pentad-archive-contracts", "pentad-archive-media"],
+            "MINIO_PUBLIC_BUCKETS": ["pentad-archive-pictures"],
         },
     },
     "staticfiles": {
         "BACKEND": "django_minio_backend.models.MinioBackendStatic",
-        "OPTIONS": {**_MINIO, "MINIO_STATIC_FILES_BUCKET": "archive-static"},
+        "OPTIONS": {**_MINIO, "MINIO_STATIC_FILES_BUCKET": "pentad-archive-static"},
     },
 }

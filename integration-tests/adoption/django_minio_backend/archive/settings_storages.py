@@ -18,11 +18,11 @@ _BACKEND = "storages.backends.s3.S3Storage"
 STORAGES = {
     "default": {
         "BACKEND": _BACKEND,
-        "OPTIONS": {**_S3, "bucket_name": "archive-contracts", "location": "media", "file_overwrite": False},
+        "OPTIONS": {**_S3, "bucket_name": "pentad-archive-contracts", "location": "media", "file_overwrite": False},
     },
-    "pictures": {"BACKEND": _BACKEND, "OPTIONS": {**_S3, **_PUBLIC, "bucket_name": "archive-pictures"}},
+    "pictures": {"BACKEND": _BACKEND, "OPTIONS": {**_S3, **_PUBLIC, "bucket_name": "pentad-archive-pictures"}},
     "staticfiles": {
         "BACKEND": "storages.backends.s3.S3StaticStorage",
-        "OPTIONS": {**_S3, **_PUBLIC, "bucket_name": "archive-static"},
+        "OPTIONS": {**_S3, **_PUBLIC, "bucket_name": "pentad-archive-static"},
     },
 }

@@ -20,18 +20,18 @@ STORAGES = {
     "default": {
         "BACKEND": _BACKEND,
         "OPTIONS": {
-            **_MINIO, "bucket_name": "archive-contracts", "MINIO_PRIVATE_BUCKETS": ["archive-contracts"],
+            **_MINIO, "bucket_name": "pentad-archive-contracts", "MINIO_PRIVATE_BUCKETS": ["pentad-archive-contracts"],
         },
     },
     "pictures": {
         "BACKEND": _BACKEND,
         "OPTIONS": {
-            **_MINIO, "bucket_name": "archive-pictures", "MINIO_PUBLIC_BUCKETS": ["archive-pictures"],
+            **_MINIO, "bucket_name": "pentad-archive-pictures", "MINIO_PUBLIC_BUCKETS": ["pentad-archive-pictures"],
             "replace_existing": True,
         },
     },
     "staticfiles": {
         "BACKEND": "django_minio_backend.models.MinioBackendStatic",
-        "OPTIONS": {**_MINIO, "MINIO_STATIC_FILES_BUCKET": "archive-static"},
+        "OPTIONS": {**_MINIO, "MINIO_STATIC_FILES_BUCKET": "pentad-archive-static"},
     },
 }  # fmt: skip
