@@ -31,6 +31,7 @@ class Events(RequestHandler):
                 self.write(b"data: news\n\n")
                 await self.flush()
                 await self.settings["more"].wait()
+                await asyncio.sleep(0)  # or nobody would have a turn before the socket is full
         except StreamClosedError:
             self.settings["left"].set()
 
