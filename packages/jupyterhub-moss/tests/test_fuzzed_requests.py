@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lone_spawner import make_spawner
 
+from jupyterhub_moss import MOSlurmSpawner
 from jupyterhub_moss.errors import ConfirmLink, SpawnRefused
 from mock_slurm.getopt import parse
 from mock_slurm.options import SBATCH_FLAGS, directives
 
 FIELDS = {
-    "partition": "cpu", "runtime": "1:00:00", "nprocs": "2", "memory": "1G", "mem": "1G", "ngpus": "0",
+    "partition": "cpu", "runtime": "1:00:00", "nprocs": "2", "memory": "1G", "mem": "1G", "ngpus": "1", "gpu_type": "V100",
     "options": "--nice=1", "reservation": "lesson", "environment_id": "default", "environment_path": "/env/bin",
     "environment_modules": "R/4.4", "root_dir": "/home", "default_url": "/lab", "output": "true", "gres": "gpu:9",
     "account": "physics", "qos": "normal", "keep_as": "mine", "forget": "mine", "profile": "", "choice": "",
@@ -43,6 +44,10 @@ MANAGED = (
     "account",
     "qos",
 )
+#: The packaged script, and in it what a site's own script could do with text that users type.
+SCRIPT = MOSlurmSpawner.batch_script.default_value.replace(
+    "{{prologue}}", "{{prologue}}\n: {{root_dir}} \"{{environment_path}}\" '{{default_url}}' {{environment_id}}"
+)
 #: Requests in each way; MOSS_TEST_REQUESTS=5000 for a long search.
 EXAMPLES = int(os.environ.get("MOSS_TEST_REQUESTS", "60"))
 
@@ -56,8 +61,9 @@ async def script_of(way, fields, folder):
     """The script of the job that a request leads to, with the options that it has; `SpawnRefused` if to none."""
     spawner = make_spawner(
         partitions={"cpu": {"jupyter_environments": {"default": {"description": "Env", "path": "/env/bin"}}}},
-        slurm_info_cmd="echo cpu 0/1/0/1 8 0/8/0/8 '(null)' 16000 1-00:00:00",
+        slurm_info_cmd="echo cpu 0/1/0/1 8 0/8/0/8 gpu:V100:2 16000 1-00:00:00",
         slurm_accounts_cmd=f"echo '{getpass.getuser()}|physics||normal'",
+        batch_script=SCRIPT,
         link_spawn="always",
         req_homedir=str(folder),
         req_srun="",
@@ -90,7 +96,8 @@ def expected(job, folder):
     output = variables["output"]
     given = {
         "job-name": "spawner-jupyterhub", "chdir": str(folder), "partition": "cpu", "time": variables["runtime"],
-        "mem": variables["memory"], "cpus-per-task": variables["nprocs"],
+        "mem": variables["memory"], "cpus-per-task": str(variables["nprocs"]),
+        "gres": f"gpu:V100:{job.options.ngpus}" if job.options.ngpus else "",
         "account": job.options.account, "qos": job.options.qos,
         "output": output if output == "/dev/null" else f"{folder}/slurm-%j.out",
     }  # fmt: skip

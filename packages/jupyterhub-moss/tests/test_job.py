@@ -80,6 +80,45 @@ def test_more_than_the_partition_has_is_refused(raw):
         resolve(**raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        ({"nprocs": 9}, AssertionError),
+        ({"ngpus": 1}, AssertionError),
+        ({"runtime": "3:00:00"}, AssertionError),
+        ({"nprocs": "two"}, ValueError),
+        ({"partition": "long"}, RuntimeError),
+    ],
+)
+def test_refusals_are_of_the_kinds_that_hooks_catch(raw, kind):
+    """Of Python's own: limits, malformed values, partitions."""
+    with pytest.raises(kind):
+        resolve(**raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"nprocs": "two"}, "nprocs: must be a whole number"),
+        ({"nprocs": 2.5}, "nprocs: must be a whole number"),
+        ({"nprocs": 0}, "nprocs: must be more than 0"),
+        ({"ngpus": "-1"}, "ngpus: must be at least 0"),
+        ({"partition": ""}, "partition: is required"),
+        ({"partition": None}, "partition: is required"),
+        ({"root_dir": ["/x"]}, "root_dir: must be a text"),
+        ({"root_dir": "/\ud800"}, "root_dir: must be a text"),
+        ({"reservation": "a b"}, "reservation: 'a b' is not a reservation name: letters, digits and _ . : @ + - are allowed"),
+        ({"nprocs": "", "ngpus": "x", "memory": "8GB"}, "memory: '8GB' is not an amount of memory: "
+         "write a number and K, M, G or T, as in 8G; ngpus: must be a whole number"),
+    ],
+)  # fmt: skip
+def test_each_field_has_a_sentence_of_its_own(raw, sentence):
+    """In words for a person."""
+    with pytest.raises(InvalidOptionsError) as refusal:
+        resolve(**raw)
+    assert refusal.value.message == sentence
+
+
 def test_limits_that_nobody_knows_do_not_refuse():
     """While Slurm has never answered, a request passes; Slurm decides."""
     assert resolve(UNKNOWN, nprocs=9, runtime="9:00:00").options.nprocs == 9
@@ -191,8 +230,8 @@ def test_no_text_in_any_field_begins_a_line_of_the_job_script(field, text):
     for name, value in variables.items():
         if name == "prologue":
             continue
-        assert len(value.splitlines()) <= 1
-        assert name == "options" or " " not in value
+        assert len(str(value).splitlines()) <= 1
+        assert name in {"options", "environment_modules"} or len(shlex.split(str(value))) <= 1
 
 
 @settings(max_examples=60, deadline=None)

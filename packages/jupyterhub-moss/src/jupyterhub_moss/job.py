@@ -17,6 +17,8 @@ from jupyterhub_moss.grammar import memory_megabytes
 from jupyterhub_moss.gres import GpuType
 from jupyterhub_moss.models import UserOptions
 from jupyterhub_moss.partitions import Limits, Partition, choose_partition
+from jupyterhub_moss.problems import field_problem
+from jupyterhub_moss.quoting import escaped_word
 from jupyterhub_moss.timelimit import parse_timelimit, slurm_time
 
 #: Computed here; a request that brings them is not believed.
@@ -30,16 +32,16 @@ class Job(NamedTuple):
     partition: Partition
     environment: ChosenEnvironment
 
-    def script_variables(self) -> dict[str, str]:
-        """The values for the job script; each fits its place without further quoting."""
-        runtime = slurm_time(parse_timelimit(self.options.runtime)) if self.options.runtime else ""
-        names = ("partition", "memory", "gres", "reservation", "options", "prologue", "output")
-        return {
-            **{name: getattr(self.options, name) for name in names},
-            "nprocs": str(self.options.nprocs),
-            "ngpus": str(self.options.ngpus),
-            "runtime": runtime,
-        }
+    def script_variables(self) -> dict[str, str | int]:
+        """The options for the job script, also for a site's own; each fits its place without further quoting."""
+        variables: dict[str, str | int] = self.options.model_dump()
+        typed = ["root_dir", "default_url"]
+        if not self.environment.configured:
+            typed += ["environment_id", "environment_path"]
+        variables |= {name: escaped_word(getattr(self.options, name)) for name in typed}
+        if runtime := self.options.runtime:
+            variables["runtime"] = slurm_time(parse_timelimit(runtime))
+        return variables
 
     def accounting_directives(self) -> list[str]:
         """The options of sbatch for the account and QOS that were chosen."""
@@ -56,12 +58,6 @@ def first_values(formdata: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _problem(error: Mapping[str, Any]) -> str:
-    field = ".".join(str(part) for part in error["loc"])
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{field}: {text[:1].lower()}{text[1:]}"
-
-
 def parse_user_options(raw: Mapping[str, Any]) -> UserOptions:
     """The options in a request, each field checked alone; `InvalidOptionsError` names every bad field."""
     given = {key: value for key, value in raw.items() if key not in SERVER_OWNED and value is not None}
@@ -70,7 +66,7 @@ def parse_user_options(raw: Mapping[str, Any]) -> UserOptions:
     try:
         return UserOptions.model_validate(given)
     except ValidationError as error:
-        raise InvalidOptionsError(map(_problem, error.errors(include_url=False))) from None
+        raise InvalidOptionsError(map(field_problem, error.errors(include_url=False))) from None
 
 
 def _check_limits(options: UserOptions, limits: Limits) -> GpuType:

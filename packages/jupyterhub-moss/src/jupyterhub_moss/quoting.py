@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
 _SPECIAL_IN_DOUBLE_QUOTES = re.compile(r'[\\"$`]')
+_NOT_PLAIN = re.compile(r"[^\w@%+=:,./-]")
 
 
 def shell_words(words: Iterable[str]) -> str:
@@ -44,6 +45,11 @@ def shell_path(path: str, *, expand_variables: bool = False) -> str:
     if expand_variables and (path.startswith("~/") or "$" in path):
         return f'"{double_quoted(path, expand_variables=True)}"'
     return shlex.quote(path)
+
+
+def escaped_word(text: str) -> str:
+    """One word of bash that yields `text`, of which nothing is run inside quotes or a here-document either."""
+    return _NOT_PLAIN.sub(r"\\\g<0>", text)
 
 
 def literal_format(text: str) -> str:
