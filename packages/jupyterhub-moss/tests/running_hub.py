@@ -80,7 +80,7 @@ class Hub:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(300)  # it stops its servers first
 
     def kill(self):
         """End the hub's process at once, as a power failure does."""

@@ -1,10 +1,11 @@
-"""A real hub that is killed while servers start, run and stop, and one whose Slurm is silent: no server is lost."""
+"""A real hub that is killed or stopped while servers start, run and stop, and one whose Slurm is silent: no server is lost."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from lone_cluster import guarded_cluster
-from running_hub import Hub
+from running_hub import Hub, Visitor
 
 from pentad_services.guard import ProcessGuard
 
@@ -125,3 +126,41 @@ def test_while_slurm_is_silent_every_page_says_so_and_servers_are_kept(hub, slur
     hub.wait_for(lambda: not banner(), "the banner is gone")
     assert hub.server("kept")["ready"]
     job_of(hub, slurm, "kept")
+
+
+def test_pages_tell_what_became_of_a_server(hub, slurm):
+    """That it is suspended, and why it ended that its user did not stop; a new start is told nothing of that."""
+    start(hub, "told")
+    hub.ready("told")
+    number = str(job_of(hub, slurm, "told"))
+    with closing(Visitor(hub, "told")) as visitor:
+
+        def tells(words, page="/hub/home"):
+            hub.wait_for(lambda: words in visitor.get(page).text, words)
+
+        tells("Your server ends in")
+        slurm.run("scontrol", "suspend", number, user="root", check=True)
+        tells("Your server is suspended")
+        slurm.run("scontrol", "resume", number, user="root", check=True)
+        tells("Your server ends in")
+        assert "is suspended" not in visitor.get("/hub/home").text
+        slurm.run("scancel", number, user="root", check=True)
+        hub.gone("told")
+        tells("Your server ended: it was cancelled.")
+        assert "it was cancelled" in visitor.get("/hub/user/told/lab").text
+        assert hub.api("POST", "/users/told/server", json={"partition": "cpu"}).status_code == 202
+        hub.ready("told")
+        assert hub.api("DELETE", "/users/told/server").status_code in {202, 204}
+        hub.gone("told")
+        assert "it was cancelled" not in visitor.get("/hub/home").text
+
+
+def test_a_hub_that_is_stopped_in_good_order_leaves_no_job(hub, slurm):
+    """Neither of a server that runs nor of one that waits: it stops its servers, unless it is told to leave them."""
+    start(hub, "runs")
+    start(hub, "waits", options="--begin=now+3600")
+    hub.ready("runs")
+    hub.wait_for(lambda: hub.state("waits").get("job_id"), "the job is in the queue")
+    hub.stop()  # the last test of this module: to start it once more would show nothing new
+    assert live_jobs(slurm) == []
+    assert [hub.state(user) for user in ("runs", "waits")] == [{}, {}]

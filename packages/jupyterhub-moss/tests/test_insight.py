@@ -1,6 +1,7 @@
 """What a person learns who waits for a server, on the mock Slurm."""
 
 import asyncio
+import getpass
 
 import pytest
 from lone_spawner import make_spawner
@@ -148,6 +149,27 @@ def test_what_can_pass_is_not_impossible(reason):
 def test_every_end_has_words(state, reason, words):
     """As the rest of a sentence."""
     assert words in why_ended(JOB._replace(state=state, reason=reason))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("TIMEOUT", "TimeLimit", "its time was over"),
+        ("NODE_FAIL", "NodeDown", "its node failed"),
+        ("COMPLETED", "None", ""),
+    ],
+)
+def test_why_a_server_ended_outlives_it(mock_slurm, state, reason, words):
+    """The hub forgets the job, and keeps why it ended until the next start."""
+    line = f"7//{state}//n1//{getpass.getuser()}//cpu//1//N/A//{reason}//1:00//spawner-jupyterhub\n"
+    mock_slurm.faults.fail("squeue", code=0, out=line, err="")
+    spawner = make_spawner(job_id="7")
+    assert asyncio.run(spawner.poll()) == 1
+    spawner.clear_state()
+    later = make_spawner()
+    later.load_state(spawner.get_state())
+    assert asyncio.run(later.poll()) == 1
+    assert later.last_end == words
 
 
 def test_held_jobs_and_other_partitions_are_not_in_line():

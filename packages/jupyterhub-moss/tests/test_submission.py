@@ -126,6 +126,7 @@ def test_a_job_that_waits_in_the_queue_again_is_ended(mock_slurm, spawner):
     forget_all()
     assert asyncio.run(spawner.poll()) == 1
     assert live_jobs(mock_slurm) == []
+    assert "back into the queue" in spawner.last_end
 
 
 @pytest.mark.parametrize(

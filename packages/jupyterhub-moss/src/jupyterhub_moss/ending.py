@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from traitlets import Integer
 
 from jupyterhub_moss.account import AccountSpawner
-from jupyterhub_moss.jobs import JobFacts
+from jupyterhub_moss.jobs import PAUSED_STATES, JobFacts
 
 
 def words_for(seconds: float) -> str:
@@ -39,6 +39,11 @@ class EndingSpawner(AccountSpawner):
     def ends_soon(self) -> bool:
         """Whether it is time to warn."""
         return self.ends_at is not None and self.ends_at - time.time() < 60 * self.end_warning_minutes
+
+    @property
+    def suspended(self) -> bool:
+        """Whether Slurm has paused the job: its server does not answer."""
+        return self._job_facts is not None and self._job_facts.state in PAUSED_STATES
 
     @property
     def time_left(self) -> str:

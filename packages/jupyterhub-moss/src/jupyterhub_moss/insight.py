@@ -51,7 +51,35 @@ class ExplainingSpawner(LastingSpawner):
     if TYPE_CHECKING:
         user_options: dict[str, Any]
 
+    last_end = ""
+    """Why the last server ended that nobody stopped, as the rest of a sentence; empty where that is not known."""
     _doubted: JobFacts | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        """What the hub stores for its next start."""
+        state: dict[str, Any] = super().get_state()
+        return {**state, "last_end": self.last_end} if self.last_end else state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what the hub has stored; an end of the server does not clear why it ended."""
+        super().load_state(state)
+        self.last_end = state.get("last_end", "")
+
+    async def start(self) -> Any:
+        """Start as usual; what became of the last server is the past."""
+        self.last_end = ""
+        return await super().start()
+
+    async def poll(self) -> int | None:
+        """Poll as usual, and keep why a server has ended."""
+        status = await super().poll()
+        if status is not None and self._served and not self._stop_wanted:
+            self.last_end = why_ended(self._job_facts) or self.last_end
+        return status
+
+    async def _end_requeued(self) -> int:
+        self.last_end = "Slurm put it back into the queue, as after a failure of its node"
+        return await super()._end_requeued()
 
     def _check_possible(self) -> None:
         job = self._job_facts

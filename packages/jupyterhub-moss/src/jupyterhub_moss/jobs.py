@@ -54,8 +54,10 @@ class JobFacts(NamedTuple):
         return self.state in PENDING_STATES
 
 
+#: States in which it has started, and nothing of it runs until Slurm lets it go on.
+PAUSED_STATES = frozenset({"SUSPENDED", "STOPPED"})
 #: States in which a job's time runs.
-TIMED_STATES = frozenset(RUNNING_STATES) - {"SUSPENDED", "STOPPED"}
+TIMED_STATES = frozenset(RUNNING_STATES) - PAUSED_STATES
 
 
 def _ends_at(state: str, left: str, now: float) -> float | None:
