@@ -15,6 +15,69 @@ def test_simple_choices_drive_the_fields_that_are_sent(open_page):
     }  # fmt: skip
 
 
+def test_the_simple_tab_follows_the_partition(open_page):
+    """GPUs where there are some, none of them chosen at first, and a quarter of a node's CPUs where these are many."""
+    page = open_page()
+    quarter = page.locator("label:has(#quarterCore)")
+    page.check("input[name=partition_simple][value=cpu]", force=True)
+    assert not page.is_visible("#gpu_simple")
+    assert not quarter.is_visible()
+    page.check("input[name=partition_simple][value=gpu]", force=True)
+    page.locator("[id='2Gpu']").check(force=True)
+    page.check("#quarterCore", force=True)
+    assert quarter.inner_text() == "8"
+    assert (page.input_value("#nprocs"), page.input_value("#ngpus")) == ("8", "2")
+    page.check("input[name=partition_simple][value=cpu]", force=True)
+    assert (page.input_value("#nprocs"), page.input_value("#ngpus")) == ("4", "0")
+    page.check("input[name=partition_simple][value=gpu]", force=True)
+    assert page.is_checked("[id='0Gpu']")
+
+
+def test_another_partition_of_the_advanced_tab_cuts_down_what_it_has_not(open_page):
+    """CPUs, memory and GPUs, with their limits beside them, and the environments are its own."""
+    page = open_page()
+    page.click("#advanced_tab_link")
+    page.select_option("#partition", "gpu")
+    for field, value in (("nprocs", "30"), ("mem_input", "100"), ("ngpus", "4")):
+        page.fill(f"#{field}", value)
+    environments = "[...document.querySelectorAll('#jupyter_environments_default input')].map((each) => each.value)"
+    assert page.evaluate(environments) == ["default", "lab"]
+    page.select_option("#partition", "cpu")
+    assert [page.input_value(f"#{field}") for field in ("nprocs", "mem_input", "mem", "ngpus")] == [
+        "16",
+        "31.2",
+        "31949M",
+        "0",
+    ]
+    assert page.is_disabled("#ngpus")
+    assert [page.inner_text(f"#max_{field}_span") for field in ("nprocs", "mem", "ngpus")] == ["/ 16", "/ 31.2", "/ 0"]
+    assert [page.get_attribute(f"#{field}", "max") for field in ("nprocs", "mem_input", "ngpus")] == ["16", "31.2", "0"]
+    assert page.evaluate(environments) == ["default"]
+
+
+def test_the_browser_remembers_what_was_started(open_page):
+    """The fields, the tab and an environment that was typed and not added; back on the Simple tab its choices hold."""
+    page = open_page()
+    page.evaluate("document.getElementById('spawn_form').addEventListener('submit', (event) => event.preventDefault())")
+    page.click("#advanced_tab_link")
+    page.select_option("#partition", "gpu")
+    for field, value in (("nprocs", "3"), ("reservation", "lesson"), ("mem_input", "2")):
+        page.fill(f"#{field}", value)
+    page.check("#environment_add_radio")
+    required = "['path', 'modules'].map((name) => document.getElementById(`environment_add_${name}`).required)"
+    assert page.evaluate(required) == [True, True]
+    page.fill("#environment_add_modules", "R/4.4")
+    assert page.evaluate(required) == [False, False]
+    page.click("#spawn_form button[type=submit]")
+    page.reload()
+    assert page.is_visible("#menu1")
+    fields = ("partition", "nprocs", "reservation", "mem", "environment_modules")
+    assert [page.input_value(f"#{field}") for field in fields] == ["gpu", "3", "lesson", "2G", "R/4.4"]
+    assert page.locator("#jupyter_environments_custom input:checked").get_attribute("value").startswith("custom-")
+    page.click("#simple_tab_link")
+    assert [page.input_value(f"#{field}") for field in fields[:4]] == ["gpu", "1", "", ""]
+
+
 def test_only_what_one_node_has_is_offered(open_page):
     """The kind of GPU decides how many GPUs and, with them, how many CPUs can be chosen."""
     page = open_page()

@@ -64,11 +64,12 @@ def test_what_the_hub_itself_holds_stays_with_it(hub, owner, slurm):
 def test_a_running_server_cannot_change_where_the_hub_sends_its_visitors(hub, owner, report, status):
     """With its own token: a port is taken only while the server starts, and nothing but a port at any time."""
     (token,) = tokens_of(owner)
-    before = hub.state(owner)
+    before, logged = hub.state(owner), len(hub.log_text())
     answer = hub.api("POST", "/batchspawner", json=report, headers={"Authorization": f"token {token}"})
     assert answer.status_code == status
     assert hub.state(owner) == before
     assert hub.server(owner)["ready"]
+    assert "Refused a port report of the default server" in hub.log_text()[logged:]
 
 
 def test_a_server_learns_how_long_it_has_with_its_own_token_only(hub, owner):

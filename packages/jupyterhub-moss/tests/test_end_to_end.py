@@ -71,6 +71,7 @@ def test_the_rest_api_starts_a_server_with_few_options(hub, visitor):
     assert answer.status_code in {201, 202}, answer.text
     hub.ready(visitor.name)
     assert status(hub, visitor.name).status_code == 200
+    assert "unhandled user_options" not in hub.log_text()
 
 
 def test_a_link_that_could_run_code_only_fills_in_the_form(hub, onlooker):
@@ -104,6 +105,15 @@ def test_a_refused_form_comes_back_filled_in(hub, onlooker):
     assert "9999 CPUs were asked for" in answer.text
     assert 'value="--nice=3"' in answer.text
     assert hub.server(onlooker.name) is None
+
+
+def test_a_mistake_in_a_form_that_was_loaded_before_the_hub_is_explained(hub, visitor):
+    """The hub has not shown this form to anybody since it runs."""
+    visitor.get("/hub/home")  # for the cookie of this session
+    answer = visitor.post("/hub/spawn", params={"_xsrf": visitor.xsrf}, data={"partition": "cpu", "nprocs": "none"})
+    assert answer.status_code == (400 if jupyterhub.version_info >= (5, 4) else 200)
+    assert "nprocs: must be a whole number" in answer.text
+    assert 'id="moss_form"' in answer.text
 
 
 @pytest.mark.parametrize(

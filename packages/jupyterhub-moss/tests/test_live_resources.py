@@ -1,6 +1,7 @@
 """What many visitors, and open pages, learn of the cluster, on the mock Slurm."""
 
 import asyncio
+import getpass
 
 import pytest
 from lone_cluster import guarded_cluster
@@ -8,6 +9,7 @@ from lone_spawner import make_spawner
 
 from jupyterhub_moss.errors import UnavailablePartitionError
 from jupyterhub_moss.facts import shared_access, shared_facts
+from jupyterhub_moss.models import PartitionResources
 
 ENVIRONMENTS = {"jupyter_environments": {"default": {"description": "Default", "path": "/env"}}}
 PARTITIONS = dict.fromkeys(("cpu", "gpu", "restricted"), ENVIRONMENTS)
@@ -54,13 +56,21 @@ def test_fifty_page_views_at_once_are_one_question(mock_slurm):
     assert questions(mock_slurm) == ["scontrol", "sinfo"]
 
 
-def test_a_silent_slurm_leaves_the_page_and_the_numbers(mock_slurm):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"err": "slurm_load_partitions: Unable to contact slurm controller"},
+        {"code": 0, "out": "cpu up infinite\n", "err": ""},
+    ],
+    ids=["no answer", "nonsense"],
+)
+def test_a_silent_slurm_leaves_the_page_and_the_numbers(mock_slurm, answer):
     """When Slurm fails, the numbers are those of before and marked as old, and a request still passes."""
 
     async def scenario():
         spawner = make_spawner(partitions=PARTITIONS, slurm_info_max_age=0)
         before = await spawner.live_resources()
-        mock_slurm.faults.fail("sinfo", err="slurm_load_partitions: Unable to contact slurm controller")
+        mock_slurm.faults.fail("sinfo", **answer)
         after = await spawner.live_resources()
         assert (before["stale"], after["stale"]) == (False, True)
         assert after["partitions"] == before["partitions"]
@@ -88,3 +98,48 @@ def test_only_partitions_that_the_user_may_use_are_shown(mock_slurm, name, sees)
                 await request
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("account", "sees"), [("physics", True), ("chemistry", False)])
+def test_a_partition_for_accounts_is_shown_to_who_has_one(mock_slurm, account, sees):
+    """By what Slurm's accounting says of the user; by REST the others cannot ask for it either."""
+    spawner = make_spawner(
+        partitions=PARTITIONS,
+        slurm_access_cmd="echo 'PartitionName=gpu AllowGroups=ALL AllowAccounts=physics AllowQos=ALL'",
+        slurm_accounts_cmd=f"echo '{getpass.getuser()}|{account}||normal'",
+    )
+
+    async def scenario():
+        assert ("gpu" in (await spawner.live_resources())["partitions"]) is sees
+        request = spawner.check_user_options(spawner, {"partition": "gpu"})
+        if sees:
+            await request
+        else:
+            with pytest.raises(UnavailablePartitionError):
+                await request
+
+    asyncio.run(scenario())
+
+
+def test_a_sites_own_tool_tells_the_resources():
+    """It runs behind `exec_prefix`, with the user's name filled in; more fields than the known ones are kept."""
+
+    def read(output):
+        name, cpus, user = output.split()
+        return {
+            name: PartitionResources(
+                max_nprocs=int(cpus), max_mem=1000, gpu="", max_ngpus=0, max_runtime=3600, asked_by=user
+            )
+        }
+
+    spawner = make_spawner(
+        "daemon",
+        partitions=PARTITIONS,
+        exec_prefix="env TOOL_USER={username}",
+        slurm_info_cmd="sh -c 'echo cpu 64 $TOOL_USER-{username}'",
+        slurm_info_resources=read,
+    )
+    shown = asyncio.run(spawner.live_resources())
+    assert list(shown["partitions"]) == ["cpu"]
+    assert shown["partitions"]["cpu"]["asked_by"] == "daemon-daemon"
+    assert shown["partitions"]["cpu"]["max_nprocs"] == 64

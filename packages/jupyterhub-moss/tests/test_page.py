@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 
+import batchspawner
+import jupyterhub
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
@@ -16,6 +18,7 @@ from jupyterhub_moss.models import PartitionAllResources, PartitionNodes
 from jupyterhub_moss.nodes import NodeType
 from jupyterhub_moss.page import json_in_single_quotes, render_page
 from jupyterhub_moss.partitions import complete_partitions
+from jupyterhub_moss.utils import file_hash, local_path
 
 SIZE = {"nnodes_total": 3, "nnodes_idle": 1, "ncores_total": 24, "ncores_idle": 8}
 CPU = PartitionAllResources(max_nprocs=8, max_mem=16000, gpu="", max_ngpus=0, max_runtime=300, **SIZE)
@@ -221,14 +224,36 @@ def test_a_link_fills_in_the_form():
 
 
 def test_a_site_overrides_blocks(tmp_path):
-    """option_form.html of the hub's template_path extends the packaged one and sees its variables."""
+    """option_form.html of the hub's template_path extends the packaged one and sees its variables and its macro."""
     (tmp_path / "option_form.html").write_text(
-        '{% extends "templates/option_form.html" %}{% block simple_tab_footer %}'
-        "<p>ours {{ default_partition }} {{ hash_option_form_js }}</p>{% endblock %}"
+        """{% extends "templates/option_form.html" %}
+        {% block stylesheet %}<link rel="stylesheet" href="ours.css">{{ super() }}{% endblock %}
+        {% block simple_tab_footer %}<p>ours {{ default_partition }} {{ hash_option_form_css }} {{ hash_option_form_js }}
+          {{ option_form_css }} {{ option_form_js }} {{ jupyterhub_version }} {{ batchspawner_version }}</p>
+          <p id="data">{{ jsondata }}</p>{% endblock %}
+        {% block advanced_tab_footer %}{{ resource_tab_footer(partitions, true) }}
+          <p>{{ partitions.mem.jupyter_environments.default }}</p>{% endblock %}"""
     )
-    html = render(template_path=[str(tmp_path)])
-    assert re.search(r"<p>ours cpu [0-9a-f]{64}</p>", html)
-    assert html.count("Available resources</h2>") == 1
+    page = BeautifulSoup(render(template_path=[str(tmp_path)]), "html.parser")
+    css, js = (file_hash(local_path(f"form/option_form.{kind}")) for kind in ("css", "js"))
+    urls = [f"/base/hub/form/option_form.css?v={css}", f"/base/hub/form/option_form.js?v={js}"]
+    versions = [jupyterhub.__version__, batchspawner.__version__]
+    assert page.select_one("#home > p").get_text().split() == ["ours", "cpu", css, js, *urls, *versions]
+    assert list(json.loads(page.select_one("#data").get_text())) == ["partitions", "default_partition"]
+    assert [link["href"] for link in page.select("link")] == ["ours.css", urls[0]]
+    (table,) = page.select("table")
+    assert [row["data-partition"] for row in table.select("tr[data-partition]")] == ["cpu", "mem"]
+    assert "Default" in page.select_one("#menu1 > p").get_text()
+    assert "SECRET" not in page.get_text()
+
+
+@pytest.mark.parametrize(
+    ("simple", "default"), [({"cpu"}, "cpu"), ({"mem", "cpu"}, "cpu"), (set(), "hidden"), ({"mem"}, "mem")]
+)
+def test_the_first_partition_of_the_simple_tab_is_the_default(simple, default):
+    """Where none is on it, the first of all is, and the page is there."""
+    config = {name: {**partition, "simple": name in simple} for name, partition in CONFIG.items()}
+    assert data_of(render(config))["default_partition"] == default
 
 
 def test_named_choices_are_links_that_fill_in_the_form():

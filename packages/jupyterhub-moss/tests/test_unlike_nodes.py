@@ -53,6 +53,12 @@ def test_what_no_node_has_together_is_refused(asked):
         resolve(**asked)
 
 
+@pytest.mark.parametrize(("nprocs", "options"), [(16, ""), (32, ""), (64, "--exclusive")])
+def test_all_cpus_of_a_smaller_node_do_not_ask_for_a_whole_node(nprocs, options):
+    """It could be a larger one, taken for itself."""
+    assert resolve(nprocs=nprocs).options == options
+
+
 def test_each_kind_of_gpu_can_be_asked_for():
     """The kind that was named is in --gres, an untyped GPU has none, and without a name the first is taken."""
     assert resolve(ngpus=2, gpu_type="A100").gres == "gpu:A100:2"
