@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from portal_process import assert_none_left, environment_of, marked_processes, portal, read_until
 
 WIDTHS = (1280, 390)
@@ -61,16 +61,6 @@ def site(tmp_path_factory):
         url = re.search(r"The portal is up after .*: (http\S+)", said)[1]
         passwords = dict(re.findall(r"^(ada|grace) +(\S+)", said, re.MULTILINE))
         yield Site(process, url, data, passwords)
-
-
-@pytest.fixture(scope="module")
-def chromium(browser_service):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
-        )
-        yield browser
-        browser.close()
 
 
 class Walk:

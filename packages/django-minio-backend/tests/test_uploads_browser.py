@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.core.files.storage import storages
 from django.test import Client
 from library.models import Document
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 MIB = 1024 * 1024
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
@@ -31,16 +31,6 @@ def _driver_loop():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         yield
-
-
-@pytest.fixture(scope="module")
-def chromium(browser_service):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

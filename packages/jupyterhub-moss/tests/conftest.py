@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))  # running_hub is a module of these tests
 
@@ -93,16 +92,6 @@ def slurm(slurm_service):
         return done.stdout
 
     return run
-
-
-@pytest.fixture(scope="module")  # not for longer: as long as it is there, an event loop runs in this thread
-def chromium(browser_service):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

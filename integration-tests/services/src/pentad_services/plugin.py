@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,3 +124,16 @@ def s3_bucket(s3_service: S3Service) -> Iterator[str]:
     name = s3_service.create_bucket()
     yield name
     s3_service.drop_bucket(name)
+
+
+# Not for the session: as long as it is there, an event loop runs in this thread.
+@pytest.fixture(scope="module")
+def chromium(browser_service: Any) -> Iterator[Any]:
+    """A headless Chromium that playwright drives."""
+    # Only who asks for this needs playwright.
+    with import_module("playwright.sync_api").sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(browser_service.executable), args=list(browser_service.launch_args)
+        )
+        yield browser
+        browser.close()
