@@ -475,6 +475,17 @@ def test_asked_about_a_removal():
     assert end.value.code == 3
 
 
+def test_not_asked_whether_one_value_may_be_unique():
+    """Django asks whether to go on although all rows would get one value; here each row gets its own."""
+    questioner = Answers()
+    detect([model()], [model(key=models.UUIDField(unique=True, default=uuid.uuid1))], questioner)
+    assert questioner.asked == []
+    shared = models.OneToOneField("shop.Item", models.CASCADE, null=True, default=answer)
+    questioner = Answers(1)
+    detect([model()], [model(key=shared)], questioner)
+    assert "will not generate unique values" in questioner.asked[0][0]
+
+
 def test_not_asked_about_a_many_to_many_removal():
     """A many-to-many field has no column, hence no question."""
     questioner = Answers()

@@ -315,3 +315,21 @@ def test_a_file_that_was_changed_after_it_failed(shop):
     shop.migration("0002_add", f"{ADD}, migrations.RunSQL('SELECT 1')", ["0001_initial"], body="atomic = False")
     shop.run("migrate")
     assert "note" in columns(shop)
+
+
+OWN_EXECUTOR = """
+from django.db import connection
+from syzygy.executor import StagedMigrationExecutor
+executor = StagedMigrationExecutor(connection)
+executor.migrate(executor.loader.graph.leaf_nodes())
+with connection.cursor() as cursor:
+    cursor.execute("SHOW client_connection_check_interval")
+    print(cursor.fetchone()[0])
+"""
+
+
+def test_an_executor_without_a_plan(shop):
+    """The executor alone, called without a plan as Django allows, prepares its session as the command does."""
+    shop.migration("0002_add", ADD, ["0001_initial"])
+    assert shop.run("shell", "-v0", "-c", OWN_EXECUTOR).strip() == "1s"
+    assert "note" in columns(shop)

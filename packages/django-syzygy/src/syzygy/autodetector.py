@@ -1,5 +1,6 @@
 """An autodetector whose changes are divided by the deployment."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.color import Style
@@ -98,7 +99,9 @@ class MigrationAutodetector(StagedRenames):
         return self._old_model(app_label, model_name).fields.get(old_name)
 
     def _generate_added_field(self, app_label: str, model_name: str, field_name: str) -> None:
-        super()._generate_added_field(app_label, model_name, field_name)  # type: ignore[misc]
+        field = self.to_state.models[app_label, model_name].get_field(field_name)
+        with self.questions.called_for_each_row() if varies(field) else nullcontext():
+            super()._generate_added_field(app_label, model_name, field_name)  # type: ignore[misc]
         addition = self.generated_operations[app_label][-1]
         if varies(addition.field):
             self._add_row_by_row(app_label, addition)

@@ -178,7 +178,9 @@ class StagedMigrationExecutor(MigrationExecutor):
         fake_initial: bool = False,
     ) -> ProjectState:
         """Run the plan; see Django's method."""
-        if self.run.plan:
+        if plan is None:
+            plan = self.migration_plan(targets)
+        if plan:
             self._applier.prepare()
         if self.run.deferred:
             self.progress.ensure()

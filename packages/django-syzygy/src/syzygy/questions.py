@@ -4,7 +4,8 @@ Nothing is asked of a questioner that is not interactive, or in a dry run: `ques
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import OutputWrapper
@@ -110,6 +111,17 @@ class StageQuestions:
         if choice != 2:
             sys.exit(3)
         return models.NOT_PROVIDED
+
+    @contextmanager
+    def called_for_each_row(self) -> Iterator[None]:
+        """Keep Django from asking about a unique field whose default it would call once for all rows."""
+        questioner: Any = self.questioner
+        ask = questioner.ask_unique_callable_default_addition
+        questioner.ask_unique_callable_default_addition = lambda *_: None
+        try:
+            yield
+        finally:
+            questioner.ask_unique_callable_default_addition = ask
 
     def accept_ambiguity(self, app_label: str, operations: Iterable[Operation], reason: str = "") -> None:
         """Say that an app's operations cannot be told apart, and why, and ask whether to write them all the same."""

@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pymysql
 import pytest
@@ -261,6 +262,47 @@ def test_a_cache_that_loses_the_leader_s_sign_of_life(backends):
     assert one.leader_alive("pre:space", 2) is True
     one.member_timeout = 0
     assert one.leader_alive("pre:space", 2) is False
+
+
+def stands_still_once(backend, monkeypatch, meanwhile=lambda: None):
+    """Let a backend stand still, where it would store what it changed, until its lock has expired."""
+    exclusive, stood = backend._exclusive, []
+
+    @contextmanager
+    def standing_still(namespace):
+        with exclusive(namespace) as slot:
+            yield slot
+            if not stood:
+                stood.append(namespace)
+                backend.cache.delete(f"{backend._key(namespace)}:lock")
+                meanwhile()
+
+    monkeypatch.setattr(backend, "_exclusive", standing_still)
+
+
+def test_standing_still_with_the_lock(backends, monkeypatch):
+    """A member that stood still until others took its lock over stores nothing, and asks again."""
+    one, two = backends(), backends()
+    if not isinstance(one, CacheQuorum):
+        pytest.skip("the lock of a database does not expire")
+    one.join("pre:space", 2)
+    two.join("pre:space", 2)
+    stands_still_once(one, monkeypatch)
+    assert one.poll("pre:space", 2) is True
+    assert one.leader_alive("pre:space", 2) is True
+
+
+def test_standing_still_while_somebody_else_leads(backends, monkeypatch):
+    """A process that would have led, and stood still until another one did, follows."""
+    one, two, three = (backends() for _ in range(3))
+    if not isinstance(one, CacheQuorum):
+        pytest.skip("the lock of a database does not expire")
+    one.join("pre:space", 2)
+    stands_still_once(two, monkeypatch, lambda: led.append(three.join("pre:space", 2)))
+    led = []
+    assert two.join("pre:space", 2) is False
+    assert led == [True]
+    assert two.poll("pre:space", 2) is True
 
 
 HOSTILE = [

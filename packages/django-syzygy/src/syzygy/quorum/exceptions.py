@@ -1,10 +1,14 @@
 """How a quorum fails."""
 
-__all__ = ("MembershipLost", "QuorumDisolved", "QuorumDissolved", "QuorumError")
+__all__ = ("LockExpiredError", "MembershipLost", "QuorumDisolved", "QuorumDissolved", "QuorumError")
 
 
 class QuorumError(Exception):
     """The quorum cannot be kept: its storage does not answer, or has lost this process."""
+
+
+class LockExpiredError(QuorumError):
+    """The lock of the quorum expired under this process; nothing was stored, so the same may be tried again."""
 
 
 class QuorumDissolved(Exception):  # noqa: N818 - it is news rather than a failure of the quorum

@@ -10,7 +10,7 @@ from time import monotonic
 from django.core.cache import BaseCache, caches
 from django.core.exceptions import ImproperlyConfigured
 
-from syzygy.quorum.exceptions import QuorumError
+from syzygy.quorum.exceptions import LockExpiredError, QuorumError
 from syzygy.quorum.rounds import Round
 from syzygy.spelling import suggestion
 
@@ -72,7 +72,9 @@ class CacheQuorum(RoundQuorum):
             leader = slot.round.leader if slot.round is not None else None
             yield slot
             if not still_mine() or not self._lead_once(key, slot.round, leader):
-                raise QuorumError(f"The cache {self.alias!r} took too long; nothing was changed. Run migrate again.")
+                raise LockExpiredError(
+                    f"The cache {self.alias!r} took too long; nothing was changed. Run migrate again."
+                )
             self._store(key, slot.round)
 
     def _store(self, key: str, current: Round | None) -> None:

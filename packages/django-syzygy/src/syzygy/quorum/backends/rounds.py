@@ -2,11 +2,13 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import TypeVar
 
-from syzygy.quorum.exceptions import MembershipLost, QuorumDissolved
+from syzygy.quorum.exceptions import LockExpiredError, MembershipLost, QuorumDissolved
 from syzygy.quorum.rounds import Round
 
 from .base import QuorumBase
@@ -14,6 +16,10 @@ from .base import QuorumBase
 __all__ = ("RoundQuorum", "Slot")
 
 
+Result = TypeVar("Result")
+
+# For how many seconds a process tries anew that stood still until others took over the lock it held, and how often.
+_PATIENCE, _PAUSE = 30, 0.1
 # Namespaces whose leader keeps them until it leaves: the choice of who migrates, and its turn to do so.
 _HELD = ("pre:", "run:")
 
@@ -47,7 +53,10 @@ class RoundQuorum(QuorumBase):
 
     @abstractmethod
     def _exclusive(self, namespace: str) -> AbstractContextManager[Slot]:
-        """Lock the namespace among all processes, yield its slot, store what the slot then holds."""
+        """Lock the namespace among all processes, yield its slot, store what the slot then holds.
+
+        Raises `LockExpiredError` instead of storing it if somebody else may have the lock by then.
+        """
 
     @abstractmethod
     def _appear(self) -> str:
@@ -69,15 +78,31 @@ class RoundQuorum(QuorumBase):
 
     def join(self, namespace: str, quorum: int) -> bool:  # noqa: D102
         with self._lock, self._new_token() as token:
-            with self._exclusive(namespace) as slot:
-                current = slot.round
-                if current is None or current.is_over(quorum, self._alive):
-                    current = slot.round = Round(held=namespace.startswith(_HELD))
-                leads = current.join(token, quorum, self._alive)
-                if leads:
+
+            def take_part(slot: Slot) -> Round:
+                if slot.round is None or slot.round.is_over(quorum, self._alive):
+                    slot.round = Round(held=namespace.startswith(_HELD))
+                if slot.round.join(token, quorum, self._alive):
                     self._forget_partner(namespace)
+                return slot.round
+
+            current = self._change(namespace, take_part)
+            leads = current.leader == token
             self._memberships.append(_Membership(namespace, token, told=leads, leader=current.leader))
             return leads
+
+    def _change(self, namespace: str, change: Callable[[Slot], Result]) -> Result:
+        """Let `change` see and alter what is stored. It may be called again, so it alters nothing else."""
+        deadline = None
+        while True:
+            try:
+                with self._exclusive(namespace) as slot:
+                    return change(slot)
+            except LockExpiredError:
+                deadline = deadline or monotonic() + _PATIENCE
+                if monotonic() > deadline:
+                    raise
+            threading.Event().wait(_PAUSE)
 
     @contextmanager
     def _new_token(self) -> Iterator[str]:
@@ -96,42 +121,53 @@ class RoundQuorum(QuorumBase):
                 slot.round = None
 
     def poll(self, namespace: str, quorum: int) -> bool:  # noqa: D102
-        with self._lock, self._exclusive(namespace) as slot:
+        with self._lock:
             membership = self._untold_membership(namespace)
-            current = slot.round
+            current = self._change(namespace, lambda slot: self._ask(slot, membership, quorum))
             if membership is not None and (current is None or membership.token not in current.members):
                 self._drop(membership)
                 raise MembershipLost(f"This process is no longer a member of the quorum {namespace!r}.")
             if current is None or current.outcome is None:
                 return False
-            self._tell(current, membership)
-            slot.round = None if current.is_over(quorum, self._alive) else current
+            if membership is not None:
+                membership.told, membership.leader = True, current.leader or ""
         if current.outcome == "severed":
             raise QuorumDissolved(f"The quorum {namespace!r} was severed.")
         return True
 
-    def _tell(self, current: Round, membership: _Membership | None) -> None:
-        current.tell(membership.token if membership is not None else None)
-        if membership is not None:
-            membership.told, membership.leader = True, current.leader or ""
+    def _ask(self, slot: Slot, membership: _Membership | None, quorum: int) -> Round | None:
+        """Look at the round, and if it has an outcome note that the member knows."""
+        current, token = slot.round, membership.token if membership is not None else None
+        if current is not None and current.outcome is not None and (token is None or token in current.members):
+            current.tell(token)
+            if current.is_over(quorum, self._alive):
+                slot.round = None
+        return current
 
     def sever(self, namespace: str, quorum: int) -> None:  # noqa: D102
-        with self._lock, self._exclusive(namespace) as slot:
+        def give_up(slot: Slot) -> None:
             if slot.round is None or slot.round.is_over(quorum, self._alive):
                 slot.round = Round(held=namespace.startswith(_HELD))
             slot.round.sever()
+
+        with self._lock:
+            self._change(namespace, give_up)
 
     def leave(self, namespace: str, quorum: int) -> None:  # noqa: D102
         with self._lock:
             mine = [m for m in self._memberships if m.namespace == namespace and m.thread == threading.get_ident()]
             if not mine:
                 return
-            with self._exclusive(namespace) as slot:
+
+            def go(slot: Slot) -> None:
+                if slot.round is None:
+                    return
                 for membership in mine:
-                    if slot.round is not None:
-                        slot.round.leave(membership.token)
-                if slot.round is not None and slot.round.is_over(quorum, self._alive):
+                    slot.round.leave(membership.token)
+                if slot.round.is_over(quorum, self._alive):
                     slot.round = None
+
+            self._change(namespace, go)
             for membership in mine:
                 self._drop(membership)
 
@@ -143,9 +179,9 @@ class RoundQuorum(QuorumBase):
             return bool(leader) and not self._is_gone(leader)
 
     def others_waiting(self, namespace: str, quorum: int) -> int | None:  # noqa: ARG002, D102
-        with self._lock, self._exclusive(namespace) as slot:
+        with self._lock:
             mine = {membership.token for membership in self._of_this_thread(namespace)}
-            members = slot.round.members if slot.round is not None else {}
+            members = self._change(namespace, lambda slot: slot.round.members if slot.round is not None else {})
             return sum(token not in mine and self._alive(token) for token in members)
 
     def close(self) -> None:  # noqa: D102
