@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from portal_process import assert_none_left, portal, read_until
 
-STEPS = 20
+STEPS = 21
 ENDS = 60  # seconds in which a portal that is told to stop has to; what takes time is their machine, not waiting
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")

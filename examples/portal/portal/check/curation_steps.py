@@ -24,6 +24,8 @@ _DESCRIPTION: Final = {
     "keywords": "penguins, body mass",
     "licence": "CC0-1.0",
 }
+_DRAFT_KEYWORDS: Final = "penguins, flipper length"
+_STEP_HEADING: Final = "<li>\n      <h2>"  # of a step on the timeline
 
 
 class CurationSteps:
@@ -100,11 +102,12 @@ class CurationSteps:
     def timeline(self) -> str:
         """Members of the curation see each step with what it changed; a stranger sees nothing of it."""
         path = f"/catalogue/{self.dataset_id}/describe"
-        self.ada.submit(path, **_DESCRIPTION | {"keywords": "penguins, flipper length"}, status=302)
+        self.ada.submit(path, **_DESCRIPTION | {"keywords": _DRAFT_KEYWORDS}, status=302)
         page = self.ada.get(f"/catalogue/{self.dataset_id}/timeline").text
-        require("<del>penguins, body mass</del> <ins>penguins, flipper length</ins>" in page, "the change is not shown")
+        change = f"<del>{_DESCRIPTION['keywords']}</del> <ins>{_DRAFT_KEYWORDS}</ins>"
+        require(change in page, "the change is not shown")
         events = len(self._events())
-        require(page.count("<li>\n      <h2>") == events, f"the timeline does not show {events} steps")
+        require(page.count(_STEP_HEADING) == events, f"the timeline does not show {events} steps")
         expect_status(self.stranger.get(f"{self.settings.public_url}/catalogue/{self.dataset_id}/timeline"), 404)
         return f"{events} steps, the last with its keywords before and after"
 
@@ -144,6 +147,16 @@ class CurationSteps:
         expect_status(self.stranger.get(bucket + "/"), 403)
         expect_status(self.stranger.get(bucket + "/", params={"list-type": "2"}), 403)
         return f"{len(preview)} bytes for anyone, 403 for the list"
+
+    def published_timeline(self) -> str:
+        """Everybody sees the description that was approved, and no draft; those who prepared the data set see all."""
+        path = f"/catalogue/{self.dataset_id}/timeline"
+        public = expect_status(self.stranger.get(f"{self.settings.public_url}{path}"), 200).text
+        shown = public.count(_STEP_HEADING)
+        require(shown == 3 and _DRAFT_KEYWORDS not in public, f"a stranger sees a draft, or not 3 steps but {shown}")
+        for member in (self.ada, self.grace):
+            require(_DRAFT_KEYWORDS in member.get(path).text, "who prepared the data set does not see its drafts")
+        return f"{shown} of {len(self._events())} steps for anyone, no draft among them"
 
     def sign_out(self) -> str:
         """Ada signs out: the session is gone from Redis, and her old cookie opens nothing."""

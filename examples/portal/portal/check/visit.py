@@ -32,6 +32,7 @@ def play_visit(stack: Stack, visitors: int) -> int:
         Step("timeline", curation.timeline),
         Step("approve", curation.approve),
         Step("public preview", curation.public_preview),
+        Step("published timeline", curation.published_timeline),
         Step("migrate --pre-deploy, twice at once", rollout.pre_deploy),
         Step("roll over to release 2", rollout.roll_over),
         Step("migrate", rollout.post_deploy),

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import httpx
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from portal.front.cluster import PartitionLoad, read_load
 from portal.front.shared_answer import SharedAnswer
@@ -20,6 +21,9 @@ from portal.settings import SiteSettings
 _DEADLINE: Final = 2.0
 _FRESH: Final = 5.0  # seconds for which an answer is shown again
 _FRESH_BAD: Final = 1.0  # the same while a part is down: whoever looks wants to know when it is back
+_NO_ANSWER: Final = "does not answer as it should"
+# What talking to a part that is down raises; anything else is a mistake here, and its traceback is wanted.
+_FORESEEN: Final = (OSError, httpx.HTTPError, RedisError)
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +57,7 @@ class StatusBoard:
         self._settings = settings
         self._client = client
         self._redis = redis
-        self._load = SharedAnswer(read_load, lambda _: _FRESH)
+        self._load = SharedAnswer(_read_load, lambda _: _FRESH)
         self._parts = SharedAnswer(self._ask_all, _lasts)
 
     async def read(self) -> list[PartStatus]:
@@ -64,9 +68,11 @@ class StatusBoard:
         """How busy the cluster is, a few seconds ago at most; empty while Slurm does not answer."""
         try:
             return await asyncio.wait_for(self._load.read(), _DEADLINE)
-        except (OSError, RuntimeError, ValueError, TimeoutError):
-            _log.exception("Slurm does not say how busy it is")
-            return []
+        except TimeoutError:
+            _log.error("Slurm does not say within %.0f s how busy it is", _DEADLINE)
+        except PartDownError:
+            pass  # logged, once for all who share the answer
+        return []
 
     async def _ask_all(self) -> list[PartStatus]:
         catalogue = asyncio.ensure_future(self._catalogue_health())
@@ -108,6 +114,18 @@ class StatusBoard:
         return "; ".join(map(str, await self._load.read()))
 
 
+async def _read_load() -> list[PartitionLoad]:
+    try:
+        return await read_load()
+    except (OSError, RuntimeError, ValueError) as error:
+        _log.error("Slurm does not say how busy it is: %s", _in_a_line(error))
+        raise PartDownError(_NO_ANSWER) from None
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def _lasts(parts: list[PartStatus]) -> float:
     return _FRESH if all(part.works for part in parts) else _FRESH_BAD
 
@@ -128,8 +146,9 @@ async def _measured(name: str, role: str, ask: Callable[[], Awaitable[str]]) -> 
         detail, works = f"no answer within {_DEADLINE:.0f} s", False
     except PartDownError as error:
         detail, works = str(error), False
-    except Exception:  # noqa: BLE001 - whatever went wrong, the page shows that the part is down
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the page shows that the part is down
         # Its text may name addresses and users: it is for the log.
-        _log.exception("%s (%s) does not work", name, role)
-        detail, works = "does not answer as it should", False
+        unforeseen = not isinstance(error, _FORESEEN)
+        _log.error("%s (%s) does not work: %s", name, role, _in_a_line(error), exc_info=unforeseen)
+        detail, works = _NO_ANSWER, False
     return PartStatus(name, role, works, detail, round((time.perf_counter() - start) * 1000))

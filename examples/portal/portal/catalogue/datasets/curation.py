@@ -1,6 +1,5 @@
 """The curation of a data set as events: registered, described, approved."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,12 +136,15 @@ class Curation(ProcessApplication[UUID]):
         dataset.approve(by)
         self.save(dataset)
 
-    def history(self, dataset_id: UUID) -> list["Moment"]:
-        """What happened to a data set, oldest first, each with what it changed."""
+    def history(self, dataset_id: UUID, *, drafts: bool) -> list["Moment"]:
+        """What happened to a data set, oldest first, each with what it changed.
+
+        Without `drafts`, of all descriptions only the last is told, as if the depositor had written no other.
+        """
         moments: list[Moment] = []
         known: dict[str, str] = {}
-        stored: Iterator[Any] = self.events.get(dataset_id)
-        for happened in stored:
+        stored: list[Any] = list(self.events.get(dataset_id))
+        for happened in stored if drafts else _without_drafts(stored):
             what, by, facts = _told(happened)
             changes = [Change(name, known.get(name, ""), value) for name, value in facts.items()]
             known |= facts
@@ -176,6 +178,11 @@ class Moment:
     what: str
     by: str
     changes: list[Change]
+
+
+def _without_drafts(stored: list[Any]) -> list[Any]:
+    descriptions = [happened for happened in stored if isinstance(happened, Dataset.Described)]
+    return [happened for happened in stored if happened not in descriptions[:-1]]
 
 
 def _told(happened: Any) -> tuple[str, str, dict[str, str]]:

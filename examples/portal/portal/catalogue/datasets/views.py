@@ -30,15 +30,15 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 @require_safe
 def dataset_page(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     """One data set: straight from its events, so a change shows at once."""
-    dataset = readable(dataset_id, visitor_of(request))
     visitor = visitor_of(request)
+    dataset = readable(dataset_id, visitor)
     is_open = dataset.state == "approved"
     return page(
         request,
         "dataset.html",
         dataset=dataset,
         profile=dataset.profile,
-        history=curation().history(dataset_id),
+        history=curation().history(dataset_id, drafts=may_prepare(dataset, visitor)),
         preview_url=public_previews().url(preview_name(dataset_id)) if is_open else "",
         may_describe=not is_open and may_prepare(dataset, visitor),
         may_approve=dataset.state == "described" and visitor is not None and visitor.is_curator,
@@ -47,9 +47,15 @@ def dataset_page(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
 
 @require_safe
 def timeline(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    """What happened to a data set, from its events: when, by whom, and what each step changed."""
-    dataset = readable(dataset_id, visitor_of(request))
-    return page(request, "timeline.html", dataset=dataset, history=curation().history(dataset_id))
+    """What happened to a data set, from its events: when, by whom, and what each step changed.
+
+    Earlier drafts of its description stay between those who prepared it: what is published is what was approved.
+    """
+    visitor = visitor_of(request)
+    dataset = readable(dataset_id, visitor)
+    drafts = may_prepare(dataset, visitor)
+    history = curation().history(dataset_id, drafts=drafts)
+    return page(request, "timeline.html", dataset=dataset, history=history, drafts=drafts)
 
 
 @require_GET
