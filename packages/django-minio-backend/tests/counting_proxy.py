@@ -5,16 +5,21 @@ The client's Host header is passed on, so signatures stay valid.
 
 import http.client
 import io
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+_BUFFER = 65536
+_REFUSAL = re.compile(r"refuse (\d{3})( early)?")
+
 
 @dataclass
 class CountingProxy:
-    """`fault(request)` may return "refuse 503" (any status), "drop request", "break off" (in the midst of the body),
-    "lose answer", "forget condition" or ("cut", bytes)."""
+    """`fault(request)` may return "refuse 503" (any status), "refuse 503 early" (in the midst of the body, and hang up),
+    "drop request", "break off" (in the midst of the body), "lose answer", "forget condition", "short pages" (lists of
+    one entry a page) or ("cut", bytes)."""
 
     upstream: str
     sign: object = None
@@ -65,7 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self):
         # What is written counts as moved: the kernel shall not take megabytes that the client never asks for.
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        # Nor shall a client have sent its whole body before a fault in the midst of it.
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         super().setup()
 
     def handle_any(self):
@@ -74,23 +81,26 @@ class _Handler(BaseHTTPRequestHandler):
         with self.owner.lock:
             fault = self.owner.fault(self) if self.owner.fault else None
             self.owner.requests.append((self.command, self.path, fault))
+        refusal = _REFUSAL.fullmatch(str(fault))
+        early = fault == "break off" or bool(refusal and refusal[2])
         length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(length // 2 if fault == "break off" else length)
+        body = self.rfile.read(min(length, _BUFFER) if early else length)
         with self.owner.lock:
             self.owner.bytes_up += len(body)
-        if fault in {"drop request", "break off"}:
+        if refusal:
+            self._answer(int(refusal[1]))
+        if early or fault == "drop request":
             self._hang_up()
-        elif isinstance(fault, str) and fault.startswith("refuse "):
-            self._answer(int(fault[-3:]))
-        else:
+        elif not refusal:
             self._forward(body, fault)
 
     def _forward(self, body, fault):
         upstream = http.client.HTTPConnection(self.owner.upstream, timeout=30)
-        upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        path = _with_short_pages(self.path) if fault == "short pages" else self.path
+        upstream.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if fault == "forget condition" and headers.pop("if-none-match", None):
-            headers = self.owner.sign(self.command, self.path, headers)
+        if path != self.path or (fault == "forget condition" and headers.pop("if-none-match", None)):
+            headers = self.owner.sign(self.command, path, headers)
         for name, value in headers.items():
             upstream.putheader(name, value)
         upstream.endheaders(body or None)
@@ -141,3 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         """Nothing is written: pytest shows what matters."""
+
+
+def _with_short_pages(path):
+    """Return the path and query of a list with one entry a page; the order of the query stays that of the alphabet."""
+    return path.replace("max-keys=1000", "max-keys=1").replace("?part-number", "?max-parts=1&part-number")

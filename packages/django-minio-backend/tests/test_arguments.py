@@ -2,12 +2,17 @@
 
 import copy
 import pickle
+import secrets
+from importlib import invalidate_caches
 
 import pytest
 import urllib3
 from django.core.files.base import ContentFile
+from django.core.management import call_command
 from django.db import models
 from django.db.migrations.writer import MigrationWriter
+from library.models import Document
+from minio.credentials.providers import StaticProvider
 
 from django_minio_backend import MinioBackend, MinioBackendStatic
 from pentad_config import Secret, SecretMisuse, override
@@ -50,6 +55,52 @@ def test_a_reference_to_a_secret_is_kept(make_storage):
     assert storage.deconstruct()[2]["MINIO_SECRET_KEY"] == "file:/run/secrets/minio"
 
 
+@pytest.fixture
+def makemigrations(settings, tmp_path, monkeypatch):
+    """A function: what `makemigrations` writes for an app whose file field has this storage, or None for no change."""
+    folder = tmp_path / f"migrations_{secrets.token_hex(4)}"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    settings.MIGRATION_MODULES = {**settings.MIGRATION_MODULES, "library": folder.name}
+    monkeypatch.syspath_prepend(tmp_path)
+    field = Document._meta.get_field("file")
+
+    def make(storage):
+        monkeypatch.setattr(field, "storage", storage)
+        before = set(folder.glob("0*.py"))
+        call_command("makemigrations", "library", verbosity=0)
+        invalidate_caches()
+        written = [path.read_text() for path in set(folder.glob("0*.py")) - before]
+        return written[0] if written else None
+
+    return make
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("keys", "written"),
+    [
+        ({"MINIO_CREDENTIALS": "file:/run/secrets/minio.json"}, "file:/run/secrets/minio.json"),
+        ({"MINIO_CREDENTIALS": Secret.at("env:KEYS")}, "env:KEYS"),
+        ({"MINIO_CREDENTIALS": Secret(f'{{"accessKey": "me", "secretKey": "{SECRET}"}}')}, "env:MINIO_CREDENTIALS"),
+        ({"MINIO_CREDENTIALS": StaticProvider("me", SECRET)}, "env:MINIO_CREDENTIALS"),
+        ({"MINIO_ACCESS_KEY": "me", "MINIO_SECRET_KEY": SECRET}, "env:MINIO_SECRET_KEY"),
+        ({"MINIO_ACCESS_KEY": "env:ME", "MINIO_SECRET_KEY": "file:/run/secrets/key"}, "file:/run/secrets/key"),
+    ],
+    ids=["document", "kept document", "literal document", "provider", "literal keys", "kept keys"],
+)
+def test_makemigrations_writes_where_keys_are_kept(makemigrations, keys, written):
+    """However a storage gets its keys, the migration shows none, can be loaded without them, and stays the last one."""
+
+    def storage():
+        return MinioBackend("bucket", MINIO_ENDPOINT="s3:9000", MINIO_PRIVATE_BUCKETS=["bucket"], **keys)
+
+    migration = makemigrations(storage())
+    assert repr(written) in migration and "django_minio_backend.models.MinioBackend" in migration
+    assert SECRET not in migration and repr("me") not in migration
+    assert makemigrations(storage()) is None
+
+
 def test_storages_are_equal_by_their_arguments(make_storage):
     """Two storages built alike are equal and hash alike; another bucket or class makes them differ."""
     assert make_storage() == make_storage() and hash(make_storage()) == hash(make_storage())
@@ -88,13 +139,10 @@ def test_keys_may_be_references_or_secrets(make_storage, s3_service, tmp_path):
 
 def test_a_provider_of_the_sdk_may_give_the_keys(make_storage, s3_service, s3_bucket, server_options):
     """MINIO_CREDENTIALS takes any credential provider of the minio package."""
-    from minio.credentials.providers import StaticProvider
-
     options = {key: value for key, value in server_options.items() if not key.endswith("_KEY")}
     provider = StaticProvider(s3_service.access_key, s3_service.secret_key)
     storage = MinioBackend(s3_bucket, **options, MINIO_PRIVATE_BUCKETS=[s3_bucket], MINIO_CREDENTIALS=provider)
     assert not storage.exists("x")
-    assert "MINIO_CREDENTIALS" not in storage.deconstruct()[2]
 
 
 def test_no_secret_shows(make_storage):

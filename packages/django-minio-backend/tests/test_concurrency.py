@@ -5,7 +5,14 @@ import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from django.core.files.base import ContentFile
+
+
+@pytest.fixture
+def racing(make_storage, race_options):
+    """A storage on a server whose way to take a name holds when several saves want it."""
+    return make_storage(**race_options)
 
 
 def save_one(storage, content):
@@ -13,25 +20,25 @@ def save_one(storage, content):
     return name, content
 
 
-def test_threads_saving_one_name_get_a_name_each(storage):
+def test_threads_saving_one_name_get_a_name_each(racing):
     """Eight threads, forty saves of one name: forty objects, each with its own content."""
     contents = [f"content {number}".encode() for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        saved = dict(pool.map(lambda content: save_one(storage, content), contents))
+        saved = dict(pool.map(lambda content: save_one(racing, content), contents))
     assert len(saved) == 40
-    assert all(storage.open(name).read() == content for name, content in saved.items())
+    assert all(racing.open(name).read() == content for name, content in saved.items())
 
 
-def test_processes_saving_one_name_get_a_name_each(storage):
+def test_processes_saving_one_name_get_a_name_each(racing):
     """Eight forked processes race for one name: as many objects as saves, each with its own content.
 
     PENTAD_RACING_SAVES sets how many saves there are in all; 80 by default.
     """
     turns = int(os.environ.get("PENTAD_RACING_SAVES", "80")) // 8
-    storage.save("warm-up", ContentFile(b"the parent's connection is in use"))
+    racing.save("warm-up", ContentFile(b"the parent's connection is in use"))
 
     def work(number, results):
-        results.put([save_one(storage, f"{number}-{turn}".encode()) for turn in range(turns)])
+        results.put([save_one(racing, f"{number}-{turn}".encode()) for turn in range(turns)])
 
     fork = multiprocessing.get_context("fork")
     results = fork.Queue()
@@ -41,9 +48,9 @@ def test_processes_saving_one_name_get_a_name_each(storage):
     saved = [pair for _ in children for pair in results.get(timeout=600)]
     for child in children:
         child.join()
-    assert sorted(storage.listdir("")[1]) == sorted(["warm-up", *(name for name, _ in saved)])
+    assert sorted(racing.listdir("")[1]) == sorted(["warm-up", *(name for name, _ in saved)])
     assert len(saved) == turns * 8
-    assert all(storage.open(name).read() == content for name, content in saved)
+    assert all(racing.open(name).read() == content for name, content in saved)
 
 
 def test_forked_children_never_get_each_others_bytes(storage):

@@ -157,10 +157,10 @@ def _a_minute(**_):
 
 
 @pytest.fixture(scope="module")
-def django_modules(django_db_setup, django_db_blocker, server_options, _bucket_supply):
+def django_modules(django_db_setup, django_db_blocker, server_options, race_options, _bucket_supply):
     """The modules of Django's tests, imported with our storage under the names of Django's; their model has a table."""
     folder = django_tests("file_storage")
-    BUCKETS.options, BUCKETS.take = server_options, _bucket_supply
+    BUCKETS.options, BUCKETS.take = server_options | race_options, _bucket_supply
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         for name in ("FileSystemStorage", "InMemoryStorage"):

@@ -10,6 +10,10 @@ from minio.error import S3Error
 
 from django_minio_backend.errors import ObjectChanged, ServerUnreachable
 
+LARGE = 6_000_000
+"""Bytes that no buffer of the kernel takes in one go: of such a body something is always left to send."""
+IN_THE_MIDST = {"refuse 503 early", "break off"}
+
 
 def once(method, *faults):
     """Fail the first request of this method; of several faults, so many requests, one after the other."""
@@ -19,19 +23,46 @@ def once(method, *faults):
 
 @pytest.mark.parametrize(
     "faults",
-    [["refuse 503"], ["refuse 503", "refuse 503"], ["drop request"], ["break off"], ["lose answer"]],
+    [
+        ["refuse 503"],
+        ["refuse 503", "refuse 503"],
+        ["refuse 503 early"],
+        ["drop request"],
+        ["break off"],
+        ["lose answer"],
+    ],
     ids=" and ".join,
 )
 @pytest.mark.parametrize("replace", [False, True], ids=["new", "replacing"])
 def test_a_save_survives_failures(make_storage, proxy, faults, replace):
     """The file is stored under its own name, once and whole, even if only the answer was lost."""
     storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=True, replace_existing=replace)
-    content = os.urandom(1_000_000)
+    content = os.urandom(LARGE if IN_THE_MIDST & set(faults) else 1000)
     proxy.fault = once("PUT", *faults)
     assert storage.save("precious", ContentFile(content)) == "precious"
     assert storage.listdir("") == ([], ["precious"])
     assert storage.open("precious").read() == content
     assert proxy.methods.count("PUT") == len(faults) + 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("refuse 403 early", "AccessDenied"), ("refuse 413 early", "EntityTooLarge.*MULTIPART")]
+)
+@pytest.mark.parametrize("way", ["new", "replacing", "in parts"])
+def test_a_refusal_in_the_midst_of_a_body_is_heard(make_storage, proxy, fault, code, way):
+    """A server that refuses a large body and hangs up while it is sent is understood at once: its error arrives after
+    that one request, what was there stays, and the next request has a connection of its own."""
+    storage = make_storage(
+        **{"MINIO_ENDPOINT": proxy.endpoint, "MINIO_CONDITIONAL_WRITES": True, "replace_existing": way != "new"},
+        **({"MINIO_MULTIPART_UPLOAD": True, "MINIO_MULTIPART_THRESHOLD": 1} if way == "in parts" else {}),
+    )
+    make_storage(replace_existing=True).save("kept", ContentFile(b"old"))
+    proxy.fault = lambda request: fault if request.command == "PUT" else None
+    with pytest.raises(S3Error, match=code):
+        storage.save("new" if way == "new" else "kept", ContentFile(bytes(LARGE)))
+    proxy.fault = None
+    assert proxy.methods.count("PUT") == 1
+    assert storage.listdir("") == ([], ["kept"]) and storage.open("kept").read() == b"old"
 
 
 def test_a_lost_answer_does_not_take_a_name_twice(counted, proxy):

@@ -6,7 +6,8 @@ import sys
 import textwrap
 
 import pytest
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
+from minio.error import S3Error
 
 from django_minio_backend.multipart import Parts
 
@@ -101,6 +102,17 @@ def test_a_lost_last_answer_is_noticed(in_parts, proxy):
     storage = in_parts()
     assert storage.save("f", ContentFile(content)) == "f"
     assert storage.listdir("") == ([], ["f"]) and storage.open("f").read() == content
+
+
+@pytest.mark.parametrize(("size", "first"), [(64 * MIB, "PUT"), (64 * MIB + 1, "POST")], ids=["64 MiB", "a byte more"])
+def test_parts_begin_beyond_64_mib(make_storage, proxy, tmp_path, size, first):
+    """Without further settings a file of 64 MiB goes in one request; of a larger one, an upload in parts is begun."""
+    storage = make_storage(MINIO_ENDPOINT=proxy.endpoint, replace_existing=True)
+    proxy.fault = lambda request: "refuse 403 early"
+    with (tmp_path / "large").open("w+b") as file, pytest.raises(S3Error, match="AccessDenied"):
+        file.truncate(size)
+        storage.save("large", File(file))
+    assert proxy.methods == [first]
 
 
 def test_parts_are_enlarged_for_very_large_files():

@@ -396,6 +396,24 @@ def test_another_storage_gets_the_bytes(browser, tmp_path, media):
     assert errors(browser.submit(token, "/pictures/", "picture")) == ["upload_missing"]
 
 
+def test_parts_on_every_page_are_seen(configure, proxy):
+    """The server's list of parts is followed to its end: of a missing part nothing but that part is asked for again."""
+    parts = {"MINIO_MULTIPART_THRESHOLD": 5 * MIB, "MINIO_MULTIPART_PART_SIZE": 5 * MIB}
+    configure(MINIO_INCOMING_PREFIX="incoming/", MINIO_ENDPOINT=proxy.endpoint, **parts)
+    proxy.fault = lambda request: "short pages" if "part-number-marker" in request.path else None
+    ada = Visitor.logged_in("ada")
+    token = ada.start("large.bin", 10 * MIB + 1).json()["token"]
+    links = ada.ask("parts", token=token, numbers=[1, 2, 3]).json()["urls"]
+    bodies = {1: bytes(5 * MIB), 2: bytes(5 * MIB), 3: b"x"}
+    for number in (1, 3):
+        assert POOL.request("PUT", links[str(number)], body=bodies[number]).status == 200
+    refused = ada.ask("complete", token=token)
+    assert (refused.status_code, refused.json()["missing"]) == (409, [2])
+    assert POOL.request("PUT", links["2"], body=bodies[2]).status == 200
+    assert ada.ask("complete", token=token).status_code == 200
+    assert sum("part-number-marker" in path for _, path, _ in proxy.requests) == 2 + 3
+
+
 def test_large_copies_go_in_parts(browser, media, monkeypatch):
     """Beyond what a server copies in one request, the copy is made of ranges."""
     from django_minio_backend import copying

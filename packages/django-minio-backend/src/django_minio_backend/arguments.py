@@ -10,6 +10,7 @@ from urllib3 import PoolManager
 
 from django_minio_backend.credentials import SECRETS, held
 from django_minio_backend.errors import ConfigurationError
+from pentad_config import Secret
 
 __all__ = ["UPLOAD_OPTIONS", "ConstructorArguments"]
 
@@ -24,7 +25,8 @@ UPLOAD_OPTIONS = (
     "write_offset",
 )
 _KNOWN = frozenset({"bucket_name", "storage_name", "replace_existing", "http_client", *UPLOAD_OPTIONS})
-_NOT_FOR_MIGRATIONS = frozenset({"http_client", "MINIO_HTTP_CLIENT", "MINIO_CREDENTIALS", "progress", "sse"})
+_NOT_FOR_MIGRATIONS = frozenset({"http_client", "MINIO_HTTP_CLIENT", "progress", "sse"})
+_CREDENTIALS = frozenset({*SECRETS, "MINIO_CREDENTIALS"})
 
 
 class ConstructorArguments:
@@ -86,11 +88,15 @@ _LEFT_OUT = object()
 
 
 def _written(key: str, value: Any) -> Any:
-    """Return how a migration shows an argument: for a literal credential, the variable it may come from."""
+    """Return how a migration shows an argument: of a credential where it is kept, else a variable for it.
+
+    A credential is never left out: the storage of a migration that has none could not be built.
+    """
+    if value is not None and key in _CREDENTIALS:
+        kept = Secret.at(value) if isinstance(value, str) else value
+        return getattr(kept, "ref", None) or f"env:{key}"
     if key in _NOT_FOR_MIGRATIONS or isinstance(value, (PoolManager, Provider)):
         return _LEFT_OUT
-    if key in SECRETS:
-        return getattr(value, "ref", None) or f"env:{key}"
     return value
 
 

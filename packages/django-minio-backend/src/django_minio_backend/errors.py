@@ -35,6 +35,7 @@ _CODE_BY_STATUS = {
     405: ("MethodNotAllowed", "the server does not allow this method here"),
     409: ("Conflict", "another operation is in the way"),
     412: ("PreconditionFailed", "a condition of the request did not hold"),
+    413: ("EntityTooLarge", "the server, or a proxy before it, takes no body of this size; see MINIO_MULTIPART_UPLOAD"),
     416: ("InvalidRange", "the requested range lies outside of the object"),
     501: ("NotImplemented", "the server does not implement this"),
     503: ("ServiceUnavailable", "the server asks to be left alone for a moment"),
