@@ -1,12 +1,22 @@
 """The configuration of the hub under test; what varies comes as JSON in MOSS_TEST_HUB."""
 
+import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 import jupyterhub_moss
 
+
+def tell_tasks(*_):
+    """Write to the log what the hub waits for."""
+    for task in asyncio.all_tasks():
+        task.print_stack()
+
+
+signal.signal(signal.SIGUSR2, tell_tasks)
 c = get_config()  # noqa: F821
 settings = json.loads(os.environ["MOSS_TEST_HUB"])
 bin_dir = Path(sys.executable).parent

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -80,7 +81,12 @@ class Hub:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(300)  # it stops its servers first
+        try:
+            self.process.wait(300)  # it stops its servers first
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGUSR2)
+            time.sleep(2)
+            raise AssertionError(f"the hub was told to stop and goes on:\n{self.log_text()[-20000:]}") from None
 
     def kill(self):
         """End the hub's process at once, as a power failure does."""

@@ -10,6 +10,8 @@ import pytest
 from batchspawner import JobStatus
 from lone_spawner import forget_all, make_spawner
 
+from jupyterhub_moss.commands import run
+from jupyterhub_moss.poller import JobPoller
 from jupyterhub_moss.polling import shared_pollers
 
 SERVERS = 1000
@@ -84,6 +86,45 @@ def test_a_thousand_servers_ask_slurm_once_in_an_interval(mock_slurm):
     assert loop.most <= SERVERS // 10, "the answer is not handed to all at once"
     if os.environ.get("MOSS_TEST_STALL"):
         assert loop.longest < STALL
+
+
+def test_who_asks_is_answered_though_the_job_is_forgotten_meanwhile():
+    """Of two stops of one server the first forgets the job; the other asks once for it and not for ever."""
+    poller, questions = JobPoller(), []
+
+    async def ask(numbers):
+        questions.append(list(numbers))
+        if len(questions) > 2:
+            raise RuntimeError("asked for ever")
+        return {}
+
+    async def scenario():
+        poller.expect("8")  # of another server: without any there is nothing to ask
+        asking = asyncio.ensure_future(poller.look_up("7", ask, max_age=0.2))
+        await asyncio.sleep(0)  # it waits for the question to be asked
+        poller.forget("7")
+        return await asking
+
+    assert asyncio.run(scenario()) == (None, None)
+    assert questions == [["8"], ["7", "8"]]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_command_that_is_just_starting_keeps_no_hub_from_ending(turns):
+    """A hub that is told to stop cancels whatever its event loop has to do, at any turn of it, and waits for that."""
+
+    async def scenario():
+        starting = asyncio.ensure_future(run("sleep infinity", given=None, env=os.environ))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        everything = asyncio.all_tasks() - {asyncio.current_task()}
+        assert starting in everything
+        for task in everything:
+            task.cancel()
+        done, _ = await asyncio.wait(everything, timeout=60)
+        return done == everything
+
+    assert asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

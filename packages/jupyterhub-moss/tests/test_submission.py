@@ -7,6 +7,7 @@ import pytest
 from batchspawner import JobStatus
 from lone_spawner import forget_all, make_spawner
 
+from jupyterhub_moss import command_backend
 from jupyterhub_moss.errors import SubmissionError
 from jupyterhub_moss.script import with_directives
 
@@ -114,6 +115,15 @@ def test_a_stop_during_an_outage_is_made_up_for(mock_slurm, spawner):
     asyncio.run(spawner.stop())
     assert live_jobs(mock_slurm) == []
     assert len([call for call in mock_slurm.calls("scancel") if call["argv"] == [number]]) == 3
+
+
+def test_a_scancel_that_hangs_is_killed_and_repeated(mock_slurm, spawner, monkeypatch):
+    """As behind a login that never answers; the mock's own commands would wait for a minute."""
+    monkeypatch.setattr(command_backend, "_COMMAND_SECONDS", 5.0)
+    asyncio.run(submit(spawner))
+    mock_slurm.faults.freeze("scancel", times=1, lost=True)
+    asyncio.run(spawner.stop())
+    assert live_jobs(mock_slurm) == []
 
 
 def test_a_job_that_waits_in_the_queue_again_is_ended(mock_slurm, spawner):

@@ -64,9 +64,11 @@ class CommandBackend:
 
     def may_pass(self, error: Exception) -> bool:
         """Not where a program is missing, nor for a cancel command of which nothing is known."""
-        if self._spawner.batch_cancel_cmd != SlurmSpawner.batch_cancel_cmd.default_value:
-            return False
-        return not (isinstance(error, CommandError) and error.not_run)
+        return not (self._custom_cancel or (isinstance(error, CommandError) and error.not_run))
+
+    @property
+    def _custom_cancel(self) -> bool:
+        return bool(self._spawner.batch_cancel_cmd != SlurmSpawner.batch_cancel_cmd.default_value)
 
     def in_users_name(self, command: str) -> str:
         """The command behind `exec_prefix`."""
@@ -134,10 +136,14 @@ class CommandBackend:
         return str(spawner.parse_job_id(await spawner.run_command(command, input=script, env=environment)))
 
     async def cancel(self, number: str) -> None:
-        """Run `batch_cancel_cmd`."""
-        await self._spawner.run_command(
-            self.in_users_name(self._formatted(self._spawner.batch_cancel_cmd, job_id=number))
-        )
+        """Run `batch_cancel_cmd`; a scancel that hangs is killed and has failed."""
+        command = self.in_users_name(self._formatted(self._spawner.batch_cancel_cmd, job_id=number))
+        # a site's own command may take as long as it likes
+        limit = None if self._custom_cancel else _COMMAND_SECONDS
+        try:
+            await asyncio.wait_for(self._spawner.run_command(command), limit)
+        except TimeoutError:
+            raise RuntimeError(f"{command!r} had not ended after {limit:g} seconds and was killed") from None
 
     async def state_and_host(self, number: str) -> str:
         """Run `batch_query_cmd`."""

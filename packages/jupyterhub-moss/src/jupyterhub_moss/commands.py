@@ -1,7 +1,14 @@
 """Running a command of Slurm without blocking the hub."""
 
 import asyncio
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # what a shell answers for a program that is not there or may not be run
 _NOT_RUN = frozenset({126, 127})
@@ -32,14 +39,38 @@ async def run(command: str, *, given: str | None, env: Mapping[str, str]) -> str
 
     A command that is waited for no longer is killed.
     """
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_shell(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
+    # Not by asyncio: a hub that is told to stop cancels every task, and Pythons up to 3.13.3 then wait for ever for a
+    # process that asyncio is just starting.
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(  # noqa: S602, ASYNC220  # a site's own command line; asyncio, too, starts it in this thread
+        command, shell=True, env=env, stdin=pipe, stdout=pipe, stderr=pipe
+    )
     try:
-        output, errors = await process.communicate(None if given is None else given.encode())
+        output, errors = await _in_a_thread(partial(process.communicate, None if given is None else given.encode()))
     except BaseException:
-        if process.returncode is None:
-            process.kill()
+        process.kill()
         raise
     if process.returncode:
         raise CommandError(errors.decode(errors="replace").strip(), process.returncode)
     return output.decode(errors="replace").strip()
+
+
+async def _in_a_thread(work: Callable[[], T]) -> T:
+    """What `work` returns. Its thread is a daemon: a command that nothing ends keeps no hub from ending."""
+    loop = asyncio.get_running_loop()
+    settled: asyncio.Future[T] = loop.create_future()
+
+    def settle(act: Callable[[], None]) -> None:
+        if not settled.done():
+            act()
+
+    def body() -> None:
+        try:
+            act = partial(settled.set_result, work())
+        except Exception as error:  # noqa: BLE001  # told to who waits
+            act = partial(settled.set_exception, error)
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(settle, act)
+
+    Thread(target=body, daemon=True).start()
+    return await settled

@@ -62,6 +62,8 @@ class JobPoller:
         while self._snapshot.began < oldest or number not in self._snapshot.numbers:
             if self._clock() < self._paused_until:
                 return Sighting(None, self._error)
+            # once more each time: the job may have been left out meanwhile by another stop of the same server
+            self.expect(number)
             await self._renew(ask)
         return Sighting(self._snapshot.jobs.get(number), None)
 
@@ -86,11 +88,11 @@ class JobPoller:
             await self._question(ask)
         finally:
             self._attempt, waiting, self._waiting = None, self._waiting, []
-        for position, waiter in enumerate(waiting):
-            if position % _BATCH == _BATCH - 1:
-                await asyncio.sleep(0)
-            if not waiter.done():
-                waiter.set_result(None)
+            for position, waiter in enumerate(waiting):
+                if position % _BATCH == _BATCH - 1:
+                    await asyncio.sleep(0)
+                if not waiter.done():
+                    waiter.set_result(None)
 
     async def _question(self, ask: Ask) -> None:
         await asyncio.sleep(_GATHER)
@@ -98,7 +100,7 @@ class JobPoller:
         self._wanted = {number: asked for number, asked in self._wanted.items() if began - asked < _FORGET}
         numbers = frozenset(self._wanted)
         try:
-            jobs = await ask(sorted(numbers))
+            jobs = await ask(sorted(numbers)) if numbers else {}
         except Exception as failure:  # noqa: BLE001  # whatever ask() raises becomes Sighting.error
             self._no_answer(failure)
         else:
