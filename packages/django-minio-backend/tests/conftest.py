@@ -27,14 +27,6 @@ def server_options(s3_service):
     }
 
 
-@pytest.fixture(scope="session")
-def race_options(s3_service):
-    """Further OPTIONS where saves race. Moto looks for a name and takes it in two steps, between which another of its
-    threads may take it, so that its conditions promise nothing; it is the one server that does not check signatures.
-    """
-    return {} if s3_service.checks_signatures else {"MINIO_CONDITIONAL_WRITES": False}
-
-
 @pytest.fixture
 def completes_conditionally(s3_service):
     """For tests of what is done on servers that honour a condition at the end of an upload in parts."""

@@ -157,10 +157,10 @@ def _a_minute(**_):
 
 
 @pytest.fixture(scope="module")
-def django_modules(django_db_setup, django_db_blocker, server_options, race_options, _bucket_supply):
+def django_modules(django_db_setup, django_db_blocker, server_options, _bucket_supply):
     """The modules of Django's tests, imported with our storage under the names of Django's; their model has a table."""
     folder = django_tests("file_storage")
-    BUCKETS.options, BUCKETS.take = server_options | race_options, _bucket_supply
+    BUCKETS.options, BUCKETS.take = server_options, _bucket_supply
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         for name in ("FileSystemStorage", "InMemoryStorage"):
@@ -206,8 +206,10 @@ def _applicable(case):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in CLASSES.items() for name in names])
-def test_djangos_tests_pass_on_the_backend(django_modules, run_one, module, name):
+def test_djangos_tests_pass_on_the_backend(django_modules, run_one, s3_service, module, name):
     """Each applicable test of a class passes."""
+    if name == "FileSaveRaceConditionTest" and not s3_service.checks_signatures:
+        pytest.skip("moto looks for a name and takes it in two steps: it loses one of two saves at the same instant")
     if name in NEWER_THAN_SOME_RELEASES and not hasattr(django_modules[module], name):
         pytest.skip("this release of Django does not have these tests")
     tests = _applicable(getattr(django_modules[module], name))
