@@ -84,6 +84,40 @@ def test_an_outage_is_no_end_of_a_job(rest):
     rest.jobs.clear()
 
 
+def test_a_cancellation_that_slurm_did_not_hear_is_repeated(rest):
+    """slurmrestd 24.11 says "Operation not permitted" where slurmctld was silent: that refuses nothing."""
+    silence = {"err": "Operation not permitted", "code": 1, "containing": "DELETE"}
+
+    async def scenario():
+        spawner = rest.spawner()
+        spawner.job_id = await submit(rest, "--partition=cpu")
+        rest.mock.faults.fail("slurmrestd", times=1, **silence)
+        before = asked(rest, "DELETE")
+        await spawner.stop()
+        assert asked(rest, "DELETE") == before + 2
+
+    asyncio.run(scenario())
+    assert rest.run("squeue -h -a -o %i") == ""
+    rest.jobs.clear()
+
+
+REFUSED = {
+    "job_id": {"number": 7},
+    "error": {"code": 2010, "string": "ESLURM_X", "message": "Access/permission denied"},
+}
+
+
+@pytest.mark.parametrize("code", [0, 2010])
+def test_a_refusal_beside_an_answer_without_errors_is_one(rest, stranger, code):
+    """As v0.0.42 tells of each job what became of it."""
+    status = {**REFUSED, "error": {**REFUSED["error"], "code": code}}
+    stranger.answer = (200, json.dumps({"status": [status], "errors": []}).encode(), {})
+    slurm = rest.spawner(slurm_rest_url=f"http://127.0.0.1:{stranger.server_port}", slurm_rest_version="v0.0.42").slurm
+    with pytest.raises(RestError, match="Access/permission denied") if code else contextlib.nullcontext():
+        asyncio.run(slurm.cancel("7"))
+    assert stranger.paths == ["/slurm/v0.0.42/job/7"]
+
+
 def test_a_few_jobs_are_asked_for_alone_and_many_at_once(rest):
     """A large cluster's whole queue is not read for one server, nor are a hundred requests made for a hundred."""
     spawner = rest.spawner()
@@ -209,6 +243,8 @@ def stranger():
             self.end_headers()
             self.wfile.write(body)
 
+        do_DELETE = do_GET  # noqa: N815  # as http.server looks for it
+
         def log_message(self, *_):
             pass
 
@@ -251,6 +287,21 @@ def test_what_is_asked_for_stays_below_its_address(rest, stranger):
     spawner = rest.spawner(slurm_rest_url=f"http://127.0.0.1:{stranger.server_port}", slurm_rest_version="v0.0.38")
     assert asyncio.run(spawner.slurm.jobs(["../ping?x=#y"])) == {}
     assert stranger.paths == ["/slurm/v0.0.38/job/..%2Fping%3Fx%3D%23y"]
+
+
+@pytest.mark.parametrize(("version", "flags"), [("v0.0.38", ""), ("v0.0.39", "?flags=ALL"), ("v0.0.44", "?flags=ALL")])
+def test_everything_is_asked_for_in_words_of_every_version(rest, stranger, version, flags):
+    """Hidden partitions and all users by one flag, as none takes a list; of nodes a flag would leave out the rest."""
+    stranger.answer = (200, b'{"jobs": [], "nodes": [], "partitions": []}', {})
+    url = f"http://127.0.0.1:{stranger.server_port}"
+    slurm = rest.spawner(slurm_rest_url=url, slurm_rest_version=version).slurm
+
+    async def scenario():
+        await slurm.resources()
+        await slurm.waiting_jobs()
+
+    asyncio.run(scenario())
+    assert stranger.paths == [f"/slurm/{version}/{each}" for each in ("nodes", f"partitions{flags}", f"jobs{flags}")]
 
 
 # Configuration

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
 
+from jupyterhub_moss.backend import NoAnswerError
 from jupyterhub_moss.credentials import token_digest
 from jupyterhub_moss.errors import JobEndedError, SpawnRefused
 from jupyterhub_moss.submission import SubmittingSpawner
@@ -181,7 +182,9 @@ class LastingSpawner(SubmittingSpawner):
         return None
 
     def _may_try_again(self, error: RuntimeError) -> bool:
-        return self.slurm.may_pass(error) and not any(words in str(error) for words in _NEVER_MIND)
+        # without an answer nothing was refused, whatever words there are
+        refused = not isinstance(error, NoAnswerError) and any(words in str(error) for words in _NEVER_MIND)
+        return self.slurm.may_pass(error) and not refused
 
     async def _until_gone(self) -> None:
         for _ in range(int(_GOES_ON / _STOP_INTERVAL)):

@@ -22,11 +22,13 @@ VERSIONS = ("v0.0.42", "v0.0.41", "v0.0.40", "v0.0.38", "v0.0.43", "v0.0.44", "v
 _LARGEST_ANSWER = 512 * 1024 * 1024
 #: Slurm's numbers for a job that it does not know, and for one that has ended already.
 UNKNOWN_JOB, ENDED_JOB = 2017, 2021
+# Slurm's own numbers; those below are the operating system's, and slurmrestd's way to say that Slurm was not reached:
+# 24.11 says 1, "Operation not permitted", when slurmctld was silent about a cancellation, which it may carry out later
+_FIRST_NUMBER = 1000
 #: The accounting database's number for an empty list.
 NOTHING_FOUND = 9003
+# hidden partitions and all users
 _ALL = "?flags=ALL"
-# hidden partitions and all users; of nodes also the GRES in use
-_FLAGS = {"nodes": f"{_ALL}&flags=DETAIL"}
 _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
 
 
@@ -157,9 +159,10 @@ class RestClient:
     ) -> Any:
         parts = "/".join(quote(part, safe="") for part in path)
         version = await self.version()
-        # the older ones show everything unasked, and know no such word
-        everything = _FLAGS.get(path[0], _ALL) if method == "GET" and speaks_structures(version) else ""
-        url = f"/slurm/{version}/{parts}{everything}"
+        # older versions show everything unasked, and know no flags. Of nodes all versions do, with the GRES in use, for
+        # which it would take two flags: of repeated ones some slurmrestd hear the last only, and lists no one accepts.
+        flags = _ALL if method == "GET" and path[0] != "nodes" and speaks_structures(version) else ""
+        url = f"/slurm/{version}/{parts}{flags}"
         try:
             answer = await self._fetch(method, url, account, body, needed=result)
         except UnknownVersionError:
@@ -216,12 +219,21 @@ def _read(response: HTTPResponse, needed: str) -> dict[str, Any]:
         raise _wordless(response.code)
     if needed and answer.get(needed):
         return answer
-    errors = [error for error in answer.get("errors") or () if isinstance(error, dict)]
-    if errors:
+    if errors := _errors(answer):
         raise _refusal(errors)
     if needed or response.code >= _BAD_REQUEST:
         raise NoAnswerError(f"slurmrestd answered with status {response.code} and said neither yes nor why not")
     return answer
+
+
+def _errors(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was wrong with the request, and with a job to be ended: since v0.0.42 that stands beside no errors."""
+    errors = [error for error in answer.get("errors") or () if isinstance(error, dict)]
+    for job in answer.get("status") or ():
+        error = job.get("error") or {}
+        if error.get("code"):
+            errors.append({"error_number": error["code"], "error": error.get("message") or error.get("string")})
+    return errors
 
 
 def _wordless(code: int) -> Exception:
@@ -234,10 +246,10 @@ def _wordless(code: int) -> Exception:
 
 
 def _refusal(errors: list[dict[str, Any]]) -> Exception:
-    numbers = tuple(number for error in errors if isinstance(number := _number(error), int) and number > 0)
+    numbers = tuple(number for error in errors if isinstance(number := _number(error), int) and number >= _FIRST_NUMBER)
     texts = dict.fromkeys(str(text) for error in errors if (text := _words(error)))
     message = "; ".join(texts) or "no reason was given"
-    # -1 is what slurmrestd says of everything that went wrong on its way to Slurm
+    # -1, too, is what slurmrestd says of everything that went wrong on its way to Slurm
     return RestError(message, numbers) if numbers else NoAnswerError(f"slurmrestd has no answer: {message}")
 
 
