@@ -172,6 +172,22 @@ def test_why_a_server_ended_outlives_it(mock_slurm, state, reason, words):
     assert later.last_end == words
 
 
+def test_a_stop_is_no_end_of_which_pages_tell(mock_slurm):
+    """Also when the hub was asking for the job while the server was stopped and forgotten."""
+    line = f"7//CANCELLED//n1//{getpass.getuser()}//cpu//1//N/A//None//1:00//spawner-jupyterhub\n"
+    mock_slurm.faults.fail("squeue", code=0, out=line, err="")
+    spawner = make_spawner(job_id="7")
+
+    async def scenario():
+        polling = asyncio.ensure_future(spawner.poll())
+        await asyncio.sleep(0)  # it has asked and waits
+        spawner.clear_state()
+        return await polling
+
+    assert asyncio.run(scenario()) == 1
+    assert spawner.last_end == ""
+
+
 def test_held_jobs_and_other_partitions_are_not_in_line():
     """The place is among those who would start next."""
     others = [

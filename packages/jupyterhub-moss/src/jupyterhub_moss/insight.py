@@ -72,8 +72,10 @@ class ExplainingSpawner(LastingSpawner):
 
     async def poll(self) -> int | None:
         """Poll as usual, and keep why a server has ended."""
+        runs = self.job_id if self._served and not self._stop_wanted else ""
         status = await super().poll()
-        if status is not None and self._served and not self._stop_wanted:
+        # a stop that began meanwhile may have ended, too, and forgotten the job
+        if status is not None and runs and self.job_id == runs and not self._stop_wanted:
             self.last_end = why_ended(self._job_facts) or self.last_end
         return status
 
