@@ -33,6 +33,8 @@ PARTITIONS = {
     "gpu": {"description": "GPU nodes", "jupyter_environments": {"default": ENVIRONMENT, "lab": LAB}},
     "debug": {"simple": False, "jupyter_environments": {"default": TINY}},
 }
+DESK = {"width": 1280, "height": 900}
+PATIENCE = 300_000  # milliseconds, on any machine
 CHOICES = {
     "queue_interval": 1,
     "profiles": {
@@ -95,11 +97,12 @@ def slurm(slurm_service):
 
 
 @pytest.fixture(scope="module")
-def usual_context(chromium):
-    """A profile for all tests that ask for nothing special: what it has loaded once comes from its cache."""
-    context = chromium.new_context()
-    yield context
-    context.close()
+def usual_page(chromium):
+    """One page for all tests: a new one would be a new process each time."""
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
@@ -111,29 +114,38 @@ def onlooker(hub, request):
 
 
 @pytest.fixture
-def open_page(chromium, usual_context, hub, onlooker):
+def cookies(hub, onlooker):
+    """The onlooker's, as a browser takes them."""
+    return [{"name": each.name, "value": each.value, "url": hub.url + each.path} for each in onlooker.cookies.jar]
+
+
+@pytest.fixture
+def page_without_scripts(chromium, cookies):
+    """A page of the onlooker's in a browser that runs no scripts."""
+    page = chromium.new_page(java_script_enabled=False)
+    page.set_default_timeout(PATIENCE)
+    page.context.add_cookies(cookies)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def open_page(usual_page, hub, cookies):
     """Open the spawn page as the onlooker, with nothing stored; errors of scripts on the page fail the test."""
-    special, pages, errors = [], [], []
+    errors = []
 
-    def open_page(**options):
-        context = usual_context
-        if options:
-            context = chromium.new_context(**options)
-            special.append(context)
-        cookies = [{"name": c.name, "value": c.value, "url": hub.url + c.path} for c in onlooker.cookies.jar]
-        context.add_cookies(cookies)
-        page = context.new_page()
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{hub.url}/hub/spawn")
-        return page
+    def note(error):
+        errors.append(str(error))
 
+    def open_page(*, viewport=DESK, color_scheme="light"):
+        usual_page.set_viewport_size(viewport)
+        usual_page.emulate_media(color_scheme=color_scheme)
+        usual_page.goto(f"{hub.url}/hub/spawn")
+        return usual_page
+
+    usual_page.context.add_cookies(cookies)
+    usual_page.on("pageerror", note)
     yield open_page
-    for page in pages:
-        if page.context is usual_context:
-            page.evaluate("localStorage.clear()")
-        page.close()
-    usual_context.clear_cookies()
-    for context in special:
-        context.close()
+    usual_page.evaluate("localStorage.clear()")
+    usual_page.remove_listener("pageerror", note)
     assert errors == []

@@ -1,4 +1,13 @@
-"""The page in Chromium."""
+"""The page in Chromium. MOSS_TEST_SCREENSHOTS names a folder for pictures."""
+
+import os
+from pathlib import Path
+
+import jupyterhub
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
 
 
 def test_simple_choices_drive_the_fields_that_are_sent(open_page):
@@ -117,12 +126,17 @@ def test_a_link_to_the_form_carries_its_choices(open_page):
 def test_an_open_page_renews_its_numbers(open_page, onlooker, slurm):
     """The page asks its endpoint by itself and says of when the numbers are; another user's are not given."""
     page = open_page()
-    assert page.inner_text("[data-free-gpus=gpu]") == "12"
+
+    def until_free(gpus):
+        free = "(gpus) => document.querySelector('[data-free-gpus=gpu]').textContent === gpus"
+        page.wait_for_function(free, arg=gpus)
+
+    until_free("12")  # a job of a test before may still be ending
     job = slurm(
         "sbatch", "--parsable", "--partition=gpu", "--gres=gpu:V100:1", "--output=/dev/null", "--wrap=sleep 600"
     )
     try:
-        page.wait_for_function("document.querySelector('[data-free-gpus=gpu]').textContent === '11'", timeout=300_000)
+        until_free("11")
     finally:
         slurm("scancel", job.strip())
     assert "1 of 2 V100" in page.locator("#home .moss-gpus").all_inner_texts()[0]
@@ -202,16 +216,78 @@ def test_a_custom_environment_is_kept_and_can_be_removed(open_page):
 
 def test_nothing_sticks_out_on_a_phone(open_page):
     """At 390 pixels neither tab scrolls sideways."""
-    page = open_page(viewport={"width": 390, "height": 800})
+    page = open_page(viewport=SIZES["phone"])
     for tab in ("#simple_tab_link", "#advanced_tab_link"):
         page.click(tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
 
 
-def test_without_javascript_the_form_is_complete(open_page):
+def test_without_javascript_the_form_is_complete(page_without_scripts, hub):
     """A browser without scripts shows the Advanced fields and can submit them."""
-    page = open_page(java_script_enabled=False)
+    page = page_without_scripts
+    page.goto(f"{hub.url}/hub/spawn")
     assert not page.is_visible("#home")
     page.fill("#nprocs", "9999")
     page.click("button[type=submit]")
     assert "9999 CPUs were asked for" in page.inner_text(".spawn-error-msg")
+
+
+# For everybody: axe-core's rules, colours and sizes, the keyboard
+
+
+def violations(page, **options):
+    """What axe-core finds wrong with our part of the page, in words."""
+    options = {"resultTypes": ["violations"], **options}
+    found = Axe().run(page, context="#moss_form", options=options).response["violations"]
+    return [(each["id"], [node["target"] for node in each["nodes"]], each["help"]) for each in found]
+
+
+def picture(page, name):
+    if folder := os.environ.get("MOSS_TEST_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def at_every_size(page, name, **options):
+    for size, viewport in SIZES.items():
+        page.set_viewport_size(viewport)
+        picture(page, f"{name}-{size}")
+        assert violations(page, **options) == [], size
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options"),
+    [("light", {}), ("dark", {"runOnly": ["color-contrast"]})],  # in the dark, only the colours are others
+    ids=["light", "dark"],
+)
+def test_axe_finds_nothing_wrong(open_page, scheme, options):
+    """Both tabs, in both colour schemes, on a phone and on a desk, without a violation."""
+    page = open_page(color_scheme=scheme)
+    if jupyterhub.version_info >= (5, 2):  # the first with a dark scheme
+        assert page.get_attribute("html", "data-bs-theme") == scheme
+    page.check("input[name=partition_simple][value=gpu]", force=True)
+    at_every_size(page, f"simple-{scheme}", **options)
+    page.click("#advanced_tab_link")
+    page.check("#environment_add_radio")
+    page.fill("#nprocs", "999")
+    at_every_size(page, f"advanced-{scheme}", **options)
+
+
+def test_everything_can_be_reached_and_chosen_with_the_keyboard(open_page):
+    """From the tabs onwards, Tab reaches each group of the Simple tab, arrows choose, and focus is always visible."""
+    page = open_page()
+    page.focus("#simple_tab_link")
+    reached = []
+    while "runtime_simple" not in reached:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.name || document.activeElement.id"))
+        assert len(reached) < 30, reached
+    assert [name for name in reached if name in {"partition_simple", "nprocs_simple", "environment_simple"}] == [
+        "partition_simple",
+        "nprocs_simple",
+        "environment_simple",
+    ]
+    page.focus("input[name=partition_simple][value=cpu]")
+    page.keyboard.press("ArrowRight")
+    assert page.input_value("#partition") == "gpu"
+    outline = page.evaluate("getComputedStyle(document.activeElement.closest('.moss-card')).outlineStyle")
+    assert outline == "solid"
