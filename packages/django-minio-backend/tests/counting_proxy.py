@@ -38,8 +38,7 @@ class CountingProxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         self.endpoint = f"127.0.0.1:{self._server.server_address[1]}"
@@ -57,6 +56,11 @@ class CountingProxy:
     @property
     def methods(self):
         return [method for method, _, _ in self.requests]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # beyond five, which are socketserver's, a client waits a second for its connection
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._forward(body, fault)
 
     def _forward(self, body, fault):
-        upstream = http.client.HTTPConnection(self.owner.upstream, timeout=30)
+        upstream = http.client.HTTPConnection(self.owner.upstream, timeout=300)
         path = _with_short_pages(self.path) if fault == "short pages" else self.path
         upstream.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
         headers = {name.lower(): value for name, value in self.headers.items()}

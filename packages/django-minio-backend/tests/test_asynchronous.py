@@ -57,7 +57,7 @@ def test_the_loop_goes_on_while_the_server_is_awaited(counted, proxy, method):
 
         def hold(request):
             loop.call_soon_threadsafe(arrived.set)
-            return None if answer.wait(30) else "refuse 403"
+            return None if answer.wait(300) else "refuse 403"
 
         proxy.fault = hold
         task = asyncio.ensure_future(_awaited(CALLS[method](counted)))
@@ -119,7 +119,7 @@ def test_a_streaming_response_sends_a_file_and_closes_it(storage):
 def test_a_deadline_counts_in_the_threads_too(counted, proxy):
     """`with deadline(...)` around an await bounds what is awaited."""
     release = threading.Event()
-    proxy.before = lambda request: release.wait(30)
+    proxy.before = lambda request: release.wait(300)
 
     async def visit():
         with deadline(0.2), pytest.raises(DeadlineExceeded):
@@ -138,7 +138,7 @@ def test_a_forked_process_has_threads_of_its_own(storage):
     child = os.fork()
     if child == 0:
         try:
-            os._exit(0 if asyncio.run(asyncio.wait_for(storage.aexists("x"), 30)) else 1)
+            os._exit(0 if asyncio.run(asyncio.wait_for(storage.aexists("x"), 300)) else 1)
         finally:
             os._exit(2)
     assert os.waitpid(child, 0)[1] == 0

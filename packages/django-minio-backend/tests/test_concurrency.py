@@ -70,7 +70,7 @@ def test_forked_children_never_get_each_others_bytes(storage):
     children = [fork.Process(target=check, args=(name, results)) for name in expected]
     for child in children:
         child.start()
-    assert [results.get(timeout=60) for _ in children] == [True] * 5
+    assert [results.get(timeout=600) for _ in children] == [True] * 5
     for child in children:
         child.join()
     assert head + shared.read() == expected["f0"]

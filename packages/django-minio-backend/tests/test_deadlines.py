@@ -11,8 +11,9 @@ from django.core.files.base import ContentFile
 from django_minio_backend.deadlines import deadline
 from django_minio_backend.errors import DeadlineExceeded, ServerUnreachable
 
-LONG = 30
-"""Seconds: far more than any deadline of these tests, far less than the server's waits without one."""
+LONG = 200
+"""Seconds: far more than any deadline of these tests, also on a machine that stalls, and less than one wait without it."""
+WAITS = {"MINIO_READ_TIMEOUT": 300}
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def trickle():
 )
 def test_every_operation_ends_in_time(make_storage, hung_server, operation):
     """With MINIO_TOTAL_TIMEOUT each operation on a hung server fails in that time, repetitions included."""
-    storage = make_storage(MINIO_ENDPOINT=hung_server, MINIO_TOTAL_TIMEOUT=0.2, MINIO_CONDITIONAL_WRITES=True)
+    storage = make_storage(MINIO_ENDPOINT=hung_server, MINIO_TOTAL_TIMEOUT=0.2, MINIO_CONDITIONAL_WRITES=True, **WAITS)
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=f"{hung_server}.*MINIO_TOTAL_TIMEOUT") as caught:
         operation(storage)
@@ -85,7 +86,7 @@ def test_every_operation_ends_in_time(make_storage, hung_server, operation):
 
 def test_a_deadline_in_the_code_counts_too(make_storage, hung_server):
     """`with deadline(seconds)` bounds all operations inside together; the sooner of two ends counts."""
-    storage = make_storage(MINIO_ENDPOINT=hung_server, MINIO_TOTAL_TIMEOUT=3600)
+    storage = make_storage(MINIO_ENDPOINT=hung_server, MINIO_TOTAL_TIMEOUT=3600, **WAITS)
     started = time.monotonic()
     with deadline(0.3):
         for _ in range(2):
@@ -106,7 +107,7 @@ def test_parts_sent_side_by_side_share_the_deadline(make_storage, proxy):
     """The threads that send parts end with the deadline of the save that started them."""
     storage = make_storage(
         MINIO_ENDPOINT=proxy.endpoint, MINIO_CONDITIONAL_WRITES=True, MINIO_MULTIPART_UPLOAD=True,
-        MINIO_MULTIPART_THRESHOLD=1, num_parallel_uploads=2,
+        MINIO_MULTIPART_THRESHOLD=1, num_parallel_uploads=2, **WAITS,
     )  # fmt: skip
     release = threading.Event()
     proxy.before = lambda request: "partNumber" in request.path and release.wait(LONG)

@@ -114,7 +114,7 @@ MINIO_PUBLIC_BUCKETS = MINIO_PUBLIC_BUCKETS + ["images-public"]
             env=environ,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 

@@ -143,7 +143,7 @@ def test_uploads_run_side_by_side(site, proxy):
     storage, together = storages["staticfiles"], threading.Barrier(4)
 
     started = []
-    proxy.before = lambda request: started.append(together.wait(60)) if request.command == "PUT" else None
+    proxy.before = lambda request: started.append(together.wait(300)) if request.command == "PUT" else None
     with storage.collecting():
         for number in range(4):
             storage.save(f"{number}", io.BytesIO(b"x"))

@@ -43,6 +43,9 @@ _Storage = TypeVar("_Storage", bound=_HasOptions)
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
+_GRACE, _SHORT_GRACE = 60.0, 5.0
+"""Seconds."""
+
 _end: ContextVar[float | None] = ContextVar("django_minio_backend_deadline", default=None)
 
 
@@ -63,9 +66,9 @@ def deadline(seconds: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def grace(seconds: float = 5.0) -> Iterator[None]:
-    """Give what must be tidied up a time of its own, also where the deadline has passed."""
-    token = _end.set(time.monotonic() + seconds)
+def grace() -> Iterator[None]:
+    """Give what must be tidied up a minute; five seconds where a deadline is set, also where it has passed."""
+    token = _end.set(time.monotonic() + (_SHORT_GRACE if has_deadline() else _GRACE))
     try:
         yield
     finally:

@@ -103,16 +103,17 @@ class Transport:
         text = canonical_query(query)
         url = f"{endpoint.base_url}{path}{'?' + text if text else ''}"
         region = "us-east-1" if ("location", "") in query else self.region(bucket)
-        sha256 = EMPTY_SHA256 if body is None else body.sha256
         start = 0 if body is None else body.tell()
-        signed = (method, endpoint.signed_host, path, text, region, sha256, headers or {})
         length = {} if body is None else {"content-length": str(body.size)}
 
-        def send(keys: Credentials) -> urllib3.BaseHTTPResponse:
-            sent = connection.signer.headers(keys, *signed) | length
-            return connection.pool.urlopen(method, url, body=body, headers=sent, redirect=False, **how)
-
         with deadline(connection.total_timeout), explained(connection):
+            sha256 = EMPTY_SHA256 if body is None else body.sha256
+            signed = (method, endpoint.signed_host, path, text, region, sha256, headers or {})
+
+            def send(keys: Credentials) -> urllib3.BaseHTTPResponse:
+                sent = connection.signer.headers(keys, *signed) | length
+                return connection.pool.urlopen(method, url, body=body, headers=sent, redirect=False, **how)
+
             return connection.keys.exchange(send, lambda: body and body.seek(start))
 
     def request(self, method: str, bucket: str, name: str = "", **how: Any) -> urllib3.BaseHTTPResponse:
