@@ -21,7 +21,7 @@ LOCK_TIMEOUT = 0.8  # seconds, what it is without the setting
 TOLERANCE = 0.2  # seconds
 READER = float(os.environ.get("DEPLOYMENTS_READER", "3"))  # seconds
 FULL = bool(os.environ.get("DEPLOYMENTS_FULL"))
-SIZE = Size(rows=200_000, requests=300, processes=2, reader=READER) if FULL else Size(reader=READER)
+SIZE = Size(rows=200_000, requests=300, processes=2, reader=READER, patience=1) if FULL else Size(reader=READER)
 AT_ONCE = 2 if FULL else 8
 
 

@@ -10,8 +10,9 @@ from project import postgres_settings
 
 from syzygy import Stage, operations
 from syzygy.locks import LockMode, locks_of
-from syzygy.locks.catalog import resolve
+from syzygy.locks.catalog import count_waits, resolve
 from syzygy.locks.prediction import predict_locks
+from syzygy.locks.statements import strong_locks_of
 
 STRING = models.CharField(max_length=20)
 ID = ("id", models.BigAutoField(primary_key=True))
@@ -203,13 +204,37 @@ def test_concurrent_statements(shop, statement):
             cursor.execute("UPDATE shop_item SET n = 1")
             cursor.execute("SELECT 1 FROM shop_item")
             running = pool.submit(concurrent.execute, statement)
-            while not (found := held(connection, tables(connection), pid)) and not running.done():
+            while not waits(cursor, pid) and not running.done():
                 threading.Event().wait(0.02)
-            assert found == predicted
+            assert held(connection, tables(connection), pid) == predicted
         running.result(120)
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX IF EXISTS new, item_loose2")
     other.close()
+
+
+def waits(cursor, pid):
+    cursor.execute("SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted", [pid])
+    return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("statement", "count"),
+    [
+        ("ALTER TABLE shop_item ADD COLUMN x int, DROP COLUMN loose", 1),
+        ("ALTER TABLE shop_item DROP COLUMN parent_id CASCADE", 2),
+        ("SET CONSTRAINTS fk IMMEDIATE; ALTER TABLE shop_item DROP CONSTRAINT fk", 2),
+        ("ALTER TABLE shop_item ADD FOREIGN KEY (loose) REFERENCES shop_parent (id)", 2),
+        ("DROP TABLE shop_parent CASCADE", 3),
+        ("TRUNCATE shop_item, shop_parent", 2),
+        ("DROP TABLE no_such_table", 1),
+        ("DO $$ BEGIN END $$", 1),
+    ],
+)
+def test_waits_of_one_statement(shop, statement, count):
+    """A statement may wait for one table after another; the limit for each is smaller then."""
+    connection, _ = shop
+    assert count_waits(connection, strong_locks_of(statement)) == count
 
 
 def test_unknown(shop):

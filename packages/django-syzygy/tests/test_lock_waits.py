@@ -125,16 +125,18 @@ def test_statement_of_python_code(shop):
     assert "note" in columns(shop)
 
 
-def test_rows_of_a_statement_with_a_timeout(shop):
-    """The timeout comes in the same message as the statement, and code reads the statement's own rows."""
-    code = """
+@pytest.mark.parametrize(("tables", "limit"), [("shop_item", 300), ("shop_item, shop_other", 150)])
+def test_rows_of_a_statement_with_a_timeout(shop, tables, limit):
+    """The timeout comes in the same message as the statement, divided among its locks; code reads the statement's rows."""
+    code = f"""
 def seen(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SELECT current_query(); LOCK TABLE shop_item")
+        cursor.execute("SELECT current_query(); LOCK TABLE {tables}")
         print("sent:", *cursor.fetchone())
 """
     shop.migration("0002_code", "migrations.RunPython(seen)", ["0001_initial"], prelude=code)
-    assert "sent: SET LOCAL lock_timeout = 300; SELECT current_query(); LOCK TABLE shop_item" in shop.run("migrate")
+    sent = f"sent: SET LOCAL lock_timeout = {limit}; SELECT current_query(); LOCK TABLE {tables}"
+    assert sent in shop.run("migrate")
 
 
 def test_python_code_is_not_repeated(shop):

@@ -38,6 +38,11 @@ class Attempts:
         self.begin()
 
     @property
+    def outlast_vacuum(self) -> bool:
+        """Whether the present attempt waits for as long as autovacuum may take to give way."""
+        return self.timeout != (self.policy.timeout or 0.0)
+
+    @property
     def are_limited(self) -> bool:
         """Whether statements give up waiting at all."""
         return self.connection.vendor in {"postgresql", "mysql"} and self.policy.timeout is not None

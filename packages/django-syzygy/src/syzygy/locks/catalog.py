@@ -8,7 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .modes import LockMode
 from .statements import Related, StatementLock
 
-__all__ = ("Holder", "TableLock", "TableSize", "holders", "resolve", "table_sizes")
+__all__ = ("Holder", "TableLock", "TableSize", "count_waits", "holders", "resolve", "table_sizes")
 
 
 class TableLock(NamedTuple):
@@ -88,6 +88,15 @@ def resolve(connection: BaseDatabaseWrapper, locks: Iterable[StatementLock]) -> 
         for table in _tables(connection, lock):
             found[table] = max(lock.mode, found.get(table, lock.mode))
     return [TableLock(mode, table) for table, mode in sorted(found.items(), key=lambda item: (-item[1], item[0] or ""))]
+
+
+def count_waits(connection: BaseDatabaseWrapper, locks: Iterable[StatementLock]) -> int:
+    """Return how many tables may be waited for, one after the other; the catalog is asked only if it has to be."""
+    locks = list(locks)
+    if any(lock.related in {Related.COLUMN, Related.TABLE, Related.REFERRING} for lock in locks):
+        return max(len(resolve(connection, locks)), 1)
+    others = sum(lock.related is Related.CONSTRAINT for lock in locks)
+    return len({lock.relation for lock in locks}) + others
 
 
 def _tables(connection: BaseDatabaseWrapper, lock: StatementLock) -> Iterator[str | None]:

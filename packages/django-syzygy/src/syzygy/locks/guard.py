@@ -20,11 +20,12 @@ from syzygy.postgresql.sessions import session_lock_timeout
 from syzygy.postgresql.views import around_views
 
 from .attempts import Attempts
+from .catalog import count_waits
 from .lexing import pattern
 from .metadata import limited
 from .opaque import noticing_code
 from .retries import RetryPolicy, is_lock_failure
-from .statements import is_strong, runs_alone
+from .statements import is_strong, runs_alone, strong_locks_of
 from .unfinished import drop_invalid_index, says_it_is_done
 
 __all__ = ("LockGuard", "StatementJournal")
@@ -178,23 +179,31 @@ class LockGuard:
             return run(None)
         if self.code_has_run and not self._wrote and self._strong_since is None:
             return self._behind_savepoint(text, run)
-        return self._limited(run)
+        return self._limited(text, run)
 
-    def _limited(self, run: Statement) -> Any:
-        result = run(self._next_limit())
+    def _limited(self, text: str, run: Statement) -> Any:
+        result = run(self._next_limit(text))
         self._wrote = True
         return result
 
-    def _next_limit(self) -> str | None:
+    def _next_limit(self, text: str) -> str | None:
         """All waits of a transaction together are to stay below the timeout: what it has locked, it keeps locked."""
         now = time.monotonic()
         if self._strong_since is None:
             self._strong_since = now
-        left = max(self._attempts.timeout - (now - self._strong_since), _SHORTEST)
-        if self._limit_set is not None and left >= self._limit_set - _TOLERANCE * self._attempts.timeout:
+        limit = self._limit(text, now - self._strong_since)
+        if self._limit_set is not None and limit >= self._limit_set - _TOLERANCE * self._attempts.timeout:
             return None
-        self._limit_set = left
-        return f"SET LOCAL lock_timeout = {round(left * 1000)}"
+        self._limit_set = limit
+        return _set_local(limit)
+
+    def _limit(self, text: str, spent: float = 0.0) -> float:
+        """Seconds for each of the locks that a statement takes one after the other: PostgreSQL's limit is for one."""
+        waits = 1
+        if self._limits and not self._attempts.outlast_vacuum:
+            with self._unwatched():
+                waits = count_waits(self.connection, strong_locks_of(text))
+        return max((self._attempts.timeout - spent) / waits, _SHORTEST)
 
     def _behind_savepoint(self, text: str, run: Statement) -> Any:
         """Code has begun that must not run twice, but this transaction stands in nobody's way yet."""
@@ -202,7 +211,7 @@ class LockGuard:
         def attempt() -> Any:
             self._strong_since = self._limit_set = None
             with transaction.atomic(self.connection.alias):
-                return self._limited(run)
+                return self._limited(text, run)
 
         return self._attempts.repeat(attempt, text)
 
@@ -225,7 +234,7 @@ class LockGuard:
         if not (journal is None or self.connection.features.can_rollback_ddl or pattern(_ROWS).match(text)):
             return self._committed_at_once(text, run, journal)
         if pattern(_CONTROLS).search(text):
-            return self._with_session_timeout(self._attempts.timeout, run)
+            return self._with_session_timeout(self._limit(text), run)
         try:
             return self._attempts.repeat(lambda: self._in_own_transaction(run, journal, text), text)
         except Error as error:
@@ -236,7 +245,7 @@ class LockGuard:
     def _in_own_transaction(self, run: Statement, journal: StatementJournal | None, text: str) -> Any:
         with transaction.atomic(self.connection.alias):
             limited = self._limits and is_strong(text)
-            result = run(f"SET LOCAL lock_timeout = {round(self._attempts.timeout * 1000)}" if limited else None)
+            result = run(_set_local(self._limit(text)) if limited else None)
             self._finish(journal, text)
         return result
 
@@ -284,3 +293,7 @@ class LockGuard:
             return run(None)
         with self._unwatched(), session_lock_timeout(self.connection, timeout):
             return run(None)
+
+
+def _set_local(limit: float) -> str:
+    return f"SET LOCAL lock_timeout = {round(limit * 1000)}"

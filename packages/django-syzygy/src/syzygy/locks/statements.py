@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .lexing import NAME, clauses, pattern, statements
 from .modes import LockMode
 
-__all__ = ("Related", "StatementLock", "is_strong", "locks_of", "runs_alone")
+__all__ = ("Related", "StatementLock", "is_strong", "locks_of", "runs_alone", "strong_locks_of")
 
 
 class Related(Enum):
@@ -64,12 +64,13 @@ def is_strong(sql: str) -> bool:
     """
     if ";" not in sql and pattern(_WEAK).match(sql):
         return False
-    return _any_strong(sql)
+    return bool(strong_locks_of(sql))
 
 
 @lru_cache(maxsize=256)
-def _any_strong(sql: str) -> bool:
-    return any(lock.mode.is_strong for lock in locks_of(sql))
+def strong_locks_of(sql: str) -> tuple[StatementLock, ...]:
+    """Return those locks of a statement, or of a script of several, that an application's queries may wait for."""
+    return tuple(lock for lock in locks_of(sql) if lock.mode.is_strong)
 
 
 def runs_alone(sql: str) -> bool:
