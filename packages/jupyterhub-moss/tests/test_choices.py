@@ -149,6 +149,25 @@ def test_servers_of_a_user_share_the_kept_choices():
     assert "opt-choice=shared" in asyncio.run(named.render_options_form())
 
 
+def test_a_refused_form_of_a_named_server_comes_back_filled_in():
+    """The hub asks the default server for it, whose own form is shown empty when that is visited."""
+    default, named = choosing(), choosing()
+    named.orm_spawner.name = "second"
+    named.user.spawners = {"": default, "second": named}
+    refused = 'name="nprocs"\n                   value="99"'
+
+    def form():
+        return asyncio.run(default.render_options_form())
+
+    for visited in (False, True):
+        with pytest.raises(SpawnRefused):
+            submit(named, nprocs="99")
+        default.handler = SimpleNamespace(_finished=not visited)
+        assert (refused in form()) is not visited
+        default.handler = None
+        assert refused not in form()
+
+
 @pytest.mark.parametrize(
     ("asked", "directives"),
     [

@@ -46,6 +46,7 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
     if TYPE_CHECKING:  # traits of JupyterHub's Spawner that are assigned here
         apply_user_options: Any
         default_url: str
+        handler: Any
         ip: str
         log: Any
         orm_spawner: Any
@@ -76,6 +77,7 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
     _job: Job | None = None
     _tokens: Sequence[Secret] = ()
     _filling = Filling()
+    _refused_named: "MOSlurmSpawner | None" = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -114,6 +116,8 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
 
     async def render_options_form(self) -> str:
         """The HTML of the form, filled in once with what a link, a profile or a refused form contained."""
+        if named := self._take_refused_named():
+            return await named.render_options_form()
         partitions, facts = await self._available()
         filling, self._filling = self._filling, Filling()
         if not filling.origin and (last := last_choice(self._last_options(), partitions)):
@@ -130,6 +134,12 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
             resources_url=url_path_join(self.hub.base_url, "api/users", quote(self.user.name), "moss/resources"),
             refresh_seconds=max(5, self.slurm_info_max_age),
         )
+
+    def _take_refused_named(self) -> "MOSlurmSpawner | None":
+        """The named server whose form is to be shown: after a refusal the hub asks the default server for it."""
+        named, self._refused_named = self._refused_named, None
+        is_visited = self.handler is not None and not self.handler._finished  # noqa: SLF001  # tornado has no other word
+        return None if self._filling.origin or is_visited else named
 
     async def _named_choices(self, partitions: Mapping[str, Partition]) -> list[NamedChoice]:
         """The profiles that this user may start, and what the user has kept."""
@@ -173,6 +183,9 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
     def _fill_in(self, options: Mapping[str, Any], origin: Literal["link", "refused"]) -> None:
         shown = KNOWN_KEYS if origin == "link" else {*KNOWN_KEYS, "keep_as"}
         self._filling = Filling({key: value for key, value in options.items() if key in shown}, origin)
+        default = self._keeper()
+        if origin == "refused" and default is not self and isinstance(default, MOSlurmSpawner):
+            default._refused_named = self  # noqa: SLF001  # another spawner of the same class
 
     async def options_from_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
         """Check a submitted form; the result is stored by the hub and becomes `user_options`."""
