@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -87,7 +88,8 @@ def token(seconds):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(90 * 60 + 30, "expires in 2 h"), (150, "expires in 2 min"), (10 * 86400 + 60, "expires in 10 d")],
+    # What is left is rounded, and the command may take a while to start.
+    [(2 * 3600, "expires in 2 h"), (50 * 60, "expires in (50|4[0-9]) min"), (10 * 86400, "expires in 10 d")],
 )
 def test_check_and_explain_tell_when_a_token_expires(run, tmp_path, seconds, words):
     """Of a setting and of a secret that some other configuration names; the token itself is not shown."""
@@ -97,24 +99,26 @@ def test_check_and_explain_tell_when_a_token_expires(run, tmp_path, seconds, wor
     for arguments in (["check", "conf:App"], ["explain", "conf:App"]):
         ran = run(*arguments, APP_KEY_FILE=str(tmp_path / "jwt"))
         assert ran.returncode == 0
-        assert f"note  key: a token that {words}\n" in ran.stdout
+        assert re.search(f"^note  key: a token that {words}\n", ran.stdout, re.MULTILINE)
         assert text not in ran.stdout + ran.stderr
-    assert run("check", f"file:{tmp_path}/jwt").stdout == f"note  jwt: a token that {words}\nno problems\n"
-    assert f"note  SLURM_JWT: a token that {words}\n" in run("check", "env:SLURM_JWT", SLURM_JWT=text).stdout
+    said = run("check", f"file:{tmp_path}/jwt").stdout
+    assert re.fullmatch(f"note  jwt: a token that {words}\nno problems\n", said)
+    said = run("check", "env:SLURM_JWT", SLURM_JWT=text).stdout
+    assert re.fullmatch(f"note  SLURM_JWT: a token that {words}\nno problems\n", said)
 
 
 def test_an_expired_token_is_a_problem(run, tmp_path):
     """The job that should have renewed it did not; Slurm would say no more than "authentication failure"."""
-    (tmp_path / "jwt").write_text(token(-600))
+    (tmp_path / "jwt").write_text(token(-10 * 3600))
     (tmp_path / "jwt").chmod(0o600)
-    said = f"file:{tmp_path}/jwt is a token that expired 10 min ago. Renew it, and see who should have.\n"
+    said = f"file:{tmp_path}/jwt is a token that expired 10 h ago. Renew it, and see who should have.\n"
     ran = run("check", "conf:App", APP_KEY_FILE=str(tmp_path / "jwt"))
     assert (ran.returncode, ran.stderr) == (1, f"App.key: {said}")
     ran = run("check", f"file:{tmp_path}/jwt")
     assert (ran.returncode, ran.stderr) == (1, f"jwt: {said}")
 
 
-@pytest.mark.parametrize("text", ["plain-secret-of-some-length", "a.b.c", "e30.e30.e30", token(5).rpartition(".")[0]])
+@pytest.mark.parametrize("text", ["plain-secret-of-some-length", "a.b.c", "e30.e30.e30", token(600).rpartition(".")[0]])
 def test_a_secret_that_is_no_token_has_no_expiry(run, text):
     """Nor has a token that does not say."""
     eternal = jwt.encode({"sun": "alice"}, "k" * 32, algorithm="HS256")
@@ -295,7 +299,7 @@ def test_rings_that_are_changed_at_once_lose_no_key(tmp_path):
     """Two processes that read the same keys would each write the other's away."""
     path = tmp_path / "keys"
     adding = [subprocess.Popen([sys.executable, "-c", ADD, str(path)]) for _ in range(2)]
-    assert [process.wait(60) for process in adding] == [0, 0]
+    assert [process.wait(300) for process in adding] == [0, 0]
     assert len(set(path.read_text().split())) == 60
 
 

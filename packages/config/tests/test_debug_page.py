@@ -118,7 +118,7 @@ def test_jupyterhub_prints_its_configuration_without_secrets(tmp_path, flag, kin
     (tmp_path / "jupyterhub_config.py").write_text(HUB.format(traits=traits, given=given, folder=tmp_path))
     ran = subprocess.run(
         [sys.executable, "-m", "jupyterhub", flag],
-        **{"cwd": tmp_path, "capture_output": True, "text": True, "check": False, "timeout": 60},
+        **{"cwd": tmp_path, "capture_output": True, "text": True, "check": False, "timeout": 300},
         env={"PATH": "/usr/bin:/bin", "HUB_TOKEN": TOKEN, "HOME": str(tmp_path)},
     )
     assert ran.returncode == 0, ran.stderr[-1000:]

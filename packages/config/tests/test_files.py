@@ -1,5 +1,6 @@
 """Secret files are read whole, adopted only when settled, and never replaced by something worse."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -7,12 +8,15 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pentad_config import ConfigError, Secret
+from pentad_config.files import QUIET_NS
 
 KEY = "a-secret-of-some-length"
+PATIENCE = 120  # seconds, however busy the machine is
 
 
 def write(path, content, *, old=True):
@@ -157,11 +161,24 @@ def test_a_problem_is_logged_once(tmp_path, caplog):
     assert caplog.messages[1:] == [f"secret_key: {path} is empty. The last good value is still used."]
 
 
-def test_a_file_that_never_settles_is_an_error_only_at_the_start(tmp_path, monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of day, in nanoseconds, at which files are looked at: it stands still unless a test moves it."""
+    clock = SimpleNamespace(ns=time.time_ns())
+    monkeypatch.setattr("pentad_config.files.time.time_ns", lambda: clock.ns)
+    return clock
+
+
+def test_a_file_that_never_settles_is_an_error_only_at_the_start(tmp_path, monkeypatch, clock):
     """The message says how to replace a file."""
     path = write(tmp_path / "k", KEY)
-    monkeypatch.setattr("pentad_config.files.time.sleep", lambda _: path.touch())
-    path.touch()
+    times = itertools.count(clock.ns)
+
+    def written_again(*_):
+        os.utime(path, ns=(next(times),) * 2)
+
+    monkeypatch.setattr("pentad_config.files.time.sleep", written_again)
+    written_again()
     with pytest.raises(ConfigError) as caught:
         at(path).reveal()
     assert str(caught.value) == (
@@ -227,21 +244,20 @@ def test_same_size_rewrites_within_one_tick_of_the_clock_are_seen(tmp_path):
         path.write_text("value-xx")
         secret.reveal()
         path.write_text(f"value-{n:02}")
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + PATIENCE
         while secret.reveal() != f"value-{n:02}":
             assert time.monotonic() < deadline, f"rewrite {n} was missed"
 
 
-def test_a_file_written_a_moment_ago_is_not_adopted_yet(tmp_path):
+def test_a_file_written_a_moment_ago_is_not_adopted_yet(tmp_path, clock):
     """It may be half-written: the old value serves until the file has been quiet."""
     path = write(tmp_path / "k", "old-value")
     secret = at(path)
     assert secret.reveal() == "old-value"
     write(path, "new-", old=False)
+    clock.ns = path.stat().st_mtime_ns + QUIET_NS - 1
     assert secret.reveal() == "old-value"
-    deadline = time.monotonic() + 5
-    while secret.reveal() == "old-value":
-        assert time.monotonic() < deadline
+    clock.ns += 1
     assert secret.reveal() == "new-"
 
 
@@ -263,29 +279,30 @@ def test_no_torn_value_is_ever_adopted(tmp_path):
     secret = at(path)
     secret.reveal()
     stop = threading.Event()
-    writes = []
+    writes, served = [], ["a" * 4096]
 
     def writer():
-        while not stop.is_set():
-            for c in "bcdefa":
-                with open(path, "w") as file:
-                    file.write(c * 2048)
-                    file.flush()
-                    file.write(c * 2048)
-                writes.append(c)
-                if len(writes) % 50 == 0:
-                    stop.wait(0.08)  # now and then long enough for a version to settle
+        for c in itertools.takewhile(lambda _: not stop.is_set(), itertools.cycle("bcdefa")):
+            with open(path, "w") as file:
+                file.write(c * 2048)
+                file.flush()
+                file.write(c * 2048)
+            writes.append(c)
+            if len(writes) % 50 == 0:
+                # Now and then long enough for a version to settle and to be adopted.
+                while served[-1] != c * 4096 and not stop.wait(0.01):
+                    pass
 
     thread = threading.Thread(target=writer)
     thread.start()
     try:
-        seen = set()
-        deadline = time.monotonic() + 5
-        while len(seen) < 3 and time.monotonic() < deadline:
+        deadline = time.monotonic() + PATIENCE
+        while len(set(served)) < 3:
+            assert time.monotonic() < deadline, f"{len(writes)} writes, {len(set(served))} values served"
             value = secret.reveal()
             assert value in whole
-            seen.add(value)
+            if value != served[-1]:
+                served.append(value)
     finally:
         stop.set()
         thread.join()
-    assert len(seen) >= 3, f"{len(writes)} writes, {len(seen)} values seen"

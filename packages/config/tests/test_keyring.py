@@ -72,37 +72,37 @@ def test_the_ring_follows_its_file(tmp_path):
 
 def test_a_young_file_signs_with_the_key_before(tmp_path):
     """Other nodes get time to learn the new key; a process started meanwhile agrees."""
-    path = write(tmp_path / "keys", B, A, age=5)
-    ring = ring_of(path, settle=10)
+    path = write(tmp_path / "keys", B, A, age=500)
+    ring = ring_of(path, settle=1000)
     assert ring.primary == A
     assert ring.newest_first() == [A, B]
     assert ring.oldest_first() == [B, A]
-    os.utime(path, (time.time() - 11,) * 2)
+    os.utime(path, (time.time() - 1001,) * 2)
     assert ring.primary == B
 
 
 def test_a_running_process_keeps_signing_with_its_key_while_any_change_settles(tmp_path):
     """Whether the new key was put first or, as `ring add` does, last."""
     path = write(tmp_path / "keys", A)
-    ring = ring_of(path, settle=10)
-    write(path, A, B, age=5)
+    ring = ring_of(path, settle=1000)
+    write(path, A, B, age=500)
     assert ring.newest_first() == [A, B]
-    write(path, B, A, age=4)
+    write(path, B, A, age=400)
     assert ring.newest_first() == [A, B]
-    write(path, C, B, A, age=3)
+    write(path, C, B, A, age=300)
     assert ring.primary == A
-    write(path, C, B, age=2)
+    write(path, C, B, age=200)
     assert ring.primary == B, "the key that signed is gone: the newest that others know"
-    write(path, C, B, age=11)
+    write(path, C, B, age=1100)
     assert ring.primary == C
 
 
 def test_processes_that_start_in_the_middle_of_a_rotation_agree(tmp_path):
     """The settle rule needs no memory: it goes by the file's time and order."""
     path = write(tmp_path / "keys", A)
-    running = ring_of(path, settle=10)
-    write(path, B, A, age=5)
-    assert [ring_of(path, settle=10).primary for _ in range(2)] == [running.primary] * 2 == [A, A]
+    running = ring_of(path, settle=1000)
+    write(path, B, A, age=500)
+    assert [ring_of(path, settle=1000).primary for _ in range(2)] == [running.primary] * 2 == [A, A]
 
 
 @pytest.mark.parametrize("bad", ["short", f"{'c' * 32} {'x' * 9}"])

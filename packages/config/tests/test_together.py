@@ -1,5 +1,6 @@
 """Secrets that belong together are always of one generation."""
 
+import itertools
 import os
 import pickle
 import threading
@@ -9,6 +10,8 @@ import pytest
 
 from pentad_config import ConfigError, Secret, SecretMisuse, Together
 from pentad_config.files import FileSource
+
+PATIENCE = 120  # seconds, however busy the machine is
 
 
 def generation(folder, name, value):
@@ -35,25 +38,23 @@ def test_both_come_from_one_generation_under_constant_swapping(tmp_path):
     stop = threading.Event()
 
     def writer():
-        for n in range(1, 100_000):
-            if stop.is_set():
-                return
+        for n in itertools.takewhile(lambda _: not stop.is_set(), itertools.count(1)):
             generation(tmp_path, n, n)
 
     thread = threading.Thread(target=writer)
     thread.start()
     try:
-        deadline = time.monotonic() + 4
+        deadline = time.monotonic() + PATIENCE
         seen = set()
-        while len(seen) < 100 and time.monotonic() < deadline:
+        while len(seen) < 100:
+            assert time.monotonic() < deadline, f"{len(seen)} generations seen"
             access, secret = both.reveal()
             assert access.split("-")[1] == secret.split("-")[1]
             seen.add(access)
     finally:
         stop.set()
         thread.join()
-    assert len(seen) > 20
-    assert both.generation > 20
+    assert both.generation >= len(seen)
 
 
 def test_the_previous_pair_serves_while_a_file_is_missing(tmp_path):
