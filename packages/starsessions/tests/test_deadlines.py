@@ -1,8 +1,11 @@
 """How long a store may take for one call, and what watching that costs."""
 
 import asyncio
+import socket
+from contextlib import closing
 
 import pytest
+from timeless import TimelessLoop
 
 from starsessions.exceptions import SessionStoreTimeout
 from starsessions.failures import StoreCalls
@@ -86,6 +89,37 @@ def test_an_answered_call_is_not_ended_later():
         assert await task == 0
 
     asyncio.run(main())
+
+
+def while_the_loop_is_held_up(is_answered):
+    """Make a call whose time passes in an event loop that does nothing meanwhile; return its result and the time."""
+
+    async def main():
+        loop, (ours, theirs) = asyncio.get_running_loop(), socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        with theirs, closing(writer):
+            call = asyncio.create_task(StoreCalls(timeout=5)(reader.read, 100))
+            await asyncio.sleep(0)
+            if is_answered:
+                theirs.send(b"answer")
+            loop.passed += 60
+            (result,) = await asyncio.gather(call, return_exceptions=True)
+            return result, loop.passed
+
+    with asyncio.Runner(loop_factory=TimelessLoop) as runner:
+        return runner.run(main())
+
+
+def test_an_answer_that_came_while_the_loop_was_held_up_counts():
+    """A view that computes, or a machine that runs others for a minute, makes no store fail that has answered."""
+    assert while_the_loop_is_held_up(is_answered=True) == (b"answer", 60)
+
+
+def test_a_loop_that_was_held_up_gives_up_all_the_same():
+    """Without an answer, the call is given up after as long again as it may take at most."""
+    result, passed = while_the_loop_is_held_up(is_answered=False)
+    assert isinstance(result, SessionStoreTimeout)
+    assert passed == 60 + 5
 
 
 @pytest.mark.anyio

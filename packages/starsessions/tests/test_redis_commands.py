@@ -76,7 +76,7 @@ async def test_reading_is_one_command(counter, visitor):
     assert [len(packet) <= 70 for packet in counter.packets] == [True]
 
 
-@pytest.mark.parametrize("options", [{"lifetime": 60, "rolling": True}, {"lifetime": 0}])
+@pytest.mark.parametrize("options", [{"lifetime": 6000, "rolling": True}, {"lifetime": 0}])
 async def test_renewing_is_one_command(counter, make_site, store, redis_client, monkeypatch, options):
     """Reading a session whose time begins anew with every use is one GETEX."""
     monkeypatch.setattr("starsessions.overtaken._QUICK_SECONDS", 60)  # this machine may be busy
@@ -85,7 +85,7 @@ async def test_renewing_is_one_command(counter, make_site, store, redis_client, 
         await visitor.get("/update?a=1")
         key = "starsessions." + visitor.cookies["session"]
         full = await redis_client.ttl(key)
-        await redis_client.expire(key, 5)
+        await redis_client.expire(key, full // 3)
         assert await counter.of(visitor, "/show") == {"getex": 1}
         assert await redis_client.ttl(key) > full / 2
 

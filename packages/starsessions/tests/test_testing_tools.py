@@ -70,7 +70,7 @@ def run(pytester, *options):
         ("not_there", {"remove": "del self.records[session_id]"}, "remove() of a missing record must do nothing, but it raised KeyError"),
         ("removed_records", {"remove": "self.records.clear()"}, "remove() took another session's record along"),
         ("removed_records", {"remove": "pass"}, "after remove(), read() must return b'', not b'mine'"),
-        ("end_after", {"traits": "expires=True"}, "traits.expires promises b'' after the ttl of 60 seconds"),
+        ("end_after", {"traits": "expires=True"}, "traits.expires promises b'' after a ttl of 600 s"),
         ("swapping", {"traits": "compares=True"}, "NotImplementedError: Store says that it compares, but does not implement swap()"),
         (
             "returns_the_id",

@@ -11,7 +11,7 @@ import pytest
 from starsessions.ids import generate_session_id
 from starsessions.stores.base import digest_of
 from starsessions.testing.cookies import session_cookies
-from starsessions.testing.steps import LIFETIME, needs, pass_time, written
+from starsessions.testing.steps import LIFETIME, SHORT_TTL, needs, pass_time, written
 from starsessions.testing.user_contract import UserIndexContract
 
 if typing.TYPE_CHECKING:
@@ -154,26 +154,26 @@ class SessionStoreContract(UserIndexContract):
         """If `traits.expires`, a record is not read after its time to live."""
         needs(store.traits.expires, "traits.expires")
         needs(store.traits.cookie_limit is None, "a signature has an age and no time to live")
-        session_id = await store.write(generate_session_id(), b"mine", LIFETIME, 60)
-        await pass_time(advance, 61)
+        session_id = await store.write(generate_session_id(), b"mine", LIFETIME, SHORT_TTL)
+        await pass_time(advance, SHORT_TTL + 1)
         found = await store.read(session_id, LIFETIME)
-        assert found == b"", f"traits.expires promises b'' after the ttl of 60 seconds, read() returned {found!r}"
+        assert found == b"", f"traits.expires promises b'' after a ttl of {SHORT_TTL} s, read() returned {found!r}"
 
     async def test_writing_begins_the_ttl_anew(self, store: SessionStore, advance: Advance) -> None:
         """A record that is written again lives for its new time to live."""
-        session_id = await store.write(generate_session_id(), b"mine", LIFETIME, 60)
-        await pass_time(advance, 50)
-        session_id = await store.write(session_id, b"again", LIFETIME, 60)
-        await pass_time(advance, 50)
+        session_id = await store.write(generate_session_id(), b"mine", LIFETIME, SHORT_TTL)
+        await pass_time(advance, 0.9 * SHORT_TTL)
+        session_id = await store.write(session_id, b"again", LIFETIME, SHORT_TTL)
+        await pass_time(advance, 0.9 * SHORT_TTL)
         assert await store.read(session_id, LIFETIME) == b"again", "write() must begin the ttl anew"
 
     async def test_renewing_begins_the_ttl_anew(self, store: SessionStore, advance: Advance) -> None:
         """If `traits.renews`, `renew` returns the record and lets it live for another lifetime."""
         needs(store.traits.renews, "traits.renews")
-        session_id = await store.write(generate_session_id(), b"mine", 60, 60)
+        session_id = await store.write(generate_session_id(), b"mine", SHORT_TTL, SHORT_TTL)
         for _ in range(3):
-            await pass_time(advance, 50)
-            found = await store.renew(session_id, 60)
+            await pass_time(advance, 0.9 * SHORT_TTL)
+            found = await store.renew(session_id, SHORT_TTL)
             assert found == b"mine", f"renew() must return the record and prolong it, it returned {found!r}"
 
     async def test_renewing_makes_no_record(self, store: SessionStore) -> None:

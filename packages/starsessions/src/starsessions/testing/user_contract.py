@@ -11,7 +11,7 @@ import pytest
 
 from starsessions.ids import generate_session_id, hash_id
 from starsessions.stores.user_index import UserSession
-from starsessions.testing.steps import LIFETIME, needs, pass_time, written
+from starsessions.testing.steps import LIFETIME, SHORT_TTL, needs, pass_time, written
 from starsessions.users import list_sessions, revoke_all_sessions, revoke_session
 
 if typing.TYPE_CHECKING:
@@ -78,10 +78,10 @@ class UserIndexContract:
         """If `traits.expires`, a session whose time to live is over is not listed; one that goes on is."""
         index = _index(store)
         needs(store.traits.expires, "traits.expires")
-        short = await store.write(generate_session_id(), b"{}", LIFETIME, 60)
-        await _put(store, "ada", short, ttl=60)
+        short = await store.write(generate_session_id(), b"{}", LIFETIME, SHORT_TTL)
+        await _put(store, "ada", short, ttl=SHORT_TTL)
         long = await _signed_in(store, "ada")
-        await pass_time(advance, 61)
+        await pass_time(advance, SHORT_TTL + 1)
         assert await index.entries("ada") == [long], "entries() must return the sessions that have not ended"
 
     async def test_revoking_the_chosen(self, store: SessionStore) -> None:
