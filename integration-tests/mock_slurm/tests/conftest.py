@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from mock_slurm import MockSlurm
@@ -5,9 +7,22 @@ from mock_slurm import MockSlurm
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A cluster whose minutes last half a second."""
-    with MockSlurm(tmp_path / "state", {"minute_seconds": 0.5, "kill_wait": 0.3, "requeue_delay": 0.2}) as running:
+    """A cluster that does not wait long for jobs that ignore what they are told, or before it runs one again."""
+    with MockSlurm(tmp_path / "state", {"kill_wait": 0.3, "requeue_delay": 0.2}) as running:
         yield running
+
+
+@pytest.fixture
+def wait_until():
+    """Return as soon as a condition holds; fail if it does not within some minutes, which no machine needs."""
+
+    def wait_until(condition):
+        deadline = time.monotonic() + 180
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    return wait_until
 
 
 @pytest.fixture

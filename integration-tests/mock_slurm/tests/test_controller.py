@@ -1,8 +1,8 @@
 """The controller as a process: many callers, death and return, faults on order, doors."""
 
+import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,7 +19,7 @@ def test_parallel_submissions_get_ids_of_their_own(cluster, tmp_path):
     assert len(cluster.calls("sbatch")) == 50
 
 
-def test_a_killed_controller_finds_its_jobs_again(cluster, submit, tmp_path):
+def test_a_killed_controller_finds_its_jobs_again(cluster, submit, tmp_path, wait_until):
     """After kill -9 and a restart the running job is still known, and so is the one that ended meanwhile."""
     running = submit("sleep 300", "-t", "300")
     ending = submit("while ! [ -e go ]; do sleep 0.05; done; exit 4", "-t", "300")
@@ -30,8 +30,7 @@ def test_a_killed_controller_finds_its_jobs_again(cluster, submit, tmp_path):
     status = cluster.state_dir / "spool" / f"job{ending:05}" / "status.json"
     cluster.kill()
     (tmp_path / "go").touch()
-    while not status.exists():
-        pass
+    wait_until(status.exists)
     cluster.start()
     assert cluster.wait_for(ending, "FAILED")["exit_code"] == 4
     assert cluster.job(running)["step_pid"] == watcher
@@ -68,7 +67,7 @@ def test_without_a_controller_each_command_fails_in_its_own_words(cluster, argv,
     )
 
 
-def test_a_frozen_call_times_out_and_is_carried_out_later(cluster, submit):
+def test_a_frozen_call_times_out_and_is_carried_out_later(cluster, submit, wait_until):
     """A time-out is not a failure: the sbatch that got no answer becomes a job after the thaw."""
     cluster.faults.freeze("sbatch", times=1)
     patience = {"MOCK_SLURM_MESSAGE_TIMEOUT": "0.3"}
@@ -77,8 +76,7 @@ def test_a_frozen_call_times_out_and_is_carried_out_later(cluster, submit):
     assert "Socket timed out on send/recv operation" in done.stderr
     assert cluster.run("squeue", "-h").stdout == ""
     cluster.faults.thaw()
-    while not cluster.run("squeue", "-h", "-o", "%i").stdout:
-        pass
+    wait_until(lambda: cluster.run("squeue", "-h", "-o", "%i").stdout)
     assert cluster.job(1)["held"] == "JobHeldUser"
 
 
@@ -105,17 +103,22 @@ def test_faults_are_counted_down(cluster):
     assert cluster.run("sinfo").returncode == 0
 
 
-def test_a_delay_holds_up_its_own_call_only(cluster):
+def test_a_delay_holds_up_its_own_call_only(cluster, wait_until):
     """While one squeue waits for its answer another command gets its own."""
-    cluster.faults.delay("squeue", seconds=1.0, times=1)
-    slow = threading.Thread(target=cluster.run, args=("squeue",))
-    slow.start()
-    while cluster.faults.count()["hits"] == 0:
-        pass
+    cluster.faults.delay("squeue", seconds=3600, times=1)
+    slow = subprocess.Popen([cluster.bin_dir / "squeue"], env={**os.environ, **cluster.environ})
+    wait_until(lambda: cluster.faults.count()["hits"] == 1)
     assert cluster.run("sinfo").returncode == 0
-    assert slow.is_alive()
-    slow.join()
-    assert cluster.calls("squeue")[0]["seconds"] >= 1.0
+    assert slow.poll() is None
+    slow.kill()
+    slow.wait()
+
+
+def test_a_delayed_call_is_answered_late(cluster):
+    """The log has how long it took."""
+    cluster.faults.delay("squeue", seconds=0.3)
+    assert cluster.run("squeue").returncode == 0
+    assert cluster.calls("squeue")[0]["seconds"] >= 0.3
 
 
 def test_the_log_counts_every_call(cluster):

@@ -87,7 +87,7 @@ class ClusterConfig:
 
     `minute_seconds` is how long one Slurm minute lasts: 60 is real time, 1 lets a job with `--time=2` time out
     after two seconds while every command still speaks of two minutes. `message_timeout` is how long a client
-    waits for one answer; squeue asks twice, as the real one does.
+    waits for one answer, by default longer than any busy machine needs; squeue asks twice, as the real one does.
     """
 
     nodes: Mapping[str, NodeSpec]
@@ -109,7 +109,7 @@ class ClusterConfig:
     prolog_exit_code: int = 0
     epilog_seconds: float = 0.0
     job_requeue: bool = True
-    message_timeout: float = 2.0
+    message_timeout: float = 60.0
     connect_timeout: float = 0.0
     max_job_count: int = 20000
     user_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -21,7 +21,7 @@ from .steps import process_start
 
 __all__ = ["MockSlurm", "MockSlurmError"]
 
-_START_SECONDS = 20.0
+_START_SECONDS = 120.0
 
 
 class MockSlurmError(RuntimeError):
@@ -240,7 +240,7 @@ class MockSlurm:
             raise MockSlurmError(f"there is no job {job_id}")
         return found
 
-    def wait_for(self, job_id: int, state: str | tuple[str, ...], timeout: float = 20.0) -> dict[str, Any]:
+    def wait_for(self, job_id: int, state: str | tuple[str, ...], timeout: float = 120.0) -> dict[str, Any]:
         """The job as soon as squeue would show it in one of these states; raises `MockSlurmError` after `timeout`."""
         wanted = (state,) if isinstance(state, str) else state
         end = time.monotonic() + timeout

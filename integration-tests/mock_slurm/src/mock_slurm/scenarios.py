@@ -30,7 +30,7 @@ from pathlib import Path
 
 __all__ = ["Mismatch", "Scenario", "Step", "read_scenarios", "replay", "shell_as"]
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 """Seconds for one command and for one wait."""
 _HOLES = {
     "<time>": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}",

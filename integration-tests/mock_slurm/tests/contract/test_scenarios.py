@@ -22,7 +22,7 @@ SCENARIOS = [
 
 @pytest.fixture(scope="module")
 def mock_cluster(tmp_path_factory):
-    with MockSlurm(tmp_path_factory.mktemp("cluster"), {"kill_wait": 0.5}) as cluster:
+    with MockSlurm(tmp_path_factory.mktemp("cluster"), {"kill_wait": 10}) as cluster:
         yield cluster
 
 
