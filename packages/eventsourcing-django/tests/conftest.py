@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from databases import ALIASES, SERVICES, on_database
 from django.db.backends.signals import connection_created
+from waiting import PATIENCE
 
 from eventsourcing_django.library import IS_10
 
@@ -40,7 +41,7 @@ def _connections_of_threads_are_closed():
     yield
     connection_created.disconnect(remember)
     for thread, connection in opened:
-        thread.join(10)
+        thread.join(PATIENCE)
         if not thread.is_alive() and getattr(connection, "open", True):  # PyMySQL closes nothing twice
             connection.close()
 

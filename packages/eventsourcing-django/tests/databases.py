@@ -2,11 +2,11 @@
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from settings import from_url
 from waiting import wait_until
 
@@ -78,16 +78,18 @@ def kill_other_sessions(alias):
     with connections[alias].cursor() as cursor:
         if alias == "postgres":
             cursor.execute(
-                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 120000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             return
-        for number in _others_on_mariadb(cursor):
-            cursor.execute("KILL %s", [number])
-        # The server ends them when it gets to it, and their locks with them.
-        wait_until(lambda: not _others_on_mariadb(cursor))
+        doomed = _others_on_mariadb(cursor)
+        for number in doomed:
+            with suppress(OperationalError):  # it has just ended by itself
+                cursor.execute("KILL %s", [number])
+        # The server ends them when it gets to it, and their locks with them; others may have come since.
+        wait_until(lambda: doomed.isdisjoint(_others_on_mariadb(cursor)))
 
 
 def _others_on_mariadb(cursor):
     cursor.execute("SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
-    return [number for (number,) in cursor.fetchall()]
+    return {number for (number,) in cursor.fetchall()}

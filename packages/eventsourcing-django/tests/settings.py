@@ -17,7 +17,7 @@ def from_url(url: str) -> dict:
     """Give the DATABASES entry for 'sqlite:///path', 'postgresql://user:password@host:port/name' or 'mysql://...'."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path, "OPTIONS": {"timeout": 30}}
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path, "OPTIONS": {"timeout": 120}}
     is_mysql = parts.scheme == "mysql"
     return {
         "ENGINE": "django.db.backends.mysql" if is_mysql else "django.db.backends.postgresql",
@@ -77,7 +77,7 @@ else:
         "file": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": _FILE,
-            "OPTIONS": {"timeout": 30},
+            "OPTIONS": {"timeout": 120},
             "TEST": {"NAME": _FILE, "DEPENDENCIES": []},
         },
     }

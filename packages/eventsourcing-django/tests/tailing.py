@@ -3,6 +3,7 @@
 import threading
 
 from school.applications import TrainingSchool
+from waiting import PATIENCE
 
 
 class Tail(threading.Thread):
@@ -27,4 +28,4 @@ class Tail(threading.Thread):
     def stop(self):
         """End, and close the connection."""
         self._subscription.stop()
-        self.join(60)
+        self.join(PATIENCE)

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connections
 from school.applications import Dog, TrainingSchool
 from tailing import Tail
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 TESTS = Path(__file__).parent
 ENV = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "shared"}
@@ -87,7 +87,7 @@ def test_a_follower_misses_nothing(environment, upstream_python, process_guard, 
     time.sleep(SECONDS)
     for writer in writers:
         writer.terminate()
-    assert [writer.wait(60) for writer in writers] == [0] * len(writers)
+    assert [writer.wait(PATIENCE) for writer in writers] == [0] * len(writers)
     last = school.recorder.max_notification_id()
     wait_until(lambda: tail.seen[-1] >= last)
     tail.stop()

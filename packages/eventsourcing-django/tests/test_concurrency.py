@@ -9,6 +9,7 @@ import pytest
 from databases import ALIASES, on_database, ordered_by_trigger
 from django.db import connections, transaction
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent, Tracking
+from waiting import PATIENCE
 
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder, DjangoProcessRecorder, DjangoTrackingRecorder
@@ -100,7 +101,7 @@ def test_a_tailing_follower_misses_nothing(alias):
     writers = [lambda seed=seed: save_in_many_ways(alias, seed) for seed in range(WRITERS)]
     saved = [position for positions in in_threads(alias, *writers) for position in positions]
     recorder.insert_events(events(1, "the end"))
-    follower.join(60)
+    follower.join(PATIENCE)
     assert seen == sorted([*first, *saved])
     assert len(saved) > WRITERS * SAVES
 
@@ -117,7 +118,7 @@ def test_writers_of_eventsourcing_django_can_run_beside(alias):
         writers += [lambda: save_as_eventsourcing_django_does(alias)] * 3
         saved = [position for positions in in_threads(alias, *writers) for position in positions]
         recorder.insert_events(events(1, "the end"))
-        follower.join(60)
+        follower.join(PATIENCE)
     assert seen == sorted([*first, *saved])
 
 

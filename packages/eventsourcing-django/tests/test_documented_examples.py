@@ -9,6 +9,7 @@ import sys
 from textwrap import dedent
 
 import pytest
+from waiting import PATIENCE
 
 APPLICATION = """
 from eventsourcing.application import Application
@@ -189,7 +190,7 @@ class Project:
             "PYTHONPATH": os.pathsep.join([str(self.folder), tests]),
         }
         done = subprocess.run(
-            command, env=environment, cwd=self.folder, check=False, capture_output=True, text=True, timeout=120
+            command, env=environment, cwd=self.folder, check=False, capture_output=True, text=True, timeout=PATIENCE
         )
         assert not check or done.returncode == 0, done.stderr
         return done

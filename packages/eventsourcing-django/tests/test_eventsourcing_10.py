@@ -15,6 +15,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.system import MultiThreadedRunner, SingleThreadedRunner
 from school import running
 from school.applications_10 import Celebrations, Counters, Dog, TrainingSchool, make_system
+from waiting import PATIENCE
 
 from eventsourcing_django.admin import applications
 from eventsourcing_django.election import NoElection
@@ -135,13 +136,13 @@ def test_threads_are_prompted_on_commit_only():
         school, counters = runner.get(TrainingSchool), runner.get(Counters)
         school.register("Fido")
         # A transaction of SQLite that has begun with a read cannot write once another connection has written.
-        counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60)
+        counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=PATIENCE)
         with pytest.raises(RuntimeError), transaction.atomic(using="file"):
             school.add_trick("Fido", "sit")
             raise RuntimeError
         with transaction.atomic(using="file"):
             school.add_trick("Fido", "roll over")
-        counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=60)
+        counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=PATIENCE)
         assert counters.count == 1
 
 

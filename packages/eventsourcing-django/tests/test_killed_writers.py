@@ -8,6 +8,7 @@ import pytest
 from databases import added_database, environment_of
 from django.core.management import call_command
 from school.applications import Dog, TrainingSchool
+from waiting import PATIENCE
 
 _SAVE_AND_WAIT = """
 import signal, sys, django
@@ -40,8 +41,12 @@ def test_its_lock_is_free_and_nothing_is_stored(url, process_guard, tmp_path):
     with saved.open():  # opens when the other side does: after the save
         pass
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(30)
-    env = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": "shared", "DJANGO_LOCK_TIMEOUT": "20"}
+    process.wait(PATIENCE)
+    env = {
+        "PERSISTENCE_MODULE": "eventsourcing_django",
+        "DJANGO_DB_ALIAS": "shared",
+        "DJANGO_LOCK_TIMEOUT": str(PATIENCE),
+    }
     school = TrainingSchool(env=env)
     assert school.recorder.max_notification_id() is None
     school.register("Rex")

@@ -8,6 +8,7 @@ import pytest
 from databases import on_database
 from django.db import connections, transaction
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from waiting import PATIENCE
 
 from eventsourcing_django.models import NotificationTrackingRecord, RecorderLock, StoredEventRecord
 from eventsourcing_django.recorders import DjangoProcessRecorder
@@ -89,4 +90,4 @@ def test_the_lock_ends_with_the_transaction(recorder):
             connections["postgres"].close()
 
     with ThreadPoolExecutor(1) as pool:
-        assert len(pool.submit(save).result(20)) == 1
+        assert len(pool.submit(save).result(PATIENCE)) == 1

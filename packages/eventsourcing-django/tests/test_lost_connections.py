@@ -29,7 +29,7 @@ def kill(alias):
 
     def terminate():
         with connections[alias].cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+            cursor.execute("SELECT pg_terminate_backend(%s, 120000)", [pid])
         connections[alias].close()
 
     killer = threading.Thread(target=terminate)

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from eventsourcing.persistence import Tracking
 from school.applications import TrainingSchool
+from waiting import PATIENCE
 
 from eventsourcing_django.recorders import DjangoTrackingRecorder
 
@@ -19,7 +20,7 @@ THREADS, CONNECTIONS = 6, 4
 def pooled(postgres_database, django_db_setup, django_db_blocker):
     """A migrated PostgreSQL database behind a pool of four connections."""
     with django_db_blocker.unblock(), added_database("pooled", postgres_database):
-        options = {"pool": {"min_size": 1, "max_size": CONNECTIONS, "timeout": 5}}
+        options = {"pool": {"min_size": 1, "max_size": CONNECTIONS, "timeout": PATIENCE}}
         connections.settings["pooled"]["OPTIONS"] = options
         connections["pooled"].settings_dict["OPTIONS"] = options
         call_command("migrate", "eventsourcing_django", database="pooled", verbosity=0)
@@ -47,10 +48,10 @@ def test_threads_that_live_long_keep_no_connection(school, pooled):
             with view.atomic():
                 view.insert_tracking(Tracking("downstream", step))
             assert view.max_tracking_id("upstream") == step
-            alive.wait(60)
+            alive.wait(2 * PATIENCE)
         with school.recorder.subscribe() as subscription:
             seen = [next(subscription).id for _ in range(THREADS * 5 + 1)]
-            alive.wait(60)
+            alive.wait(2 * PATIENCE)
         return len(set(seen))
 
     with ThreadPoolExecutor(THREADS) as pool:

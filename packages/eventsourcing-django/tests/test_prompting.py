@@ -13,6 +13,7 @@ from eventsourcing.system import (
     System,
 )
 from school.applications import Counters, TrainingSchool
+from waiting import PATIENCE
 
 WITH_THREADS = [MultiThreadedRunner, NewMultiThreadedRunner]
 IN_THIS_THREAD = [SingleThreadedRunner, NewSingleThreadedRunner]
@@ -39,7 +40,7 @@ def running(request, alias):
 def settled(runner):
     """Wait until the follower has processed what there is; return how many tricks it has counted."""
     school, counters = runner.get(TrainingSchool), runner.get(Counters)
-    assert counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=30) is None
+    assert counters.recorder.wait("TrainingSchool", school.recorder.max_notification_id(), timeout=PATIENCE) is None
     return counters.count
 
 
@@ -125,7 +126,7 @@ def test_work_left_to_another_thread_is_not_lost(running, alias, monkeypatch):
     def keep_busy(self, domain_event):
         if domain_event.trick == "sit":
             busy.set()
-            assert saved.wait(30)
+            assert saved.wait(PATIENCE)
 
     monkeypatch.setattr(Counters, "process", keep_busy)
 
@@ -134,10 +135,10 @@ def test_work_left_to_another_thread_is_not_lost(running, alias, monkeypatch):
 
     other = threading.Thread(target=save_outside)
     other.start()
-    assert busy.wait(30)
+    assert busy.wait(PATIENCE)
     with transaction.atomic(using=alias):
         school.register("Rex")
         school.add_trick("Rex", "roll over")
         saved.set()
-        other.join(30)
+        other.join(PATIENCE)
     assert settled(running) == 2

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from eventsourcing.system import MultiThreadedRunner, SingleThreadedRunner
 from school.applications import Celebrations, Counters, TrainingSchool, make_system
 from school.running import RUNNER
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from eventsourcing_django.health_file import read_health
 
@@ -97,7 +97,7 @@ def test_a_signal_stops_it_after_the_event(shared, process_guard, tmp_path):
     wait_until(lambda: all_processed(shared, 1))
     wait_until(lambda: read_health(health).followers["Counters"].processed == 2)
     os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     assert read_health(health).status == "stopped"
     assert_each_once(shared, 1)
 
@@ -105,18 +105,19 @@ def test_a_signal_stops_it_after_the_event(shared, process_guard, tmp_path):
 def test_a_database_that_is_away_at_the_start_is_waited_for(postgres_database, process_guard, tmp_path):
     """The health file says that followers fail, because nobody runs them; a signal still ends the daemon."""
     parts = urlsplit(postgres_database)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    health = tmp_path / "health.json"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen, and nobody else can
         login = parts.netloc.rpartition("@")[0]
         nobody_there = urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{taken.getsockname()[1]}"))
-    health = tmp_path / "health.json"
-    away = SimpleNamespace(environment=environment_of(nobody_there))
-    process = start(process_guard, away, tmp_path / "log", "--health-file", str(health))
-    wait_until(lambda: health.exists() and read_health(health).failing() == ["Counters", "Celebrations"])
-    with pytest.raises(CommandError, match="failing: Counters, Celebrations") as failed:
-        call_command("run_followers", check=True, health_file=health)
-    assert failed.value.returncode == 3
-    os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(30) == 0
+        away = SimpleNamespace(environment=environment_of(nobody_there))
+        process = start(process_guard, away, tmp_path / "log", "--health-file", str(health), "--stale-after", "600")
+        wait_until(lambda: health.exists() and read_health(health).failing() == ["Counters", "Celebrations"])
+        with pytest.raises(CommandError, match="failing: Counters, Celebrations") as failed:
+            call_command("run_followers", check=True, health_file=health)
+        assert failed.value.returncode == 3
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
     assert parts.password not in (tmp_path / "log").read_text() + health.read_text()
 
 
@@ -132,7 +133,7 @@ def test_killed_daemons_process_each_event_once(shared, process_guard, tmp_path)
                 os.kill(victim.pid, signal.SIGKILL)
             shared.TrainingSchool.add_trick("Fido", f"trick {tricks}")
             tricks += 1
-        victim.wait(30)
+        victim.wait(PATIENCE)
         started = time.monotonic()
         wait_until(lambda expected=tricks: all_processed(shared, expected))
         fail_over.append(time.monotonic() - started)
@@ -141,4 +142,4 @@ def test_killed_daemons_process_each_event_once(shared, process_guard, tmp_path)
     assert_each_once(shared, tricks)
     for daemon in daemons:
         os.kill(daemon.pid, signal.SIGTERM)
-        assert daemon.wait(30) == 0
+        assert daemon.wait(PATIENCE) == 0

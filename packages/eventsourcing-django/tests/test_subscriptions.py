@@ -1,7 +1,6 @@
 """Subscriptions: announced on PostgreSQL, polled elsewhere, ended from any thread."""
 
 import threading
-import time
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from uuid import uuid4
@@ -10,14 +9,14 @@ import pytest
 from databases import ALIASES, on_database
 from django.db import ProgrammingError, connections, transaction
 from eventsourcing.persistence import OperationalError, StoredEvent
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from eventsourcing_django.listening import Listener
 from eventsourcing_django.models import StoredEventRecord
 from eventsourcing_django.recorders import DjangoApplicationRecorder
 from eventsourcing_django.subscriptions import ListeningSubscription, PollingSubscription
 
-LONG = 60.0
+LONG = 3600.0  # longer than anybody waits here
 
 shared_by_threads = pytest.mark.parametrize("alias", [pytest.param(each, marks=on_database(each)) for each in ALIASES])
 
@@ -31,15 +30,16 @@ def recorder(alias):
     return DjangoApplicationRecorder("app", StoredEventRecord, alias)
 
 
-def sessions(alias):
-    """Count the sessions of the database."""
+def is_alone(alias):
+    """Whether this thread's session is the only one of the database."""
     with connections[alias].cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend'"
             if alias == "postgres"
             else "SELECT count(*) FROM information_schema.processlist WHERE db = database()"
         )
-        return cursor.fetchone()[0]
+        return cursor.fetchone() == (1,)
 
 
 class Following(threading.Thread):
@@ -63,7 +63,7 @@ class Following(threading.Thread):
 
     def got(self, number):
         with self._changed:
-            return self._changed.wait_for(lambda: len(self.seen) >= number, 30)
+            return self._changed.wait_for(lambda: len(self.seen) >= number, PATIENCE)
 
     def __enter__(self):
         self.start()
@@ -71,7 +71,7 @@ class Following(threading.Thread):
 
     def __exit__(self, *_):
         self.subscription.stop()
-        self.join(30)
+        self.join(PATIENCE)
         assert not self.is_alive()
 
 
@@ -130,10 +130,7 @@ def test_a_waiting_iteration_is_ended_from_another_thread(recorder, monkeypatch)
     recorder.insert_events([event()])
     with Following(subscription) as following:
         assert following.got(1)
-        started = time.monotonic()
         subscription.stop()
-        following.join(30)
-    assert time.monotonic() - started < LONG / 4
     subscription.stop()
 
 
@@ -153,7 +150,6 @@ def test_postgresql_announces_what_is_committed(recorder, monkeypatch):
     monkeypatch.setattr(ListeningSubscription, "longest_wait", LONG)
     with Following(recorder.subscribe()) as following:
         wait_until(lambda: listeners() == 1)
-        started = time.monotonic()
         recorder.insert_events([event()])
         assert following.got(1)
         with transaction.atomic(using="postgres"):
@@ -163,7 +159,6 @@ def test_postgresql_announces_what_is_committed(recorder, monkeypatch):
             recorder.insert_events([event()])
             recorder.insert_events([event()])
         assert following.got(3)
-    assert time.monotonic() - started < LONG / 4
     assert following.seen == [1, 3, 4]
 
 
@@ -200,7 +195,7 @@ def test_an_event_committed_while_a_listener_arrives_is_not_missed(recorder, mon
         wait_until(lambda: following.subscription._listener is not None)
     with_following = following.got(1)
     following.subscription.stop()
-    following.join(30)
+    following.join(PATIENCE)
     assert with_following
 
 
@@ -225,7 +220,7 @@ def test_killed_sessions_are_replaced(recorder):
             assert following.got(number)
             with connections["postgres"].cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                    "SELECT pg_terminate_backend(pid, 120000) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
     assert following.seen == [1, 2, 3, 4, 5]
@@ -238,7 +233,7 @@ def test_missing_tables_are_an_error_of_the_iteration(recorder, monkeypatch):
     monkeypatch.setattr(StoredEventRecord._meta, "db_table", "no_such_table")
     recorder = DjangoApplicationRecorder("app", StoredEventRecord, recorder.using)
     with Following(recorder.subscribe()) as following:
-        following.join(30)
+        following.join(PATIENCE)
     assert isinstance(following.error, OperationalError)
 
 
@@ -253,14 +248,14 @@ def test_connections_of_threads_close_with_them(recorder, alias):
                 raise ZeroDivisionError
 
     recorder.insert_events([event()])
-    before = sessions(alias)
+    wait_until(lambda: is_alone(alias))
     threads = [threading.Thread(target=recorder.max_notification_id), threading.Thread(target=fail)]
     for thread in threads:
         thread.start()
         thread.join()
     with Following(recorder.subscribe()) as following:
         assert following.got(1)
-    wait_until(lambda: sessions(alias) == before)
+    wait_until(lambda: is_alone(alias))
 
 
 @on_database("postgres")
@@ -273,12 +268,12 @@ def test_a_session_that_cannot_listen_is_closed():
             with suppress(ProgrammingError):
                 Listener("postgres", [SimpleNamespace(name='no"name', key=1)])
         tried.set()
-        go_on.wait(60)
+        go_on.wait(PATIENCE)
 
-    before = sessions("postgres")
+    wait_until(lambda: is_alone("postgres"))
     thread = threading.Thread(target=try_again_and_again)
     thread.start()
-    assert tried.wait(60)
-    wait_until(lambda: sessions("postgres") == before)
+    assert tried.wait(PATIENCE)
+    wait_until(lambda: is_alone("postgres"))
     go_on.set()
     thread.join()

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 from school.applications import Counters, TrainingSchool
+from waiting import PATIENCE
 
 TESTS = Path(__file__).parent
 
@@ -74,7 +75,7 @@ def test_a_killed_run_keeps_what_it_has_processed(school, process_guard, tmp_pat
     with reached.open():  # opens when the other side does: at the 14th trick
         pass
     os.kill(process.pid, 9)
-    process.wait(30)
+    process.wait(PATIENCE)
     assert counted() == 13
     again = manage(school, "sync_followers", "Counters", "-v2")
     assert "7 from TrainingSchool" in again.stdout

@@ -9,6 +9,7 @@ from eventsourcing.application import AggregateNotFoundError
 from eventsourcing.persistence import Tracking
 from eventsourcing.system import SingleThreadedRunner
 from school.applications import Celebrations, Counters, TrainingSchool, make_system
+from waiting import PATIENCE
 
 from eventsourcing_django.recorders import DjangoTrackingRecorder
 from eventsourcing_django.synchronisation import Synchronizer
@@ -38,7 +39,7 @@ class OtherWriter:
 
     def join(self):
         for thread in self._threads:
-            thread.join(60)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 

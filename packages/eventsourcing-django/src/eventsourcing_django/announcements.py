@@ -18,6 +18,8 @@ from eventsourcing_django.recorders import DjangoApplicationRecorder
 __all__ = ["Announcements"]
 
 _logger = logging.getLogger(__name__)
+# Until writers know of a listener, which open transactions can prevent, the tables are looked at so often.
+_UNTIL_ANNOUNCED = 0.25  # seconds
 
 
 class Announcements:
@@ -53,7 +55,9 @@ class Announcements:
                 self._unheard.add(alias)
 
     def wait(self, seconds: float) -> None:
-        """Wait for an announcement, the wake-up, or the end of the time."""
+        """Wait for an announcement, the wake-up, or the end of the time; less where nothing can be heard yet."""
+        if not all(listener.is_announced for listener in self._listeners.values()):
+            seconds = min(seconds, _UNTIL_ANNOUNCED)
         descriptors = {listener.fileno(): alias for alias, listener in self._listeners.items()}
         lost = descriptors.pop(-1, None)
         ready = self._wake_up.wait(list(descriptors), seconds)

@@ -93,7 +93,7 @@ if shipped_projections:
         """The shipped tests wait for one second, which is not enough on a machine that is busy with others."""
 
         def wait(self, *name_and_position, timeout=1.0, **more):
-            super().wait(*name_and_position, timeout=60 * timeout, **more)
+            super().wait(*name_and_position, timeout=120 * timeout, **more)
 
     class PatientView(Patient, CountersView):
         pass
