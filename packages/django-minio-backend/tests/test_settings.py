@@ -59,9 +59,11 @@ def test_global_settings_alone_are_enough(legacy):
 
 
 def test_the_old_name_of_the_default_bucket_works(legacy):
-    """MINIO_MEDIA_FILES_BUCKET means MINIO_DEFAULT_BUCKET."""
+    """MINIO_MEDIA_FILES_BUCKET means MINIO_DEFAULT_BUCKET, and the class has it too, as in the 3.x releases."""
     legacy.MINIO_MEDIA_FILES_BUCKET = "old-private"
     assert MinioBackend().bucket == MinioBackend().MINIO_MEDIA_FILES_BUCKET == "old-private"
+    assert MinioBackend.MINIO_MEDIA_FILES_BUCKET == "old-private"
+    assert MinioBackend.MINIO_STATIC_FILES_BUCKET == MinioBackend.DEFAULT_STATIC_FILES_BUCKET
 
 
 def test_an_undeclared_bucket_is_refused_with_global_settings(legacy):

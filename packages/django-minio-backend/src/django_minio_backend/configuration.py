@@ -21,12 +21,27 @@ __all__ = ["ConfiguredStorage"]
 _log = logging.getLogger("django_minio_backend.models")
 
 
+class _BucketSetting:
+    """A bucket's name as the settings have it: of a storage, and of the class, where the 3.x releases have it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, storage: ConfiguredStorage | None, cls: type[ConfiguredStorage]) -> str:
+        options = Options({}) if storage is None else storage.options
+        return str(options.get(self._name))
+
+
 class ConfiguredStorage(ConstructorArguments):
     """What every part of `MinioBackend` stands on."""
 
     DEFAULT_MEDIA_FILES_BUCKET: Final = DEFAULT_BUCKET
     DEFAULT_STATIC_FILES_BUCKET: Final = STATIC_FILES_BUCKET
     DEFAULT_PRIVATE_BUCKETS: Final = (DEFAULT_MEDIA_FILES_BUCKET, DEFAULT_STATIC_FILES_BUCKET)
+    MINIO_MEDIA_FILES_BUCKET = _BucketSetting("MINIO_DEFAULT_BUCKET")
+    """The bucket for uploads, by its name of the 3.x releases."""
+    MINIO_STATIC_FILES_BUCKET = _BucketSetting("MINIO_STATIC_FILES_BUCKET")
+    """The bucket for static files."""
 
     def __init__(self, bucket_name: str = "", storage_name: str = "default", *args: Any, **kwargs: Any) -> None:
         del args
@@ -77,16 +92,6 @@ class ConfiguredStorage(ConstructorArguments):
     def PUBLIC_BUCKETS(self) -> list[str]:  # noqa: N802  the documented name
         """The buckets declared public."""
         return self.options.public_buckets
-
-    @property
-    def MINIO_MEDIA_FILES_BUCKET(self) -> str:  # noqa: N802  the documented name
-        """The bucket for uploads, by its name of the 3.x releases."""
-        return str(self.options.get("MINIO_DEFAULT_BUCKET"))
-
-    @property
-    def MINIO_STATIC_FILES_BUCKET(self) -> str:  # noqa: N802  the documented name
-        """The bucket for static files."""
-        return str(self.options.get("MINIO_STATIC_FILES_BUCKET"))
 
     @property
     def HTTP_CLIENT(self) -> Any:  # noqa: N802  the documented name
