@@ -92,7 +92,7 @@ class WholeProjectTests(TransactionTestCase):
         self.assertEqual(config.popularity.times_lent(book_id), 1)
 
         with make_runner() as runner:
-            runner.wait(config.lending.recorder.max_notification_id(), timeout=20)
+            runner.wait(config.lending.recorder.max_notification_id(), timeout=120)
         self.assertEqual(
             self.client.get("/books/").json()["books"],
             [{"book_id": str(book_id), "title": "Emma", "lent_to__name": "Ada"}],
