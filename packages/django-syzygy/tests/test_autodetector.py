@@ -8,7 +8,11 @@ from django.apps import apps
 from django.core.management.color import color_style
 from django.db import migrations, models
 from django.db.migrations.graph import MigrationGraph
-from django.db.migrations.questioner import InteractiveMigrationQuestioner, MigrationQuestioner
+from django.db.migrations.questioner import (
+    InteractiveMigrationQuestioner,
+    MigrationQuestioner,
+    NonInteractiveMigrationQuestioner,
+)
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
@@ -325,6 +329,8 @@ UNTOUCHED = [
     ({}, {"constraints": [models.CheckConstraint(condition=models.Q(qty__gt=0), name="c")]}),
     ({}, {"unique_together": {("qty", "id")}}),
     ({}, {"verbose_name": "thing"}),
+    ({}, {"order_with_respect_to": "qty"}),
+    ({}, {"managed": False}),
     ({"indexes": [models.Index(fields=["qty"], name="i")]}, {}),
 ]
 
@@ -338,15 +344,33 @@ def test_indexes_constraints_and_options(old, new):
     assert type(operation).__module__.startswith("django.")
 
 
+def test_proxy():
+    """A model without a table of its own comes before the deployment and goes after it."""
+    proxy = ModelState("shop", "Proxy", [], options={"proxy": True}, bases=("shop.Item",))
+    assert names(written([model()], [model(), proxy])) == [(PRE, "proxy")]
+    assert names(written([model(), proxy], [model()])) == [(POST, "delete_proxy")]
+
+
+def test_a_required_field_without_a_default(capsys):
+    """Django's own refusal stands: without somebody to ask the command quits with status 3."""
+    questioner = NonInteractiveMigrationQuestioner(log=print)
+    with pytest.raises(SystemExit) as end:
+        detect([model()], [model(qty=models.IntegerField())], questioner)
+    assert end.value.code == 3
+    assert "'qty'" in capsys.readouterr().out
+
+
 def test_unmanaged_model():
     """Django does not follow the fields of an unmanaged model, and nothing is added to that."""
     unmanaged = {"managed": False}
     assert written([model(options=unmanaged)], [model(options=unmanaged, qty=models.IntegerField(default=1))]) == []
 
 
-def test_field_becomes_many_to_many(capsys):
+@pytest.mark.parametrize("backwards", [False, True])
+def test_field_becomes_many_to_many(backwards, capsys):
     """Removal and addition under one name cannot be divided; it is said, and the check will insist."""
     change = [model(tag=models.IntegerField(null=True))], [model(tag=models.ManyToManyField("shop.Item"))]
+    change = change[::-1] if backwards else change
     (migration,) = detect(*change)["shop"]
     assert [type(operation).__name__ for operation in migration.operations] == ["RemoveField", "AddField"]
     message = capsys.readouterr().err
@@ -513,6 +537,19 @@ def test_asked_about_ambiguity():
     with pytest.raises(SystemExit) as end:
         detect(*change, Answers(2))
     assert end.value.code == 3
+
+
+def test_partition_is_looked_up_by_name(monkeypatch):
+    """Whoever replaces `partition_operations` in the module of the autodetector has replaced what it uses."""
+
+    def refuse(operations, app_label):
+        raise AmbiguousStage(app_label)
+
+    monkeypatch.setattr("syzygy.autodetector.partition_operations", refuse)
+    questioner = Answers(2)
+    with pytest.raises(SystemExit):
+        detect([model()], [model(qty=models.IntegerField(default=1))], questioner)
+    assert len(questioner.asked) == 1
 
 
 def test_nobody_is_asked_in_a_dry_run():

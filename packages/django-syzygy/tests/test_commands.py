@@ -157,3 +157,52 @@ def test_python_calls(project):
         "call_command('migrate', stage='pre_deploy', check_unapplied=True)"
     )
     project.run("shell", "-v0", "-c", code)
+
+
+THREADS = """
+import io, threading
+from unittest import mock
+from django.core.management import call_command
+from django.db import connections
+from django.db.models.signals import post_migrate
+from syzygy import Stage
+
+signals = []
+post_migrate.connect(lambda plan, **_: signals.append([str(migration) for migration, _ in plan]), weak=False)
+
+def take_part(stdout, options):
+    call_command("migrate", quorum=2, quorum_timeout=60, stdout=stdout, **options)
+    connections.close_all()
+
+def together(**options):
+    outputs = [io.StringIO() for _ in range(2)]
+    threads = [threading.Thread(target=take_part, args=(stdout, options)) for stdout in outputs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted((stdout.getvalue() for stdout in outputs), key=lambda text: "Applying" in text)
+
+pause = threading.Event()
+with mock.patch("time.sleep", lambda seconds: pause.wait(0.01)):
+    follower, leader = together(stage=Stage.PRE_DEPLOY)
+    assert "Reached pre-migrate quorum" in follower and "Migrations applied by remote party" in follower, follower
+    assert "Reached pre-migrate quorum" in leader and "Reached post-migrate quorum after" in leader, leader
+    assert "Applying shop.0002" in leader and "Applying shop.0003" not in leader, leader
+    assert signals == [["shop.0001_initial", "shop.0002_add"]], signals
+    assert together(verbosity=0) == ["", ""]
+assert signals[1] == ["shop.0003_remove"], signals
+print("done")
+"""
+
+
+def test_threads_of_one_process(project):
+    """Threads meet as processes do; the signal after a migration is sent by who applies it; -v0 prints nothing."""
+    project.settings["MIGRATION_QUORUM_BACKEND"] = "syzygy.quorum.backends.cache.CacheQuorum"
+    project.models("class Item(models.Model):\n    qty = models.IntegerField(null=True)\n")
+    create = 'migrations.CreateModel("Item", fields=[("id", models.BigAutoField(primary_key=True)), ("old", models.IntegerField(null=True))])'
+    project.migration("0001_initial", create)
+    add = 'migrations.AddField("Item", "qty", models.IntegerField(null=True))'
+    project.migration("0002_add", add, ["0001_initial"])
+    project.migration("0003_remove", 'migrations.RemoveField("Item", "old")', ["0002_add"])
+    assert project.run("shell", "-v0", "-c", THREADS) == "done\n"

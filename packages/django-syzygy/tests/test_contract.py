@@ -4,6 +4,7 @@ import uuid
 from importlib import import_module
 
 import pytest
+from django.core.management import call_command
 from django.db import migrations, models
 from django.db.migrations.optimizer import MigrationOptimizer
 from django.db.migrations.writer import OperationWriter
@@ -63,6 +64,25 @@ NAMES = {
 def test_names(module):
     """Everything that could be imported can be imported."""
     assert [name for name in NAMES[module] if not hasattr(import_module(module), name)] == []
+
+
+def test_the_autodetector_can_be_replaced(monkeypatch, django_db_blocker):
+    """`makemigrations` uses the autodetector by its name in the module of the command, and not with --disable-syzygy."""
+    made = []
+    module = "syzygy.management.commands.makemigrations"
+    monkeypatch.setattr(f"{module}.MigrationAutodetector", lambda *args, **options: made.append(options) or Detector())
+    with django_db_blocker.unblock():
+        call_command("makemigrations", "--dry-run", "-v0", skip_checks=True)
+        assert len(made) == 1
+        call_command("makemigrations", "--dry-run", "-v0", "--disable-syzygy", skip_checks=True)
+    assert len(made) == 1
+
+
+class Detector:
+    """Detects nothing."""
+
+    def changes(self, **_):
+        return {}
 
 
 def test_values_of_the_stages():

@@ -134,6 +134,8 @@ def test_for_stage():
     assert staged.preserve_default is False
     assert staged.stage is Stage.POST_DEPLOY
     assert staged.migration_name_fragment == "alter_m_f"
+    staged.migration_name_fragment = "harden_f"
+    assert staged.migration_name_fragment == "harden_f"
 
 
 def test_stage_as_text():

@@ -38,13 +38,34 @@ def migration(name, *operations, app="tests", needs=(), **attributes):
     return made
 
 
-def test_operation_stages():
-    """Removals wait, everything else goes first, an operation's own stage wins."""
-    assert get_operation_stage(ADD) is PRE
-    assert get_operation_stage(migrations.RunSQL("SELECT 1")) is PRE
-    assert get_operation_stage(migrations.RenameField("m", "a", "b")) is PRE
-    assert get_operation_stage(REMOVE) is POST
-    assert get_operation_stage(migrations.DeleteModel("m")) is POST
+class OwnRemoval(migrations.RemoveField):
+    """A removal that a project has made its own."""
+
+
+STAGED = [
+    (PRE, ADD),
+    (PRE, migrations.AlterField("m", "a", models.IntegerField())),
+    (PRE, migrations.RenameField("m", "a", "b")),
+    (PRE, migrations.RenameModel("m", "n")),
+    (PRE, migrations.RemoveIndex("m", "i")),
+    (PRE, migrations.RemoveConstraint("m", "c")),
+    (PRE, migrations.RunSQL("DROP TABLE m")),
+    (PRE, migrations.RunPython(print)),
+    (PRE, migrations.SeparateDatabaseAndState([REMOVE], [REMOVE])),
+    (POST, REMOVE),
+    (POST, OwnRemoval("m", "b")),
+    (POST, migrations.DeleteModel("m")),
+]
+
+
+@pytest.mark.parametrize(("stage", "operation"), STAGED, ids=lambda value: type(value).__name__)
+def test_operation_stages(stage, operation):
+    """Removals of fields and models wait, everything else goes first: what an operation does is not looked into."""
+    assert get_operation_stage(operation) is stage
+
+
+def test_stage_of_an_operation():
+    """An operation's own stage wins."""
     assert get_operation_stage(AlterField("m", "a", models.IntegerField(), POST)) is POST
     sql = migrations.RunSQL("SELECT 1")
     sql.stage = "post_deployment"
@@ -245,7 +266,7 @@ def test_hash():
 def test_must_post_deploy():
     """Reverting turns the stages around; a migration that does nothing has none."""
     assert must_post_deploy_migration(migration("0001", ADD)) is False
-    assert must_post_deploy_migration(migration("0001", ADD), True) is True
+    assert must_post_deploy_migration(migration("0001", ADD), backward=True) is True
     assert must_post_deploy_migration(migration("0001", REMOVE)) is True
     assert must_post_deploy_migration(migration("0001", REMOVE), True) is False
     assert must_post_deploy_migration(migration("0001")) is None

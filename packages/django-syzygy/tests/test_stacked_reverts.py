@@ -109,6 +109,35 @@ def test_going_back_over_a_rename(make_project, postgres_database):
         assert types == [("integer",)]
 
 
+def test_going_back_over_two_names_of_a_table(make_project, postgres_database):
+    """Both earlier names of a table come back beside the last one, and go again or stay, whichever way it goes on."""
+    project = make_project(postgres_settings(postgres_database))
+    project.migration("0001_initial", CREATE)
+    stack(
+        project,
+        'syzygy.operations.ExpandRenameModel("Item", "Thing")',
+        'syzygy.operations.ContractRenameModel("Item", "Thing")',
+        'migrations.AddField("Thing", "b", models.IntegerField(null=True))',
+        'syzygy.operations.ExpandRenameModel("Thing", "Object")',
+        'syzygy.operations.ContractRenameModel("Thing", "Object")',
+    )
+    kinds = "select relname::text, relkind::text from pg_class where relname ~ '^shop_[a-z]+$' order by 1"
+    project.run("migrate", "-v0")
+    for target, kept in ((), "object"), (("shop", "0001"), "item"):
+        project.run("migrate", "shop", "0001", "--pre-deploy", "-v0")
+        with connect(project) as connection:
+            found = connection.execute(kinds).fetchall()
+            assert found == [("shop_item", "v"), ("shop_object", "r"), ("shop_thing", "v")]
+            connection.execute("insert into shop_item (a, c) values (1, 2)")
+            connection.execute("insert into shop_thing (a, c) values (3, 4)")
+        project.run("migrate", *target, "-v0")
+        with connect(project) as connection:
+            assert connection.execute(kinds).fetchall() == [(f"shop_{kept}", "r")]
+    with connect(project) as connection:
+        assert connection.execute("select a, c from shop_item order by id").fetchall() == [(1, 2), (3, 4)] * 2
+    assert inspect(project) == [["a", "c", "id"], [], ["0001_initial"]]
+
+
 def test_code_that_nobody_can_see_through(stacked):
     """What code did may be what the rest is built on: its revert is refused, in words that say how to go back."""
     body = "stage = Stage.POST_DEPLOY"

@@ -47,6 +47,13 @@ _VIEWS = """
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
         AND d.refobjid = to_regclass(%s) AND v.relkind = 'v'
 """
+_VIEWED = """
+    SELECT DISTINCT t.oid::regclass::text, obj_description(v.oid, 'pg_class')
+    FROM pg_class v JOIN pg_rewrite r ON r.ev_class = v.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_class t ON t.oid = d.refobjid AND t.oid <> v.oid
+    WHERE v.oid = to_regclass(%s) AND v.relkind = 'v'
+"""
 _PARTITIONS = """
     SELECT '"' || replace(n.nspname, '"', '""') || '"', '"' || replace(c.relname, '"', '""') || '"'
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -105,6 +112,10 @@ class Catalog:
     def views(self, table: str) -> list[tuple[str, str | None]]:
         """The names, quoted as needed, of the views that read a table, and the comment on each."""
         return list(self._all(_VIEWS, table))
+
+    def viewed(self, view: str) -> list[tuple[str, str | None]]:
+        """The names, quoted as needed, of the tables that a view reads, each with the comment on the view."""
+        return list(self._all(_VIEWED, view))
 
     def using_column(self, table: str, column: str) -> set[str]:
         """The bare names of the table's own constraints and indexes that a column is part of."""

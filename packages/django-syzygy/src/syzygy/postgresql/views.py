@@ -42,9 +42,9 @@ class RenamedTable:
         self._run([*renamed, *self._view(self.old)])
 
     def restore_view(self) -> None:
-        """Make the view for a table that is renamed already."""
+        """Make the view for a table that is renamed already, and may have been renamed once more since."""
         if not self._is_view(self.old):
-            self._run(list(self._view(self.new)))
+            self._run(list(self._view_beside(self.new) or self._view(self.new)))
 
     def drop_view(self) -> None:
         """Take the old name away."""
@@ -83,6 +83,24 @@ class RenamedTable:
         yield from view_statements(self.editor.connection, self.old, self.new, shown, renamed)
         yield from _grants(self.catalog, table, self.old)
 
+    def _view_beside(self, view: str) -> list[str]:
+        """The statements of the view where `view` is one of a later name: both show the table, neither the other."""
+        if not self._is_view(view):
+            return []
+        table, comment = self.catalog.viewed(view)[0]
+        current = {new: old for old, new in self.columns.items()}
+        shown = {current.get(name, name): number for name, number in (_shown(comment) or {}).items()}
+        made = view_statements(self.editor.connection, self.old, table, shown, self.catalog.positions(table))
+        return [*made, *_grants(self.catalog, table, self.old)] if shown else []
+
+
+def _shown(comment: str | None) -> dict[str, int] | None:
+    """The columns that a view shows by its comment, and their numbers in the table; None if it is not one of ours."""
+    if comment is None or not comment.startswith(_MARK):
+        return None
+    found: dict[str, int] = json.loads(comment.removeprefix(_MARK))
+    return found
+
 
 def view_statements(
     connection: BaseDatabaseWrapper, view: str, table: str, shown: Mapping[str, int], columns: Mapping[str, int]
@@ -119,14 +137,14 @@ def around_views(connection: BaseDatabaseWrapper, statement: str, has_parameters
     if found is None:
         return statement
     catalog, table = Catalog(connection), found["table"]
-    ours = {view: comment for view, comment in catalog.views(table) if comment and comment.startswith(_MARK)}
+    ours = {view: shown for view, comment in catalog.views(table) if (shown := _shown(comment)) is not None}
     if not ours:
         return statement
     added: list[str] = []
     gone = {bare(name) for name in _DROPPED.findall(statement)}
     columns = {name: number for name, number in catalog.positions(table).items() if name not in gone}
-    for view, comment in ours.items():
-        shown = {old: n for old, n in json.loads(comment.removeprefix(_MARK)).items() if n in columns.values()}
+    for view, before in ours.items():
+        shown = {old: number for old, number in before.items() if number in columns.values()}
         added += [*view_statements(connection, view, table, shown, columns), *_grants(catalog, view, view)]
     if has_parameters:
         added = [part.replace("%", "%%") for part in added]
