@@ -126,9 +126,9 @@ def test_memory_does_not_grow_with_the_file(server_options, s3_bucket):
     """Saving a large file from disk, so large that it goes in parts, adds less than 16 MB to a process's peak memory;
     reading it in chunks, and reading its first kilobyte, add less than 8 MB.
 
-    PENTAD_LARGE_FILE_MB sets its size; 80 by default.
+    PENTAD_LARGE_FILE_MB sets its size; 70 by default.
     """
-    size = int(os.environ.get("PENTAD_LARGE_FILE_MB", "80"))
+    size = int(os.environ.get("PENTAD_LARGE_FILE_MB", "70"))
     script = f"""
         import resource, tempfile, os, django
         from django.conf import settings

@@ -11,6 +11,9 @@ from minio.deleteobjects import DeleteObject
 
 from django_minio_backend import MinioBackendStatic
 
+pytestmark = pytest.mark.django_db
+"""Of all, though not all need it: tests with a database come first, and the long bucket would be made twice."""
+
 FILES = {f"{number:04}.txt" for number in range(1001)}
 FOLDERS = {f"{number:04}" for number in (0, 500, 999, 1000)}
 """They stand between the files: the last two on the second page."""
@@ -55,7 +58,6 @@ def test_collectstatic_knows_a_large_bucket(make_storage, long_bucket, proxy):
     assert proxy.methods == ["GET", "GET"]
 
 
-@pytest.mark.django_db
 def test_orphans_are_looked_for_on_every_page(configure, long_bucket, capsys):
     """clean_orphaned_minio_files looks at all objects of a large bucket."""
     configure(MINIO_DEFAULT_BUCKET=long_bucket, MINIO_PRIVATE_BUCKETS=[long_bucket])
@@ -75,7 +77,6 @@ def short_pages(proxy, configure, s3_bucket):
     proxy.fault = lambda request: "short pages" if request.command == "GET" else None
 
 
-@pytest.mark.django_db
 def test_orphans_of_every_page_are_deleted(short_pages, proxy):
     """Deleting what is listed does not hide what comes on later pages."""
     proxy.reset()
