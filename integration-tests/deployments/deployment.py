@@ -27,10 +27,11 @@ _TRAFFIC = Path(__file__).with_name("traffic.py")
 class Size:
     """How much of everything."""
 
-    rows: int = 2_000
-    requests: int = 25
+    rows: int = 1_100  # more than a batch of a backfill
+    requests: int = 20
     processes: int = 1
-    reader: float = 3.0  # seconds that the reader's transaction lasts after the migrating command has begun
+    pace: float = 0.04  # seconds between two requests of a process: those of one run share two processors
+    reader: float = 2.0  # seconds that the reader's transaction lasts after the migrating command has begun
     # Seconds after which a request looks whether it is in a deadlock. PostgreSQL's own 1 leaves a migration 0.2 to give
     # way, and on a machine that runs many deployments at once each notices late that its time is up.
     patience: float = 3.0
@@ -142,7 +143,9 @@ class Deployments:
         return project
 
     def project(self, scenario, release, name, database):
-        traffic = {"release": release, "rules": _rules(scenario), "deletes": dict(scenario.deletes)}
+        traffic = {
+            "release": release, "rules": _rules(scenario), "deletes": dict(scenario.deletes), "pace": self.size.pace
+        }  # fmt: skip
         folder = self.folder / name
         folder.mkdir()
         database = {**postgres_settings(database), "OPTIONS": {"application_name": "migrate"}}

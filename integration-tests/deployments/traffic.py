@@ -17,8 +17,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-PACE = 0.02  # seconds between two requests: the projects of one run share two processors
 RECENT = 20  # rows
+KEPT = 5  # rows of its own that a process does not delete
 
 
 class Table:
@@ -117,7 +117,7 @@ class Site:
         self.check(table, table.model.objects.order_by("-pk")[:RECENT])
 
     def delete(self, table):
-        if len(self.own[table]) > RECENT:
+        if len(self.own[table]) > KEPT:
             table.model.objects.filter(pk=self.own[table].pop(0)).delete()
 
     def delete_parent(self, _):
@@ -201,4 +201,4 @@ class Command(BaseCommand):
                 due = site.done + int(order)
                 continue
             site.request()
-            time.sleep(PACE)
+            time.sleep(settings.TRAFFIC["pace"])

@@ -19,7 +19,7 @@ _WAITING = """
     WHERE pg_locks.waitstart IS NOT NULL AND pg_locks.locktype = 'relation'
     GROUP BY 1, 2, waiting.pid, 4
 """
-_INTERVAL = 0.02  # seconds
+_INTERVAL = 0.05  # seconds
 
 
 @dataclass(frozen=True)
