@@ -6,12 +6,43 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ("assert_none_left", "environment_of", "marked_processes", "portal", "read_until")
+__all__ = (
+    "DEMO",
+    "ENDS",
+    "Visit",
+    "assert_none_left",
+    "environment_of",
+    "marked_processes",
+    "play",
+    "portal",
+    "read_until",
+)
 
 DEMO = Path(__file__).resolve().parents[1] / "examples" / "portal" / "demo.py"
 MARKER = "PENTAD_PORTAL_TEST"
+ENDS = 300  # seconds in which a portal that is told to stop has to; what takes time is their machine, not waiting
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A `demo.py --check` that ended with 0: what it printed, its mark, and the folders of its data and home."""
+
+    output: str
+    mark: str
+    data: Path
+    home: Path
+
+
+def play(mark: str, data: Path, home: Path) -> Visit:
+    """Play the scripted visit to its end."""
+    with portal("--check", "--data", str(data), mark=mark, HOME=str(home)) as process:
+        output, _ = process.communicate(timeout=2400)
+    if process.returncode:
+        raise AssertionError(output)
+    return Visit(output, mark, data, home)
 
 
 @contextmanager
@@ -29,7 +60,7 @@ def portal(*arguments: str, mark: str, **environment: str) -> Iterator[subproces
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(30)
+        process.wait(ENDS)
         if process.stdout:
             process.stdout.close()
 
@@ -62,7 +93,7 @@ def environment_of(pid: int) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
-def assert_none_left(mark: str, seconds: float = 60) -> None:
+def assert_none_left(mark: str, seconds: float = ENDS) -> None:
     """Wait until no process of this mark is left."""
     deadline = time.monotonic() + seconds
     while left := marked_processes(mark):

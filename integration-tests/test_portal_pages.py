@@ -1,6 +1,6 @@
 """What a running portal shows to people in Chromium, and to strangers at its ports.
 
-PORTAL_SCREENSHOTS names a folder for a picture of each page.
+It starts with the data that a scripted visit has left. PORTAL_SCREENSHOTS names a folder for a picture of each page.
 """
 
 import os
@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from portal_process import assert_none_left, environment_of, marked_processes, portal, read_until
+from portal_process import ENDS, assert_none_left, environment_of, marked_processes, portal, read_until
 
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
@@ -29,10 +29,10 @@ PATIENCE = 120_000  # milliseconds; what is waited for is always an event
 # What Chromium says of a page that is meant to answer with such a status.
 ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of 4")
 # All rules once, those about colours in both schemes. No preloading: the pages' policy lets nobody fetch their style.
-AXE = {"light": {"preload": False}, "dark": {"preload": False, "runOnly": ["color-contrast"]}}
+_JUDGE = {"preload": False, "resultTypes": ["violations"]}
+AXE = {"light": _JUDGE, "dark": _JUDGE | {"runOnly": ["color-contrast"]}}
 DATA_SET = re.compile(r"/catalogue/[0-9a-f-]{36}/$")
 MARK = f"pages-{os.getpid()}"
-ENDS = 60  # seconds
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
 expect.set_options(timeout=PATIENCE)
@@ -53,14 +53,13 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A portal that somebody has started to look at; the last test ends it."""
-    data = tmp_path_factory.mktemp("data")
-    with portal("--data", str(data), mark=MARK) as process:
+def site(visit):
+    """A portal that somebody has started to look at, on data that are there; the last test ends it."""
+    with portal("--data", str(visit.data), mark=MARK) as process:
         said = "".join(read_until(process, lambda line: "Ctrl-C stops everything" in line))
         url = re.search(r"The portal is up after .*: (http\S+)", said)[1]
         passwords = dict(re.findall(r"^(ada|grace) +(\S+)", said, re.MULTILINE))
-        yield Site(process, url, data, passwords)
+        yield Site(process, url, visit.data, passwords)
 
 
 class Walk:
@@ -69,7 +68,7 @@ class Walk:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.faults: list[str] = []
-        self._axe = Axe()
+        self._axe = Axe().axe_script
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
         page.on("console", self._hear)
 
@@ -89,16 +88,18 @@ class Walk:
             wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if wider > 0:
                 self.faults.append(f"{name}: {wider} pixels wider than {width}")
-            for scheme in SCHEMES:
+            for scheme in SCHEMES if PICTURES else ():
                 self.page.emulate_media(color_scheme=scheme)
-                self._judge(name, width, scheme)
+                self.page.screenshot(path=f"{PICTURES}/{name}-{width}-{scheme}.png", full_page=True)
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            self._judge(name, scheme)
 
-    def _judge(self, name: str, width: int, scheme: str) -> None:
-        if PICTURES:
-            self.page.screenshot(path=f"{PICTURES}/{name}-{width}-{scheme}.png", full_page=True)
-        if width == WIDTHS[1]:
-            found = self._axe.run(self.page, options=AXE[scheme]).response["violations"]
-            self.faults += [f"{name}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+    def _judge(self, name: str, scheme: str) -> None:
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(self._axe)
+        found = self.page.evaluate("options => axe.run(options)", AXE[scheme])["violations"]
+        self.faults += [f"{name}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
 @pytest.fixture
@@ -125,6 +126,7 @@ def test_the_pages_for_everybody(walk):
     """Nothing is wider than the window, no script or policy complains, and axe finds no fault with any page."""
     walk.open("/", "front")
     walk.open("/catalogue/", "catalogue")
+    expect(walk.page.get_by_role("link", name="Palmer penguins, simplified")).to_be_visible()  # of the visit before
     walk.page.get_by_role("link", name="Palmer Archipelago penguins").click()
     walk.page.wait_for_url(DATA_SET)
     walk.look("open-data-set")
@@ -201,23 +203,21 @@ def test_devices_and_the_queue(walk, site):
     """A member sees the own browsers, how full the cluster is, and, while a server waits, its place in the queue."""
     sign_in(walk, "ada", site.passwords["ada"])
     walk.open("/devices", "devices")
-    others = [slurm(site, "sbatch", *WHOLE_PARTITION).split()[-1] for _ in range(2)]
-    try:
-        walk.open("/notebooks", "notebooks-for-members")
-        walk.page.get_by_role("link", name="Open the spawn page").click()
-        walk.page.get_by_role("button", name="Start").click()
-        expect(walk.page.locator("#progress-message")).to_contain_text("Place 2 in the queue of partition cpu")
-    finally:
-        slurm(site, "scancel", *others)
+    for _ in range(2):  # one runs on the whole partition, the other waits; both end with the portal
+        slurm("sbatch", *WHOLE_PARTITION)
+    walk.open("/notebooks", "notebooks-for-members")
+    walk.page.get_by_role("link", name="Open the spawn page").click()
+    walk.page.get_by_role("button", name="Start").click()
+    expect(walk.page.locator("#progress-message")).to_contain_text("Place 2 in the queue of partition cpu")
 
 
 WHOLE_PARTITION = ("--partition=cpu", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
 
 
-def slurm(site: Site, *command: str) -> str:
-    """What one of the Slurm commands of the portal prints."""
+def slurm(*command: str) -> None:
+    """Run one of the Slurm commands of the portal."""
     hub = next(pid for pid, argv in marked_processes(MARK).items() if "-m jupyterhub" in argv)
-    return subprocess.run(command, env=environment_of(hub), capture_output=True, text=True, check=True).stdout
+    subprocess.run(command, env=environment_of(hub), capture_output=True, check=True)
 
 
 def listening_ports(mark: str) -> list[int]:
@@ -231,10 +231,10 @@ def listening_ports(mark: str) -> list[int]:
     return sorted(int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes)
 
 
-def answer(port: int, said: bytes) -> bytes:
-    """What is answered to these bytes until the other side closes or falls silent."""
+def answer(port: int, said: bytes, patience: float) -> bytes:
+    """What is answered to these bytes until the other side closes or falls silent for so many seconds."""
     got = b""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
         connection.sendall(said)
         while chunk := connection.recv(65536):
             got += chunk
@@ -244,11 +244,14 @@ def answer(port: int, said: bytes) -> bytes:
 def test_a_stranger_gets_no_data_from_any_port_of_the_demo(site):
     """Of sessions, private files and tables nothing is told to a local user who knows all ports and no password."""
     redis, postgres = (urlsplit((site.secrets / name).read_text()).port for name in ("redis_url", "database_url"))
+    variables = (site.data / "portal" / "portal.env").read_text()
+    s3 = int(re.search(r"^PORTAL_S3_ENDPOINT=\S+:(\d+)$", variables, re.MULTILINE)[1])
     ports = sorted({*listening_ports(MARK), redis})  # Valkey writes its title over the mark in its environment
     paths = ("/buckets/tern-point-private/", "/tern-point-private?list-type=2", "/dir/assign", "/tern-point-private/")
-    said = [b"KEYS *\r\n", *(f"GET {path} HTTP/1.0\r\n\r\n".encode() for path in paths)]
+    said = [b"KEYS *\r\nQUIT\r\n", *(f"GET {path} HTTP/1.0\r\n\r\n".encode() for path in paths)]
+    asked = [(port, words, 120 if port in {redis, s3} else 5) for port, words in product(ports, said)]
     with ThreadPoolExecutor(16) as pool:
-        told = [*pool.map(answer, *zip(*product(ports, said), strict=True))]
+        told = [*pool.map(answer, *zip(*asked, strict=True))]
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://postgres@127.0.0.1:{postgres}/tern-point")
     together = b"".join(told)

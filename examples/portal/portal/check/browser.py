@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import httpx
 
-from portal.check.steps import StepFailedError, expect_status
+from portal.check.steps import PATIENCE, StepFailedError, expect_status
 from portal.settings import SESSION_COOKIE
 
 
@@ -78,7 +78,7 @@ class Browser:
 
     def __init__(self, public_url: str) -> None:
         self.public_url = public_url
-        self.client = httpx.Client(base_url=public_url, timeout=60)
+        self.client = httpx.Client(base_url=public_url, timeout=PATIENCE)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from redis import Redis
 
 from pentad_config.minio import SecretProvider
 from portal.check.browser import Browser
-from portal.check.steps import expect_status, require
+from portal.check.steps import PATIENCE, expect_status, require
 from portal.front.accounts import Accounts
 from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
@@ -39,13 +39,13 @@ class CurationSteps:
         self.accounts = Accounts(stack.state / "accounts.json")
         self.ada = Browser(self.settings.public_url)
         self.grace = Browser(self.settings.public_url)
-        self.stranger = httpx.Client(timeout=30)
+        self.stranger = httpx.Client(timeout=PATIENCE)
         self.dataset_id = ""
         self.file_key = ""
 
     def all_parts_work(self) -> str:
         """The status page agrees that everything is up."""
-        poll_until(lambda: self.ada.client.get("/status.json").status_code == 200, 90, "all parts to work")
+        poll_until(lambda: self.ada.client.get("/status.json").status_code == 200, PATIENCE, "all parts to work")
         parts = self.ada.get("/status.json").json()["parts"]
         return f"{len(parts)} parts"
 
@@ -131,7 +131,7 @@ class CurationSteps:
         self._describe()
         self.grace.submit(page, action=f"{page}approve", version=version, status=409)
         self.grace.submit(page, action=f"{page}approve", status=302)
-        poll_until(lambda: self._entry()[0] == "approved", 90, "the search projection")
+        poll_until(lambda: self._entry()[0] == "approved", PATIENCE, "the search projection")
         state, indexed_by = self._entry()
         follower = self.stack.running["follower"].process.pid
         require(indexed_by == follower, f"process {indexed_by} wrote the entry, not the follower {follower}")
@@ -188,7 +188,7 @@ class CurationSteps:
         files = {"file": ("counts.csv", b"nest,eggs\n1,2\n2,1\n", "text/csv")}
         response = self.ada.submit("/catalogue/new", title=title, files=files, status=302)
         dataset_id = str(response.headers["location"].split("/")[2])
-        poll_until(lambda: self._entry(dataset_id)[0] == "registered", 90, f"the search entry of “{title}”")
+        poll_until(lambda: self._entry(dataset_id)[0] == "registered", PATIENCE, f"the search entry of “{title}”")
         return dataset_id
 
     def _password(self, name: str, display: str, role: str) -> str:

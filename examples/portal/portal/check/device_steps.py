@@ -2,7 +2,7 @@
 
 from portal.check.browser import Browser
 from portal.check.curation_steps import CurationSteps
-from portal.check.steps import expect_status, require
+from portal.check.steps import PATIENCE, expect_status, require
 from portal.launcher.parts import poll_until
 
 
@@ -24,7 +24,7 @@ class DeviceSteps:
             require("Firefox" in listed and listed.count("This browser") == 1, "the list lacks one of the two browsers")
             self.ada.submit("/devices", action="/devices/end")
             other.get("/devices", status=303)
-            poll_until(lambda: not self._enters_hub(other), 90, "the hub to let go of the other browser")
+            poll_until(lambda: not self._enters_hub(other), PATIENCE, "the hub to let go of the other browser")
         require("Firefox" not in self.ada.get("/devices").text, "the other browser is still listed")
         require(self._enters_hub(self.ada), "the first browser does not get into the notebooks any more")
         return "listed, ended from the first browser, out at the front door and at the notebooks"

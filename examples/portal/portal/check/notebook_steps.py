@@ -11,7 +11,7 @@ import httpx
 from websockets.sync.client import connect
 
 from portal.check.browser import Browser, forms_of
-from portal.check.steps import StepFailedError, expect_status, require
+from portal.check.steps import PATIENCE, StepFailedError, expect_status, require
 from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
 
@@ -33,7 +33,7 @@ class NotebookSteps:
         """Ada's ticket opens nothing in another browser: it starts again at the front door, and is in no log."""
         to_front = expect_status(self.client.get(f"{self.hub}/hub/portal-login"), 302)
         to_hub = expect_status(self.client.get(to_front.headers["location"]), 303).headers["location"]
-        refused = expect_status(httpx.get(to_hub, timeout=30), 302).headers["location"]
+        refused = expect_status(httpx.get(to_hub, timeout=PATIENCE), 302).headers["location"]
         require(refused.startswith(f"{self.stack.settings.public_url}/notebooks?"), "the ticket was not refused")
         ticket = httpx.URL(to_hub).params["code"]
         found = [log.name for log in self.stack.logs.iterdir() if ticket in log.read_text(errors="replace")]
@@ -59,12 +59,12 @@ class NotebookSteps:
         action = form.action or str(page.url)
         response = self.client.post(page.url.join(action), data=answers, headers={"Origin": self.hub})
         expect_status(response, 302)
-        poll_until(self._is_submitted, 180, "the job to be submitted")
+        poll_until(self._is_submitted, PATIENCE, "the job to be submitted")
 
     def answer(self) -> str:
         """The server answers over HTTP, and a kernel computes over a websocket."""
-        poll_until(lambda: self.jobs().get(self.job_id) == "RUNNING", 180, "the job to run")
-        poll_until(self._is_ready, 240, "the notebook server")
+        poll_until(lambda: self.jobs().get(self.job_id) == "RUNNING", PATIENCE, "the job to run")
+        poll_until(self._is_ready, PATIENCE, "the notebook server")
         lab = expect_status(self.client.get(f"{self.hub}/user/{USER}/lab", follow_redirects=True), 200)
         require("jupyter-config-data" in lab.text, "this is not JupyterLab")
         status = expect_status(self.client.get(f"{self.hub}/user/{USER}/api/status"), 200)
@@ -77,7 +77,7 @@ class NotebookSteps:
         """Ada stops the server; the job leaves the queue."""
         response = self.client.delete(f"{self.hub}/hub/api/users/{USER}/server", headers=self._xsrf("/hub/"))
         require(response.status_code in {202, 204}, f"stopping answered {response.status_code}: {response.text[:200]}")
-        poll_until(lambda: self.job_id not in self.jobs(), 180, "the job to leave the queue")
+        poll_until(lambda: self.job_id not in self.jobs(), PATIENCE, "the job to leave the queue")
         return f"job {self.job_id} gone from squeue"
 
     def _entry(self) -> str:
@@ -137,10 +137,10 @@ class NotebookSteps:
         address = f"{self.hub}/user/{USER}/api/kernels/{kernel_id}/channels"
         cookies = self.client.build_request("GET", address).headers.get("cookie", "")
         headers = {"Cookie": cookies, "Origin": self.hub}
-        with connect(address.replace("http", "ws", 1), additional_headers=headers, open_timeout=30) as socket:
+        with connect(address.replace("http", "ws", 1), additional_headers=headers, open_timeout=PATIENCE) as socket:
             socket.send(json.dumps(_execute_request(code)))
             while True:
-                message = json.loads(socket.recv(timeout=60))
+                message = json.loads(socket.recv(timeout=PATIENCE))
                 if message["header"]["msg_type"] == "stream":
                     return str(message["content"]["text"])
 

@@ -5,7 +5,7 @@ import re
 import httpx
 
 from portal.check.notebook_steps import USER, NotebookSteps
-from portal.check.steps import StepFailedError
+from portal.check.steps import PATIENCE, StepFailedError
 from portal.launcher.parts import poll_until
 
 _WHOLE_PARTITION = ("--partition=cpu", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
@@ -23,15 +23,17 @@ class QueueSteps:
         """One job runs on the whole partition, another waits: the notebooks page and the spawn page's table say so."""
         for _ in range(2):
             self.others.append(re.findall(r"\d+", self.notebook.slurm("sbatch", *_WHOLE_PARTITION))[-1])
-        poll_until(lambda: sorted(self._others().values()) == ["PENDING", "RUNNING"], 180, "the partition to be full")
-        poll_until(self._is_told, 180, "the notebooks page to tell of the full partition")
+        poll_until(
+            lambda: sorted(self._others().values()) == ["PENDING", "RUNNING"], PATIENCE, "the partition to be full"
+        )
+        poll_until(self._is_told, PATIENCE, "the notebooks page to tell of the full partition")
         self.page = self.notebook.open_spawn_page()
-        poll_until(lambda: self._live()["ncores_idle"] == 0, 180, "the spawn page's table to tell of it")
+        poll_until(lambda: self._live()["ncores_idle"] == 0, PATIENCE, "the spawn page's table to tell of it")
         return f"0 of {self._live()['ncores_total']} processors free, on the notebooks page and in the live table"
 
     def free_cluster(self) -> str:
         """What an open spawn page asks for has changed since."""
-        poll_until(lambda: self._live()["ncores_idle"] > 0, 180, "the live table to tell of free processors")
+        poll_until(lambda: self._live()["ncores_idle"] > 0, PATIENCE, "the live table to tell of free processors")
         return f"{self._live()['ncores_idle']} of {self._live()['ncores_total']} processors free in the live table"
 
     def place_in_line(self) -> str:

@@ -6,7 +6,7 @@ import subprocess
 from typing import Final
 
 from portal.check.curation_steps import CurationSteps
-from portal.check.steps import require
+from portal.check.steps import PATIENCE, require
 from portal.check.traffic import Traffic
 from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
@@ -32,7 +32,9 @@ class RolloutSteps:
         dataset_id = self.curation.deposit_small("Nest counts before the rollout")
         self.traffic = Traffic(self.curation.ada, dataset_id, self.visitors)
         self.traffic.start()
-        outputs = self._two_at_once("migrate", "--pre-deploy", "--quorum", "2", "--quorum-timeout", "240", "--no-color")
+        outputs = self._two_at_once(
+            "migrate", "--pre-deploy", "--quorum", "2", "--quorum-timeout", f"{PATIENCE:.0f}", "--no-color"
+        )
         applied = [_APPLIED.findall(text) for text in outputs]
         wanted = [] if self.was_played else [_BEFORE]
         require([names for names in applied if names] == wanted, f"applied by the two: {applied}\n{outputs}")
@@ -48,7 +50,7 @@ class RolloutSteps:
         catalogue = self.stack.running["catalogue"].process
         put_in_service(self.stack.state, NEWEST_RELEASE)
         catalogue.send_signal(signal.SIGTTIN)  # gunicorn: one worker more
-        poll_until(lambda: self._follower() == NEWEST_RELEASE, 180, "release 2 in the follower")
+        poll_until(lambda: self._follower() == NEWEST_RELEASE, PATIENCE, "release 2 in the follower")
         dataset_id = self.curation.deposit_small("Nest counts while both releases serve")
         showing: set[str] = set()
 
@@ -56,9 +58,9 @@ class RolloutSteps:
             showing.add(self._desk_by(dataset_id))
             return showing >= releases
 
-        poll_until(is_shown_by_all, 180, "both releases to show what the newer one's follower wrote")
+        poll_until(is_shown_by_all, PATIENCE, "both releases to show what the newer one's follower wrote")
         catalogue.send_signal(signal.SIGTTOU)  # one less: the oldest ends when it has answered
-        poll_until(self._only_newest, 180, "release 1 to be gone")
+        poll_until(self._only_newest, PATIENCE, "release 1 to be gone")
         if self.was_played:
             return f"a second worker of release {NEWEST_RELEASE} beside the first, then alone"
         return f"releases {' and '.join(sorted(releases))} side by side, then {NEWEST_RELEASE} alone"
@@ -85,7 +87,7 @@ class RolloutSteps:
             )
             for _ in range(2)
         ]  # fmt: skip
-        outputs = [one.communicate(timeout=400)[0] for one in both]
+        outputs = [one.communicate(timeout=2 * PATIENCE)[0] for one in both]
         require([one.returncode for one in both] == [0, 0], "\n".join(outputs))
         return outputs
 

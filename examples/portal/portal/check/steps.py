@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
+
+PATIENCE: Final = 300.0  # seconds for what a machine does in one, or in thirty if it is slow and has much else to do
 
 
 class StepFailedError(AssertionError):

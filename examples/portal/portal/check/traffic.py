@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 
 from portal.check.browser import Browser
-from portal.check.steps import require
+from portal.check.steps import PATIENCE, require
 from portal.settings import RELEASE_HEADER
 
 _PAUSE: Final = 0.2  # seconds between two requests of a visitor
@@ -36,7 +36,7 @@ class Traffic:
         """Have everybody end; returns what came of it. The step fails if a request did."""
         self._over.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(PATIENCE)
         require(not self.failures, f"{len(self.failures)} requests failed: {self.failures[:5]}")
         by_release = ", ".join(f"{self.answers[release]} by release {release}" for release in sorted(self.answers))
         return f"{self.answers.total()} requests answered, {by_release}, 0 failed"

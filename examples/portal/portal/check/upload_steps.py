@@ -9,7 +9,7 @@ import httpx
 
 from portal.check.browser import forms_of
 from portal.check.curation_steps import CurationSteps
-from portal.check.steps import StepFailedError, expect_status, require
+from portal.check.steps import PATIENCE, StepFailedError, expect_status, require
 
 _CONTENT = b"nest,eggs\n" + b"".join(b"%d,2\n" % nest for nest in range(1, 2001))
 
@@ -53,9 +53,11 @@ class UploadSteps:
         """The S3 server lets pages of this site send files, and those of no other."""
         for origin, wanted in ((self.origin, True), ("http://elsewhere.example", False)):
             headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-            leave = httpx.options(url, headers=headers, timeout=30).headers.get("access-control-allow-origin", "")
+            leave = httpx.options(url, headers=headers, timeout=PATIENCE).headers.get("access-control-allow-origin", "")
             require((leave in {origin, "*"}) is wanted, f"a page of {origin} may upload: {leave!r}")
 
     def _send(self, place: dict[str, Any], content: bytes) -> httpx.Response:
         files = {"file": ("counts.csv", content, "text/csv")}
-        return httpx.post(place["url"], data=place["fields"], files=files, headers={"Origin": self.origin}, timeout=30)
+        return httpx.post(
+            place["url"], data=place["fields"], files=files, headers={"Origin": self.origin}, timeout=PATIENCE
+        )

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from pentad_config import ConfigError
 from pentad_services import ProcessGuard, ServiceEnded, StartFailed, Unavailable
@@ -87,7 +88,7 @@ def _run(guard: ProcessGuard, options: argparse.Namespace) -> int:
             return play_soak(stack, options.soak, options.plot)
         passwords = _people(state, renew=options.new_passwords)
         print_table(stack, passwords, time.monotonic() - began)
-        return _wait(stack)
+        wait_for_end(stack)
     finally:
         say("stopping")
 
@@ -108,8 +109,12 @@ def _people(state: Path, *, renew: bool) -> dict[str, str]:
     return {name: str(accounts.set_password(name, *_PEOPLE[name]).reveal()) for name in new}
 
 
-def _wait(stack: Stack) -> int:
-    """Wait for a signal; end early, with 1, if one of the portal's processes ends by itself."""
+def wait_for_end(stack: Stack) -> NoReturn:
+    """Wait for a signal.
+
+    Raises:
+        PartFailedError, ServiceEnded: one of the portal's processes has ended by itself.
+    """
     while True:
         threading.Event().wait(1.0)
         stack.check_alive()

@@ -34,7 +34,7 @@ from portal.settings import CatalogueSettings, put_in_service
 
 Say = Callable[[str], None]
 FIRST_RELEASE: Final = 1
-_READY_SECONDS: Final = 120.0
+_READY_SECONDS: Final = 400.0  # of a slow machine with much else to do: a part that has ended is noticed at once
 
 
 class Stack:

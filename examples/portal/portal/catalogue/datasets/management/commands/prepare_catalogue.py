@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.loader import MigrationLoader
 
 from portal.catalogue.datasets.curation_views import deposit
 from portal.catalogue.datasets.models import DataFile
@@ -43,11 +43,26 @@ class Command(BaseCommand):
 
     def _migrate(self) -> None:
         """Bring a new database to the release before the newest, so that a rollout is left to play."""
-        applied = MigrationRecorder(connection).applied_migrations()
-        if any(app == "datasets" for app, _ in applied):
-            return
+        loader = MigrationLoader(connection)
+        _refuse_other_history(loader)
         call_command("migrate", "eventsourcing_django", verbosity=0)
-        call_command("migrate", "datasets", LAST_MIGRATION_OF_RELEASE_1, verbosity=0)
+        if not any(app == "datasets" for app, _ in loader.applied_migrations):
+            call_command("migrate", "datasets", LAST_MIGRATION_OF_RELEASE_1, verbosity=0)
+
+
+def _refuse_other_history(loader: MigrationLoader) -> None:
+    """Migrations that only another checkout has made tables that this one cannot know.
+
+    Raises:
+        CommandError: there are some.
+    """
+    applied = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+    unknown = sorted(f"{app}.{name}" for app, name in applied if app in loader.migrated_apps)
+    if unknown:
+        raise CommandError(
+            f"these data were made by another version of the portal: their database has {', '.join(unknown)}, which "
+            f"this version does not. Start them with that version, or this one with a new folder (--data)."
+        )
 
 
 def penguins_file(name: str) -> Path:
