@@ -53,8 +53,10 @@ def _fetch(package, folder):
 def _downloaded(folder):
     release = f"django=={django.__version__}"
     # Without isolation: pip builds metadata even of what it only downloads, with the setuptools of this environment.
-    how = ("--no-deps", "--no-build-isolation", "--no-binary", "django", "--retries", "1", "--quiet", "--dest", folder)
-    command = [sys.executable, "-m", "pip", "download", *how, release]
+    how = ("--no-deps", "--no-build-isolation", "--no-binary", "django", "--quiet", "--dest", folder)
+    # An index that stumbles fails nothing where a skip is no way out; without a network a developer soon gets on.
+    patience = ("--retries", "5", "--timeout", "60") if services_are_required() else ("--retries", "1")
+    command = [sys.executable, "-m", "pip", "download", *how, *patience, release]
     environment = {**os.environ, "TMPDIR": folder}
     finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found = [*Path(folder).glob("*.tar.gz")]
