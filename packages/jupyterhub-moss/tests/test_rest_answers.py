@@ -47,7 +47,7 @@ def asked(rest, method, ending=""):
 @pytest.mark.parametrize("carried_out", ["at once", "later"])
 def test_a_submission_without_an_answer_is_found_and_not_repeated(rest, carried_out):
     """slurmrestd died, or slurmctld hung: the job that Slurm has all the same is the server's."""
-    spawner = rest.spawner(slurm_rest_timeout=1, submission_wait=60)
+    spawner = rest.spawner(slurm_rest_timeout=5, submission_wait=300)
     asyncio.run(rest.spawner().slurm.rules())  # which version it speaks is known then
     order = rest.mock.faults.drop if carried_out == "at once" else rest.mock.faults.freeze
     order("slurmrestd", containing="submit")
@@ -267,6 +267,8 @@ def stranger():
         (502, b"X-SLURM-USER-TOKEN: echoed", {}),
         (200, b'{"errors": [{"error_number": -1, "error": "Unspecified error"}]}', {}),
         (500, b'{"errors": []}', {}),
+        (502, b'{"status": 502, "error": "Bad Gateway"}', {}),
+        (500, b'{"errors": 7, "status": ["x", {"error": "y"}]}', {}),
         (200, b"{}", {}),
         (200, b'{"jobs": [{"job_id": 1}]}', {}),
     ],

@@ -228,12 +228,17 @@ def _read(response: HTTPResponse, needed: str) -> dict[str, Any]:
 
 def _errors(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was wrong with the request, and with a job to be ended: since v0.0.42 that stands beside no errors."""
-    errors = [error for error in answer.get("errors") or () if isinstance(error, dict)]
-    for job in answer.get("status") or ():
-        error = job.get("error") or {}
-        if error.get("code"):
+    errors = _objects(answer.get("errors"))
+    for job in _objects(answer.get("status")):
+        error = job.get("error")
+        if isinstance(error, dict) and error.get("code"):
             errors.append({"error_number": error["code"], "error": error.get("message") or error.get("string")})
     return errors
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    # a proxy's answer may have anything under these names
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _wordless(code: int) -> Exception:
