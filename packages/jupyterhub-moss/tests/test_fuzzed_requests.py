@@ -107,7 +107,7 @@ def expected(job, folder):
 def run(script, folder):
     """Run the script as Slurm would, where no program of the environment exists and `module` does nothing."""
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "BASH_FUNC_module%%": "() { :; }"}
-    subprocess.run(["bash"], input=script.encode(), cwd=folder, env=environment, capture_output=True, timeout=60)
+    subprocess.run(["bash"], input=script.encode(), cwd=folder, env=environment, capture_output=True, timeout=300)
 
 
 @pytest.mark.parametrize("way", ["form", "link", "rest"])

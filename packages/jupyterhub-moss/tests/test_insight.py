@@ -24,7 +24,7 @@ async def wait_for_server(slurm, *options, script="sleep infinity", **spawner_op
     spawner._served = False
     spawner.job_id = str(slurm.sbatch(script, *options))
     try:
-        return await asyncio.wait_for(spawner._until_served(), 60)
+        return await asyncio.wait_for(spawner._until_served(), 300)
     finally:
         slurm.run("scancel", spawner.job_id, check=True)
 

@@ -45,6 +45,7 @@ def test_every_submission_has_a_name_of_its_own_and_is_not_requeued(mock_slurm, 
 
 def test_a_late_job_of_an_unanswered_sbatch_is_found(mock_slurm, spawner, impatience):
     """sbatch times out, Slurm carries it out later: the server has that job, and there is no second one."""
+    spawner.submission_wait = 300  # a slow machine thaws late
     impatience()
     mock_slurm.faults.freeze("sbatch")
 

@@ -47,7 +47,7 @@ def picture(page):
 @pytest.fixture
 def crowd(slurm):
     """A job that has every V100 of the cluster, so that the visitor has to wait; call it to end it."""
-    argv = ["sbatch", "--parsable", "--partition=gpu", "--gres=gpu:V100:2", "--output=/dev/null", "--wrap=sleep 600"]
+    argv = ["sbatch", "--parsable", "--partition=gpu", "--gres=gpu:V100:2", "--output=/dev/null", "--wrap=sleep 3600"]
     number = slurm(*argv).strip()
     deadline = time.monotonic() + PATIENCE / 1000
     while slurm("squeue", "-h", "-j", number, "-o", "%T").strip() != "RUNNING":

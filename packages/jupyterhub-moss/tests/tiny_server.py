@@ -38,7 +38,7 @@ def report(port):
         json.dumps({"port": port}).encode(),
         {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30):
+    with urllib.request.urlopen(request, timeout=300):
         pass
 
 
