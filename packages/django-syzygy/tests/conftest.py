@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from django.db import connections
 from project import Project, postgres_settings
+from servers import start_on_free_port
 from stacking import CREATE
 from warehouse import Warehouse
 
@@ -36,17 +35,9 @@ def memcached(process_guard, tmp_path_factory):
             "memcached: not found on PATH; install it (Debian: apt install memcached) or set PENTAD_TEST_MEMCACHED"
         )
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    argv = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "16", "-u", "nobody"]
-    process = process_guard.spawn(argv, log=tmp_path_factory.mktemp("memcached") / "log")
-    for _ in range(600):
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        threading.Event().wait(0.05)
+    argv = [program, "-l", "127.0.0.1", "-U", "0", "-m", "16", "-u", "nobody", "-p"]
+    log = tmp_path_factory.mktemp("memcached") / "log"
+    process, port = start_on_free_port(lambda port: process_guard.spawn([*argv, str(port)], log=log), log)
     yield f"127.0.0.1:{port}"
     process.terminate()
     process.wait(20)

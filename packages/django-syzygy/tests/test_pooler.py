@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import socket
 from contextlib import closing
 
 import pytest
 from project import connect, postgres_settings
+from servers import start_on_free_port
 from test_migrate_quorum import GATED, INITIAL, answer
 from test_runner_lock import WAITING
 
@@ -21,35 +21,26 @@ def pooled(make_project, postgres_database, process_guard, tmp_path_factory):
     if program is None:
         pytest.skip("pgbouncer: not found; install it (Debian: apt install pgbouncer)")
     server = postgres_settings(postgres_database)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("pgbouncer")
-    (folder / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host={server['HOST']} port={server['PORT']} user={server['USER']} "
-        f"password='{server['PASSWORD']}'\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
-        "unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n"
-        "ignore_startup_parameters = extra_float_digits\n"
-    )
     arguments = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = process_guard.spawn([program, *arguments, folder / "pgbouncer.ini"], log=folder / "log")
+
+    def start(port):
+        (folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host={server['HOST']} port={server['PORT']} user={server['USER']} "
+            f"password='{server['PASSWORD']}'\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+            "unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n"
+            "ignore_startup_parameters = extra_float_digits\n"
+        )
+        return process_guard.spawn([program, *arguments, folder / "pgbouncer.ini"], log=folder / "log")
+
+    process, port = start_on_free_port(start, folder / "log")
     made = make_project({**server, "HOST": "127.0.0.1", "PORT": port, "DISABLE_SERVER_SIDE_CURSORS": True})
     made.direct = server
-    wait_until_it_listens(process, port, folder / "log")
     made.migration("0001_initial", INITIAL)
     yield made
     made.close()
     process.terminate()
     process.wait(20)
-
-
-def wait_until_it_listens(process, port, log):
-    while True:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None, log.read_text()
 
 
 def pooled_settings(project):

@@ -186,13 +186,14 @@ class DatabaseQuorum(RoundQuorum):
             return bool(self._entries.filter(key=f"alive:{token}", seen__gt=_Now() - span).exists())
 
     def _keep_beating(self, stop: threading.Event) -> None:
+        connection = self._connection
         while not stop.wait(self.member_timeout / 3):
             try:
-                self._connection.close_if_unusable_or_obsolete()
+                connection.close_if_unusable_or_obsolete()
                 keys = [f"alive:{token}" for token in tuple(self._living)]
                 self._entries.filter(key__in=keys).update(seen=_Now())
             except Error:
                 # The next beat may reach the database again in time; if not, the others go on without us.
                 _log.warning("The quorum's database %r cannot be reached.", self.alias, exc_info=True)
-                self._connection.close()
-        self._connection.close()
+                connection.close()
+        connection.close()
