@@ -72,7 +72,7 @@ def follow(graph, plan, applied):
         assert consistent(graph, applied), f"{key} was {'reverted' if backward else 'applied'} out of turn"
 
 
-@settings(max_examples=150 * TIMES, deadline=None)
+@settings(max_examples=150 * TIMES)
 @given(graphs(), st.data())
 def test_history_stays_consistent(graph, data):
     """Random targets, forwards and backwards, with and without --pre-deploy: no step is out of turn."""
@@ -89,7 +89,7 @@ def test_history_stays_consistent(graph, data):
         follow(graph, plan, applied)
 
 
-@settings(max_examples=80 * TIMES, deadline=None)
+@settings(max_examples=80 * TIMES)
 @given(graphs())
 def test_both_halves_are_the_whole(graph):
     """What is left out before the deployment is all that is left to do after it."""
@@ -152,7 +152,7 @@ def run(graph, how, target, applied, waiting, executed):
             executed.append(key)
 
 
-@settings(max_examples=100 * TIMES, deadline=None)
+@settings(max_examples=100 * TIMES)
 @given(graphs(), st.data())
 def test_stacked_deployments(graph, data):
     """Over random deployments, forwards and backwards, no step is out of turn, and in the end all has run, once."""
@@ -171,7 +171,7 @@ def test_stacked_deployments(graph, data):
     assert waiting == []
 
 
-@settings(max_examples=50 * TIMES, deadline=None)
+@settings(max_examples=50 * TIMES)
 @given(graphs())
 def test_nothing_transparent_is_refused(graph):
     """Where nothing is hidden from view and each change is about a field of its own, no deployment is refused."""
@@ -186,7 +186,7 @@ def test_nothing_transparent_is_refused(graph):
         assert all(getattr(migration, "stage", None) is not Stage.PRE_DEPLOY for migration, _ in postponed)
 
 
-@settings(max_examples=50 * TIMES, deadline=None)
+@settings(max_examples=50 * TIMES)
 @given(graphs(), st.data())
 def test_nothing_transparent_is_kept_from_going_back(graph, data):
     """Where nothing is hidden from view, a revert before the deployment undoes just what was done after the last one."""
