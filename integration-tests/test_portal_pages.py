@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from portal_process import ENDS, assert_none_left, environment_of, marked_processes, portal, read_until
+from portal_process import DEMO, ENDS, assert_none_left, environment_of, marked_processes, portal, read_until
 
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
@@ -218,6 +219,23 @@ def slurm(*command: str) -> None:
     """Run one of the Slurm commands of the portal."""
     hub = next(pid for pid, argv in marked_processes(MARK).items() if "-m jupyterhub" in argv)
     subprocess.run(command, env=environment_of(hub), capture_output=True, check=True)
+
+
+def test_data_of_another_version_of_the_portal_are_refused_in_words(site):
+    """The start says which migrations the database has that this version does not know, and what to do."""
+    state = site.data / "portal"
+    prepare = f"set -a; . {state}/portal.env; set +a; {sys.executable} {DEMO.parent}/manage.py prepare_catalogue"
+    with psycopg.connect((site.secrets / "database_url").read_text(), autocommit=True) as database:
+        database.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('datasets', '0009_other', now())")
+        try:
+            ended = subprocess.run(["sh", "-c", prepare], check=False, capture_output=True, text=True)
+        finally:
+            database.execute("DELETE FROM django_migrations WHERE name = '0009_other'")
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stderr.startswith(
+        "CommandError: these data were made by another version of the portal: their database"
+    )
+    assert "has datasets.0009_other, which this version does not. Start them with that version" in ended.stderr
 
 
 def listening_ports(mark: str) -> list[int]:
