@@ -37,6 +37,8 @@ DESK = {"width": 1280, "height": 900}
 PATIENCE = 300_000  # milliseconds, on any machine
 CHOICES = {
     "queue_interval": 1,
+    "start_timeout": 1200,  # of a slow machine, and of a queue that a test makes
+    "http_timeout": 1200,
     "profiles": {
         "Small": {"description": "a first look", "partition": "cpu", "nprocs": 2, "runtime": "2:00:00"},
         "A V100 with JupyterLab": {
