@@ -38,7 +38,7 @@ class Attempts:
         self.begin()
 
     @property
-    def outlast_vacuum(self) -> bool:
+    def outlasts_vacuum(self) -> bool:
         """Whether the present attempt waits for as long as autovacuum may take to give way."""
         return self.timeout != (self.policy.timeout or 0.0)
 

@@ -200,7 +200,7 @@ class LockGuard:
     def _limit(self, text: str, spent: float = 0.0) -> float:
         """Seconds for each of the locks that a statement takes one after the other: PostgreSQL's limit is for one."""
         waits = 1
-        if self._limits and not self._attempts.outlast_vacuum:
+        if self._limits and not self._attempts.outlasts_vacuum:
             with self._unwatched():
                 waits = count_waits(self.connection, strong_locks_of(text))
         return max((self._attempts.timeout - spent) / waits, _SHORTEST)
