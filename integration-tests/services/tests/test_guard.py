@@ -16,6 +16,7 @@ import pytest
 
 from pentad_services.guard import MARKER, ProcessGuard
 
+PATIENCE = 120  # seconds, however busy the machine is
 PROGRAM = str(Path(__file__).with_name("guarded_tree.py"))
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and child subreapers")
 
@@ -32,7 +33,7 @@ def marked(mark):
     return found
 
 
-def ended(pid, seconds=20):
+def ended(pid, seconds=PATIENCE):
     """Wait for the end of a process that is not ours; False when it has not come after some seconds."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -44,7 +45,7 @@ def ended(pid, seconds=20):
         os.close(descriptor)
 
 
-def gone(mark, seconds=20, spared=0):
+def gone(mark, seconds=PATIENCE, spared=0):
     """Whether all marked processes but one spared, and any they start meanwhile, end within some seconds."""
     deadline = time.monotonic() + seconds
     while left := marked(mark) - {spared}:
@@ -53,13 +54,13 @@ def gone(mark, seconds=20, spared=0):
     return True
 
 
-def vanished(folder, seconds=20):
+def vanished(folder, seconds=PATIENCE):
     """Whether a folder is removed within some seconds: its owner does that after the processes have ended."""
     deadline = time.monotonic() + seconds
     while Path(folder).exists():
         if time.monotonic() > deadline:
             return False
-        os.sched_yield()
+        time.sleep(0.01)
     return True
 
 
@@ -95,7 +96,7 @@ def test_leaving_the_block_ends_the_tree(tree):
     assert len(marked(mark)) >= 8
     process.stdin.write(b"\n")
     process.stdin.flush()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     assert marked(mark) == set()
     assert not Path(told["folder"]).exists()
 
@@ -199,7 +200,7 @@ def test_a_process_is_like_popen(tmp_path):
         process = guard.spawn(
             ["sh", "-c", 'pwd; echo "$WHO"; echo "$PENTAD_GUARD" >&2; exit 7'], cwd=tmp_path, log=log, env={"WHO": "me"},
         )  # fmt: skip
-        assert process.wait(10) == 7
+        assert process.wait(PATIENCE) == 7
         assert process.poll() == 7
         assert log.read_text().split() == [str(tmp_path), "me", guard.name]
         assert process.tail(1) == guard.name
@@ -224,7 +225,7 @@ def test_a_program_is_started_again_as_it_was_the_first_time(tmp_path):
     log = tmp_path / "log"
 
     def wait_for_lines(count):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while log.read_text().count("started") < count:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -235,7 +236,7 @@ def test_a_program_is_started_again_as_it_was_the_first_time(tmp_path):
         with pytest.raises(RuntimeError, match="has not ended"):
             process.start_again()
         process.kill()
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
         process.start_again()
         wait_for_lines(2)
         assert process.poll() is None
@@ -266,11 +267,11 @@ def test_the_stop_signal_is_the_one_asked_for():
     with ProcessGuard() as guard:
         process = guard.spawn(
             ["sh", "-c", "trap 'exit 3' QUIT; echo ready; while :; do sleep 0.01; done"],
-            stdout=subprocess.PIPE, stop_signal=signal.SIGQUIT, grace=20,
+            stdout=subprocess.PIPE, stop_signal=signal.SIGQUIT, grace=PATIENCE,
         )  # fmt: skip
         process.stdout.readline()
         process.stdout.close()
-    assert process.wait(10) == 3
+    assert process.wait(PATIENCE) == 3
 
 
 def test_a_missing_program_is_an_error():
@@ -278,7 +279,7 @@ def test_a_missing_program_is_an_error():
     with ProcessGuard() as guard:
         with pytest.raises(FileNotFoundError, match="no-such-program"):
             guard.spawn(["no-such-program"])
-        assert guard.spawn(["true"]).wait(10) == 0
+        assert guard.spawn(["true"]).wait(PATIENCE) == 0
 
 
 def test_a_closed_guard_says_so():
@@ -297,7 +298,7 @@ def test_many_threads_share_a_guard():
         codes = {}
 
         def run(number):
-            codes[number] = guard.spawn(["sh", "-c", f"exit {number}"]).wait(30)
+            codes[number] = guard.spawn(["sh", "-c", f"exit {number}"]).wait(PATIENCE)
 
         threads = [threading.Thread(target=run, args=(number,)) for number in range(16)]
         for thread in threads:
@@ -314,4 +315,4 @@ def test_large_environments_and_arguments_arrive():
         process = guard.spawn(
             ["sh", "-c", "test ${#BIG} = 100000 && test ${#1} = 100000", "sh", big], env={**os.environ, "BIG": big}
         )
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0

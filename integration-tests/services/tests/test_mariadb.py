@@ -66,7 +66,7 @@ def test_it_comes_from_the_system_and_ends(programs_only):
                 connected(stranger)
         service.check_alive()
         service._process.kill()
-        service._process.wait(30)
+        service._process.wait(120)
         with pytest.raises(ServiceEnded, match=r"mariadb: [\s\S]* ended with status -9[\s\S]*ready for connections"):
             service.check_alive()
 

@@ -211,7 +211,7 @@ def test_a_service_that_ends_by_itself_is_noticed(name, shown):
         service = started[name]
         service.check_alive()
         service._process.kill()
-        service._process.wait(30)
+        service._process.wait(120)
         with pytest.raises(ServiceEnded, match=rf"{name}: [\s\S]* ended with status -9[\s\S]*({shown})"):
             service.check_alive()
         service.stop()
@@ -256,7 +256,7 @@ def test_a_killed_server_comes_back_at_its_address_with_its_data(tmp_path):
         with pytest.raises(redis.ConnectionError):
             redis.Redis.from_url(service.url).ping()
         service.start_again()
-        retry = Retry(ConstantBackoff(0.1), 100)
+        retry = Retry(ConstantBackoff(0.1), 1000)
         again = redis.Redis.from_url(service.url, retry=retry, retry_on_error=[redis.ConnectionError])
         assert again.get("kept") == b"yes"
     with pytest.raises(RuntimeError, match="was not started here"):
@@ -371,7 +371,7 @@ def test_a_killed_session_leaves_no_server_no_job_and_no_folder():
                 continue
             import select
 
-            assert select.select([descriptor], [], [], 30)[0], f"{pid} of {running} is left ({watcher})"
+            assert select.select([descriptor], [], [], 120)[0], f"{pid} of {running} is left ({watcher})"
             os.close(descriptor)
         assert marked(mark_number(name)) == set()
         assert not Path(folder).exists()

@@ -96,7 +96,7 @@ def numbers(version: str) -> tuple[int, ...]:
 def printed_version(argv: list[str], pattern: str) -> str | None:
     """The first group of `pattern` in what a program prints about its version, or None."""
     try:
-        printed = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        printed = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     except OSError:
         return None
     found = re.search(pattern, printed.stdout + printed.stderr)
@@ -162,7 +162,7 @@ def wait_for_server(sign: Callable[[], bool], process: GuardedProcess, program: 
         raise
 
 
-def wait_for(sign: Callable[[], bool], process: GuardedProcess, what: str, *, timeout: float = 60.0) -> None:
+def wait_for(sign: Callable[[], bool], process: GuardedProcess, what: str, *, timeout: float = 180.0) -> None:
     """Wait until `sign()` is true; StartFailed with the log's end when the process ends or time runs out."""
     deadline, pause = time.monotonic() + timeout, 0.004
     while not sign():

@@ -11,7 +11,7 @@ from pentad_services.errors import StartFailed
 __all__ = ["ask"]
 
 
-def ask(url: str, *commands: tuple[str, ...], timeout: float = 5.0) -> list[str]:
+def ask(url: str, *commands: tuple[str, ...], timeout: float = 60.0) -> list[str]:
     """Send commands to the server at `url` and return its replies, one text each.
 
     Raises OSError when nobody answers, StartFailed when the server answers with an error.

@@ -31,7 +31,7 @@ class S3Request:
         target = quote(path, safe="/-_.~")
         text = "&".join(f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in sorted((query or {}).items()))
         kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
-        connection = kind(self.endpoint, timeout=20)
+        connection = kind(self.endpoint, timeout=60)
         try:
             connection.request(
                 method, f"{target}?{text}" if text else target, headers=self._headers(method, target, text)

@@ -86,7 +86,7 @@ class GuardedProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.wait(grace)
         self.kill()
-        return self.wait(30)
+        return self.wait(120)
 
     def start_again(self) -> None:
         """Start the same program again after its end: same arguments, environment and log, no input, no pipe.

@@ -89,7 +89,7 @@ def _connected(url: str) -> Any:
         port=parts.port or 3306,
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
-        connect_timeout=10,
+        connect_timeout=60,
         # The server has no TLS; without this, PyMySQL reads all certificates of the machine for each connection.
         ssl_disabled=True,
     )

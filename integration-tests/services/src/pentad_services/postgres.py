@@ -101,7 +101,7 @@ def _given(url: str) -> PostgresService:
     import psycopg
 
     try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
+        with psycopg.connect(url, connect_timeout=60) as connection:
             version, host, port = connection.info.server_version, connection.info.host, connection.info.port
     except psycopg.Error as problem:
         raise StartFailed(f"postgres: PENTAD_TEST_POSTGRES_URL is set, but connecting fails: {problem}") from None

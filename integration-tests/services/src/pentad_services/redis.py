@@ -152,7 +152,7 @@ def _quoted(value: bytes) -> str:
 
 def _answers(address: Secret) -> bool:
     try:
-        return _resp.ask(address.text(), ("PING",), timeout=1)[0] == "PONG"
+        return _resp.ask(address.text(), ("PING",), timeout=5)[0] == "PONG"
     except OSError:
         return False
     except StartFailed as refused:

@@ -39,7 +39,7 @@ class Service:
         """
         process = self._own_process()
         process.kill()
-        process.wait(30)
+        process.wait(120)
 
     def start_again(self) -> None:
         """Start it again after `kill`, at the same address and with the same data; it may take a while to answer."""

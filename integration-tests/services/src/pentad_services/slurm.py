@@ -93,7 +93,7 @@ def _given(folder: Path) -> SlurmService:
 def _works(folder: Path) -> str | None:
     """None when the controller answers, else what is wrong."""
     try:
-        ping = subprocess.run([folder / "scontrol", "ping"], capture_output=True, text=True, timeout=20, check=False)
+        ping = subprocess.run([folder / "scontrol", "ping"], capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
         return f"scontrol ping fails: {problem}"
     if ping.returncode == 0 and " UP" in ping.stdout.upper():
