@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 from pentad_services._finding import Search, environment, numbers, on_path, printed_version
@@ -46,7 +48,8 @@ def find_browser(
             raise StartFailed(f"browser: PENTAD_TEST_BROWSER names {given}, which does not say that it is Chromium")
         return _found(Path(given), version, "PENTAD_TEST_BROWSER")
     search = Search("browser", _REMEDY, ["PENTAD_TEST_BROWSER (not set)"])
-    for path, origin in [*((path, "system") for path in on_path(*_NAMES)), *_from_playwright()]:
+    # One after the other: to ask playwright means to start it.
+    for path, origin in chain(((path, "system") for path in on_path(*_NAMES)), _from_playwright()):
         version = printed_version([str(path), "--version"], _VERSION)
         if version and numbers(version) >= numbers(MINIMUM):
             return _found(path, version, origin)
@@ -55,15 +58,16 @@ def find_browser(
     raise search.unavailable()
 
 
-def _from_playwright() -> list[tuple[Path, str]]:
+def _from_playwright() -> Iterator[tuple[Path, str]]:
     """The Chromium that ``playwright install`` fetched, asked from playwright itself."""
     try:
         sync_api = import_module("playwright.sync_api")
     except ImportError:
-        return []
+        return
     with sync_api.sync_playwright() as playwright:
         path = Path(playwright.chromium.executable_path)
-    return [(path, "playwright")] if path.exists() else []
+    if path.exists():
+        yield path, "playwright"
 
 
 def _found(path: Path, version: str, origin: str) -> BrowserService:
