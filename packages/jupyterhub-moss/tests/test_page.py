@@ -1,6 +1,5 @@
 """The HTML of the spawn page."""
 
-import asyncio
 import json
 import re
 
@@ -83,19 +82,17 @@ IDS = [
 
 def render(config=CONFIG, facts=FACTS, template_path=(), filling=EMPTY, named=(), accounts=None):
     partitions = complete_partitions(config, facts)
-    return asyncio.run(
-        render_page(
-            partitions,
-            facts=facts,
-            missing=[name for name in config if name not in partitions],
-            base_url="/base/hub/",
-            template_path=template_path,
-            filling=filling,
-            named=named,
-            accounts=accounts or {},
-            resources_url="/base/hub/api/users/alice/moss/resources",
-            refresh_seconds=10,
-        )
+    return render_page(
+        partitions,
+        facts=facts,
+        missing=[name for name in config if name not in partitions],
+        base_url="/base/hub/",
+        template_path=template_path,
+        filling=filling,
+        named=named,
+        accounts=accounts or {},
+        resources_url="/base/hub/api/users/alice/moss/resources",
+        refresh_seconds=10,
     )
 
 

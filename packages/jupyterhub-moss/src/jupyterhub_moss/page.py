@@ -42,7 +42,7 @@ def json_in_single_quotes(data: object) -> Markup:
 def _environment(search_path: tuple[str, ...]) -> Environment:
     packaged = PrefixLoader({"templates": FileSystemLoader(TEMPLATES)})
     loader = ChoiceLoader([packaged, FileSystemLoader([*search_path, TEMPLATES])])
-    environment = Environment(loader=loader, autoescape=True, enable_async=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(FILTERS)
     return environment
 
@@ -117,7 +117,7 @@ def _accounts_of_qos(accounts: Mapping[str, Iterable[str]]) -> dict[str, list[st
     return dict(sorted(found.items()))
 
 
-async def render_page(
+def render_page(
     partitions: Mapping[str, Partition],
     *,
     facts: Facts,
@@ -153,4 +153,4 @@ async def render_page(
         "stale": bool(facts.error),
     }
     template = _environment(tuple(template_path)).get_template("option_form.html")
-    return await template.render_async(context)
+    return template.render(context)

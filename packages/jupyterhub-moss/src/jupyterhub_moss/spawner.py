@@ -122,7 +122,7 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
         filling, self._filling = self._filling, Filling()
         if not filling.origin and (last := last_choice(self._last_options(), partitions)):
             filling = Filling(last, "last")
-        return await render_page(
+        return render_page(
             partitions,
             facts=facts,
             missing=self._missing(facts),

@@ -24,8 +24,14 @@ _LEXEME = r"""(?x)
 """
 
 
+# Where none of these is, a text is one statement as it stands; Django's own are.
+_INTRICATE = r"[;'$]|[^\S ]|\s\s|--|/\*"
+
+
 def statements(sql: str) -> list[str]:
     """Return the statements of a script, without comments, each string literal emptied, each space single."""
+    if not pattern(_INTRICATE).search(sql):
+        return [text] if (text := sql.strip()) else []
     found: list[list[str]] = [[]]
     for kind, text in _tokens(sql):
         if kind == "other" and text == ";":
@@ -57,6 +63,8 @@ def _tokens(sql: str) -> Iterator[tuple[str, str]]:
 
 def clauses(text: str) -> list[str]:
     """Split at the commas that are in no parentheses and in no quoted name."""
+    if "," not in text:
+        return [text.strip()] if text.strip() else []
     found, depth = [""], 0
     for _, part in _tokens(text):
         depth += {"(": 1, ")": -1}.get(part, 0)
