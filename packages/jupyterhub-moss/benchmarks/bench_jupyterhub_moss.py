@@ -2,8 +2,8 @@
 
 The spawn form is put beside the hub's home page and the form of jupyterhub_moss 10.1.0, which comes from the package
 index into a temporary environment of its own: two hubs with the same JupyterHub and two clusters alike, asked in turn.
-`--check` exits with 1 if a target is missed, for which the machine must have nothing else to do; `--rounds N` measures
-longer.
+The form is judged by the median of the ratios within rounds. `--check` exits with 1 if a target is missed, for which
+the machine must have nothing else to do; `--rounds N` measures longer.
 """
 
 import asyncio
@@ -115,17 +115,19 @@ def visiting(report, rounds):
         }
         asked = {column: site.questions() for column, site in sites.items()}
         measured, start = {column: [] for column in COLUMNS}, time.monotonic()
-        for _ in range(rounds):
-            measured["home"].append(sites[OURS].median_of("/hub/home"))
-            for column, site in sites.items():
-                measured[column].append(site.median_of("/hub/spawn"))
+        pages = [("home", sites[OURS], "/hub/home"), *((column, site, "/hub/spawn") for column, site in sites.items())]
+        for turn in range(rounds):
+            for column, site, path in pages[:: 1 - turn % 2 * 2]:
+                measured[column].append(site.median_of(path))
         seconds = time.monotonic() - start
         questions = {column: site.questions() - asked[column] for column, site in sites.items()}
-    form = {column: min(times) for column, times in measured.items()}
+    form = {column: statistics.median(times) for column, times in measured.items()}
+    # of neighbours in time: what else the machine does, or the host, slows both
+    ratio = statistics.median(ours / home for ours, home in zip(measured[OURS], measured["home"], strict=True))
     report.show(Table("ms a page", COLUMNS, "other/first", {f"form, {VISITORS} visitors at once": form}))
     counts = {f"{rounds * VISITORS} forms in {seconds:.0f} s": questions}
     report.show(Table("times that Slurm is asked", {name: COLUMNS[name] for name in sites}, None, counts))
-    report.require("a form <= 1.5 x the home page", reached=form[OURS] <= 1.5 * form["home"])
+    report.require(f"a form <= 1.5 x the home page: {ratio:.2f}", reached=ratio <= 1.5)
     report.require(f"sinfo <= once in {MAX_AGE} s", reached=questions[OURS] <= 1 + seconds / MAX_AGE)
 
 
@@ -179,7 +181,7 @@ def watching(report, rounds):
 
 def main():
     """Measure, print and judge."""
-    options = options_of(__doc__, rounds=5).parse_args()
+    options = options_of(__doc__, rounds=15).parse_args()
     report = Report("jupyterhub-moss", ("jupyterhub", "batchspawner"))
     parsing(report)
     visiting(report, options.rounds)
