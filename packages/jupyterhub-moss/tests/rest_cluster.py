@@ -42,7 +42,8 @@ class RestCluster:
 @pytest.fixture(scope="module")
 def rest_mock(tmp_path_factory):
     with MockSlurm(tmp_path_factory.mktemp("slurm"), {"kill_wait": 0.5}, rest_port=0) as mock:
-        yield RestCluster(mock.rest_url, mock.jwt_key, mock.environ, mock=mock)
+        # the commands are those of an administrator, whoever runs the tests
+        yield RestCluster(mock.rest_url, mock.jwt_key, {**mock.environ, "MOCK_SLURM_USER": "root"}, mock=mock)
 
 
 @pytest.fixture(params=["mock", "real"])
