@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from concurrent.futures import Future
 from functools import partial
 from threading import Thread
 from typing import TypeVar
@@ -57,20 +57,14 @@ async def run(command: str, *, given: str | None, env: Mapping[str, str]) -> str
 
 async def _in_a_thread(work: Callable[[], T]) -> T:
     """What `work` returns. Its thread is a daemon: a command that nothing ends keeps no hub from ending."""
-    loop = asyncio.get_running_loop()
-    settled: asyncio.Future[T] = loop.create_future()
-
-    def settle(act: Callable[[], None]) -> None:
-        if not settled.done():
-            act()
+    settled: Future[T] = Future()
+    settled.set_running_or_notify_cancel()  # who waits no longer does not keep the thread from settling it
 
     def body() -> None:
         try:
-            act = partial(settled.set_result, work())
+            settled.set_result(work())
         except Exception as error:  # noqa: BLE001  # told to who waits
-            act = partial(settled.set_exception, error)
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(settle, act)
+            settled.set_exception(error)
 
     Thread(target=body, daemon=True).start()
-    return await settled
+    return await asyncio.wrap_future(settled)
