@@ -1,8 +1,13 @@
 import time
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mock_slurm import MockSlurm
+
+# how fast the machine is, is not what is tested
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -227,6 +227,23 @@ def test_a_folder_keeps_data_and_credentials(name, tmp_path):
     assert kept
 
 
+def test_a_newer_postgres_does_not_shut_out_kept_data(bare_path, monkeypatch):
+    """A kept folder is served by the version that made it, also when a newer one has been installed since."""
+    with start_postgres(bare_path / "data") as service:
+        first = service.line.split(",")[0]
+    newer = bare_path / "99" / "bin"
+    newer.mkdir(parents=True)
+    for name in ("postgres", "initdb"):
+        (newer / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n")
+        (newer / name).chmod(0o755)
+    monkeypatch.setattr(postgres_module, "_DEBIAN", bare_path)
+    with start_postgres(bare_path / "data") as service:
+        assert service.line.split(",")[0] == first
+    (bare_path / "data" / "PG_VERSION").write_text("98\n")
+    with pytest.raises(StartFailed, match=r"made by PostgreSQL 98, but .* 99\.1"):
+        start_postgres(bare_path / "data")
+
+
 def kept_in_redis(service, turn):
     client = redis.Redis.from_url(service.url)
     return client.set("x", "kept") if turn == "write" else client.get("x") == b"kept"

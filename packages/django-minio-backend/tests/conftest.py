@@ -8,11 +8,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from counting_proxy import CountingProxy
+from hypothesis import HealthCheck, settings
 from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.signer import sign_v4_s3
 
 from django_minio_backend import MinioBackend, MinioBackendStatic
+
+# how fast the machine is, is not what is tested
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

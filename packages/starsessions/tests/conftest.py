@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -21,6 +22,10 @@ from starlette.routing import Route
 from pentad_services.guard import GuardedProcess, ProcessGuard
 from starsessions import CookieStore, InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware, SessionStore
 from starsessions.stores.redis import RedisStore
+
+# how fast the machine is, is not what is tested
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 KEY = "a-key-long-enough-for-signing-cookies-1"
 PATIENCE = 120  # seconds: what a busy machine has not done by then it never will

@@ -146,7 +146,7 @@ async def compare(store, sequence):
 
 @pytest.mark.parametrize("make_store", [CountingStore, CountingCookieStore])
 @given(sequence=st.lists(edits, max_size=10))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_is_missed(make_store, sequence):
     """Whatever the edits, each request finds the session as if it had always been written, and only changes are."""
     asyncio.run(compare(make_store(), sequence), debug=False)

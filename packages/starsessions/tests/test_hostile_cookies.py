@@ -76,7 +76,7 @@ def test_hostile_cookies(kind):
         @example(cookie=b'session="x\\015\\012Set-Cookie: evil=1"')
         @example(cookie=b'session="abc\\012"')
         @example(cookie=b"session=\xff\xfe")
-        @settings(max_examples=300, deadline=None)
+        @settings(max_examples=300)
         def attack(cookie):
             check(store, cookie, runner.run(visit(app, cookie)))
 
@@ -93,7 +93,7 @@ def test_hostile_cookies_on_redis(redis_url):
         runner.run(client.mset(FOREIGN))
 
         @given(cookie=headers)
-        @settings(max_examples=200, deadline=None)
+        @settings(max_examples=200)
         def attack(cookie):
             check(store, cookie, runner.run(visit(app, cookie)))
 

