@@ -114,12 +114,16 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
-def integration(session: nox.Session) -> None:
-    """Run the tests of several packages together, of the services and of the mock Slurm."""
+@nox.parametrize(
+    "folder",
+    [".", "integration-tests/services", "integration-tests/mock_slurm"],
+    ids=["together", "services", "mock_slurm"],
+)
+def integration(session: nox.Session, folder: str) -> None:
+    """Run the tests of several packages together, of the services or of the mock Slurm."""
     _install(session, "integration", PACKAGES)
-    for folder in ("integration-tests/services", "integration-tests/mock_slurm", "."):
-        with session.chdir(folder):
-            session.run("python", "-m", "pytest", *session.posargs)
+    with session.chdir(folder):
+        session.run("python", "-m", "pytest", *session.posargs)
 
 
 def _cells() -> list[object]:
