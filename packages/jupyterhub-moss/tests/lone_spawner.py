@@ -13,7 +13,7 @@ def make_spawner(name="alice", *, settings=None, **traits):
     """A spawner of the user `name` that acts as the account of the tests; `settings` are the hub's."""
     user = SimpleNamespace(name=name, url=f"/user/{name}", settings={} if settings is None else settings)
     kept = [name for name in os.environ if name == "PATH" or name.startswith("MOCK_SLURM_")]
-    return MOSlurmSpawner(_mock=True, user=user, hub=HUB, **{"exec_prefix": "", "env_keep": kept, **traits})
+    return MOSlurmSpawner(user=user, hub=HUB, **{"exec_prefix": "", "env_keep": kept, **traits})
 
 
 def forget_all():

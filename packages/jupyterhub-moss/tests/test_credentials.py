@@ -37,7 +37,7 @@ def test_a_token_is_held_as_a_secret():
     environment = {"JUPYTERHUB_API_TOKEN": TOKEN, "JPY_API_TOKEN": TOKEN, "JUPYTERHUB_SSL_KEYFILE": "/certs/key"}
     held = tokens_of(environment)
     assert [secret.name for secret in held] == ["JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"]
-    spawner = MOSlurmSpawner(_mock=True)
+    spawner = MOSlurmSpawner()
     spawner._tokens = held
     assert exposures(spawner, TOKEN, "jupyterhub_moss") == []
     assert TOKEN not in f"{vars(spawner)} {held}"
@@ -54,9 +54,7 @@ def test_what_slurm_says_is_shown_without_the_token():
 def test_a_wrong_partition_is_named_with_its_place():
     """Every problem at once, where it is and what is wanted."""
     with pytest.raises(ConfigError) as caught:
-        MOSlurmSpawner(
-            _mock=True, partitions={"gpu": {"jupyter_environments": {"a": {"description": ""}}, "max_nprocs": 0}}
-        )
+        MOSlurmSpawner(partitions={"gpu": {"jupyter_environments": {"a": {"description": ""}}, "max_nprocs": 0}})
     assert [problem.setting for problem in caught.value.problems] == [
         "c.MOSlurmSpawner.partitions.gpu.jupyter_environments.a.description",
         "c.MOSlurmSpawner.partitions.gpu.max_nprocs",

@@ -35,6 +35,6 @@ def test_the_documented_configuration_is_accepted_unchanged():
     c = Config()
     jupyterhub_moss.set_config(c)
     c.MOSlurmSpawner.partitions = PARTITIONS
-    spawner = jupyterhub_moss.MOSlurmSpawner(_mock=True, config=c)
+    spawner = jupyterhub_moss.MOSlurmSpawner(config=c)
     assert spawner.partitions == PARTITIONS
     assert PartitionsTrait.model_validate(PARTITIONS).model_dump() == PARTITIONS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tornado import web
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 import jupyterhub_moss
 from jupyterhub_moss.handlers import PortHandler, read_port
@@ -13,7 +13,9 @@ from jupyterhub_moss.links import from_elsewhere, is_plain, option_names
 
 def request(**headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HTTPServerRequest(method="GET", uri="/hub/spawn", headers=HTTPHeaders(named))
+    return HTTPServerRequest(
+        start_line=RequestStartLine("GET", "/hub/spawn", "HTTP/1.1"), headers=HTTPHeaders({"Host": "hub"} | named)
+    )
 
 
 @pytest.mark.parametrize(

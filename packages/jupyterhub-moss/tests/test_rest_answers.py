@@ -334,7 +334,7 @@ def test_a_configuration_that_cannot_work_or_is_unsafe_is_refused(settings, word
     """With what to write instead."""
     config = Config({"MOSlurmSpawner": settings})
     with pytest.raises(ConfigError, match=words):
-        MOSlurmSpawner(_mock=True, config=config)
+        MOSlurmSpawner(config=config)
 
 
 def test_http_is_for_this_machine_unless_it_is_allowed():
@@ -344,7 +344,7 @@ def test_http_is_for_this_machine_unless_it_is_allowed():
     assert endpoint("http://10.0.0.1:6820").is_open_to_listeners
     assert endpoint("https://slurm:6820/rest/") == Endpoint("https://slurm:6820/rest")
     config = Config({"MOSlurmSpawner": {"slurm_rest_url": "http://slurm:6820", "slurm_rest_unencrypted": True}})
-    assert MOSlurmSpawner(_mock=True, config=config).slurm_rest_url == "http://slurm:6820"
+    assert MOSlurmSpawner(config=config).slurm_rest_url == "http://slurm:6820"
 
 
 def test_the_hubs_machine_need_not_know_the_accounts(rest):

@@ -54,7 +54,7 @@ def test_set_config_replaces_handlers_and_leaves_a_sites_templates_first():
 
 def test_traits_have_the_documented_defaults():
     """Those of this package, and of batchspawner's the ones that configurations count on."""
-    spawner = jupyterhub_moss.MOSlurmSpawner(_mock=True)
+    spawner = jupyterhub_moss.MOSlurmSpawner()
     assert isinstance(spawner, SlurmSpawner)
     assert spawner.batch_script == Path(utils.local_path("batch_script.sh")).read_text()
     traits = {
@@ -73,7 +73,7 @@ def test_traits_have_the_documented_defaults():
 def test_the_trait_has_every_default_of_a_partition_filled_in():
     """Code of a site that reads `partitions` finds all keys."""
     spawner = jupyterhub_moss.MOSlurmSpawner(
-        _mock=True, partitions={"cpu": {"jupyter_environments": {"a": {"description": " A ", "modules": "m"}}}}
+        partitions={"cpu": {"jupyter_environments": {"a": {"description": " A ", "modules": "m"}}}}
     )
     assert spawner.partitions["cpu"] == {
         "architecture": "", "description": "", "simple": True, "gpu": None, "max_ngpus": None, "max_nprocs": None,
