@@ -89,18 +89,23 @@ class Workers:
             for number in range(size.processes)
         ]
 
-    def _tell(self, order):
-        for command in self.commands:
+    def _tell(self, order, commands=None):
+        for command in commands or self.commands:
             command.process.stdin.write(f"{order}\n")
             command.process.stdin.flush()
 
-    def ask(self, order):
-        """Have every process send a number of further requests, or check all rows, and report."""
-        self._tell(order)
+    def ask(self, number):
+        """Have every process send a number of further requests, and report."""
+        self._tell(number)
         return self
 
-    def collect(self):
-        for command in self.commands:
+    def check(self):
+        """Have one process look at all rows, while the others go on with their requests."""
+        self._tell("check", self.commands[:1])
+        self.collect(self.commands[:1])
+
+    def collect(self, commands=None):
+        for command in commands or self.commands:
             report = json.loads(command.expect("REPORT").removeprefix("REPORT "))
             self.outcome.failures[self.release].update(report["failures"])
             self.outcome.wrong[self.release].update(report["wrong"])
@@ -221,7 +226,7 @@ class _Deployment:
                 workers.collect()
             old.stop()
             self._migrate("post")
-            new.ask("check").collect()
+            new.check()
             new.stop()
         else:
             old.ask(self.size.requests).collect()

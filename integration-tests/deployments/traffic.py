@@ -21,6 +21,10 @@ RECENT = 20  # rows
 KEPT = 5  # rows of its own that a process does not delete
 
 
+def _compiled(rule):
+    return {key: compile(value, key, "eval") if isinstance(value, str) else value for key, value in rule.items()}
+
+
 class Table:
     """One model, and what its fields hold in rows of each release."""
 
@@ -28,7 +32,7 @@ class Table:
         self.model = model
         self.release = release
         names = {f.attname for f in model._meta.fields} | {f.name for f in model._meta.many_to_many}
-        self.rules = {name: rule for name, rule in rules.items() if name in names}
+        self.rules = {name: _compiled(rule) for name, rule in rules.items() if name in names}
         self.sets = {f.name for f in model._meta.many_to_many}
 
     def values(self, serial, version):
@@ -135,7 +139,7 @@ class Site:
     def check_all(self):
         """At the end of a deployment: every row, and what must differ from row to row."""
         for table in self.tables:
-            for row in table.model.objects.iterator():
+            for row in table.model.objects.prefetch_related(*table.sets & table.rules.keys()).iterator(2000):
                 self.wrong.update(complaint.split(", serial")[0] for complaint in table.complaints(row, "ends"))
             self.wrong.update(table.duplicates())
 
