@@ -43,7 +43,7 @@ def section(report: dict[str, Any]) -> list[str]:
         if table.ratio and table.first == OURS:
             plot(table, GENERATED / f"{package}-{number}.svg")
             picture = f"![{table.unit}: how many times ours the others take](_generated/{package}-{number}.svg)"
-            parts.append(f":::{{div}} diagram\n{picture}\n:::")
+            parts.append(f":::{{div}} plot\n{picture}\n:::")
     marks = {True: "reached", False: "**missed in this run**"}
     return [*parts, "\n".join(f"- {target}: {marks[reached]}" for target, reached in report["targets"].items())]
 
@@ -65,25 +65,28 @@ def cell(figure: float | None) -> str:
 
 
 def plot(table: Table, path: Path) -> None:
-    """Draw a bar for each ratio, from 1, where both take as long."""
+    """Draw a bar for each ratio, from 1, where both take as long; its name stands above, so that a phone shows all."""
     bars = [
         (f"{name}: {table.columns[column]}", ratio, list(table.columns).index(column))
         for name in reversed(table.rows)
         for column, ratio in reversed(table.ratios(name).items())
     ]
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 0.9 + 0.22 * len(bars)), layout="constrained")
+        figure = Figure(figsize=(4.2, 0.9 + 0.36 * len(bars)), layout="constrained")
         axes = figure.subplots()
         names, ratios, colours = zip(*bars, strict=True)
         drawn = axes.barh(
-            range(len(bars)), [ratio - 1 for ratio in ratios], left=1, color=[f"C{n - 1}" for n in colours]
+            range(len(bars)), [ratio - 1 for ratio in ratios], 0.4, left=1, color=[f"C{n - 1}" for n in colours]
         )
         axes.bar_label(drawn, [f"{cell(ratio)}x" for ratio in ratios], padding=3)
-        axes.set_yticks(range(len(bars)), names)
+        for height, name in enumerate(names):
+            axes.text(0.01, height + 0.28, name, transform=axes.get_yaxis_transform())
+        axes.set_yticks([])
+        axes.set_ylim(-0.5, len(bars) - 0.1)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}x")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.15)
-        axes.axvline(1, color="black", linewidth=0.8)
-        axes.set_xlabel(f"{table.unit}, times {table.columns[OURS]}'s: to the right, this package takes less")
+        axes.margins(x=0.25)
+        axes.axvline(1, color="silver", linewidth=0.8, zorder=0)
+        axes.set_xlabel(f"{table.unit}, times {table.columns[OURS]}'s:\nto the right, this package takes less")
         figure.savefig(path, metadata={"Date": None})

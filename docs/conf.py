@@ -23,12 +23,14 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "benchmark_pages",
+    "change_pages",
     "diagrams",
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_generated", ".pytest_cache", "conftest.py"]
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # full names are cut at the side of a page
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 # No inventory of other projects is fetched, so their names cannot be looked up; ours must all be found.
@@ -37,6 +39,7 @@ nitpick_ignore_regex = [("py:.*", rf"(?!({_OURS})\b).*"), ("py:.*", r".*\.T")]  
 default_role = "code"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).with_name("search_order.js"))
 html_theme = "pydata_sphinx_theme"
 html_title = "Pentad"
 html_theme_options = {
