@@ -148,6 +148,29 @@ def test_values_of_their_own(field):
     assert alteration.field.deconstruct()[1:] == field.deconstruct()[1:]
 
 
+def test_values_of_their_own_beside_a_tightened_field():
+    """Filling one column has nothing to do with what happens to another one after the deployment."""
+    before = model(qty=models.IntegerField(null=True))
+    result = written([before], [model(qty=models.IntegerField(default=7), key=models.UUIDField(default=uuid.uuid4))])
+    assert names(result) == [
+        (PRE, "item_key_set_db_default_item_key"),
+        (PRE, "fill_item_key"),
+        (POST, "alter_item_qty_drop_db_default_item_key"),
+    ]
+
+
+def test_unique_together_with_another_field():
+    """The field that takes the place of another one is there before it has to be unique together with a third."""
+
+    def item(name):
+        field = models.IntegerField(null=True, db_column=name)
+        return model(qty=models.IntegerField(), options={"unique_together": {("qty", name)}}, **{name: field})
+
+    (_, _, before), (_, _, after) = written([item("old")], [item("new")])
+    assert [type(o).__name__ for o in before] == ["AlterUniqueTogether", "AddField", "AlterUniqueTogether"]
+    assert [type(o).__name__ for o in after] == ["RemoveField"]
+
+
 def test_addition_after_its_twin():
     """The second half depends on the first."""
     first, second = detect([model()], [model(qty=models.IntegerField(default=7))])["shop"]

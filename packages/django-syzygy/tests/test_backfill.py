@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from django.core.management import CommandError
 from django.db import models
 from django.db.migrations.writer import OperationWriter
 from project import connect, postgres_settings
@@ -108,9 +107,12 @@ def test_on_sqlite(project):
 
 
 def test_atomic_migration(shop):
-    """In a migration that is one transaction it refuses to work, and says what to change."""
+    """In a migration that is one transaction it refuses to work, and says what to change, if there are rows at all."""
     backfill(shop, "{'total': 1}", body="")
     assert "Set `atomic = False` on its migration" in shop.run("migrate", status=1)
+    with connect(shop) as connection:
+        connection.execute("DELETE FROM shop_item")
+    assert "Applying shop.0002_fill... OK" in shop.run("migrate")
 
 
 @pytest.mark.parametrize(
@@ -153,11 +155,27 @@ def test_wrong_arguments(wrong):
         operations.Backfill("Item", **wrong)
 
 
-def test_composite_key():
-    """A primary key of several columns has no batches, and the error says so."""
-
-    class Meta:
-        pk = models.CompositePrimaryKey("a", "b")
-
-    with pytest.raises(CommandError, match="primary key of one column"):
-        _Filling(operations.Backfill("Item", {"n": 1}), type("Model", (), {"_meta": Meta}), "default", None)
+@pytest.mark.parametrize("server", ["sqlite", "postgres"])
+def test_composite_key(make_project, request, server):
+    """Rows are taken in the order of all columns of the primary key, and a run goes on behind the last batch."""
+    url = request.getfixturevalue("postgres_database") if server == "postgres" else None
+    project = make_project(url and postgres_settings(url))
+    key = """
+        ("pk", models.CompositePrimaryKey("day", "n")), ("day", models.DateField()), ("n", models.IntegerField()),
+        ("own", models.IntegerField(null=True)), ("same", models.IntegerField(null=True)),
+    """
+    rows = [f"('2026-01-0{day}', {n})" for day in (1, 2, 3) for n in (2, 1, 3)]
+    insertion = f'migrations.RunSQL("INSERT INTO shop_item (day, n) VALUES {", ".join(rows)}")'
+    project.migration("0001_initial", f'migrations.CreateModel("Item", fields=[{key}]), {insertion}')
+    prelude = "from pathlib import Path\ndef own(row):\n    Path('called').open('a').write(f'{row.day.day}{row.n} ')\n"
+    prelude += "    return row.n if Path('mended').exists() or row.day.day < 3 else 1 / 0\n"
+    fill = "syzygy.operations.FillField('Item', 'same', models.F('n') + 1, stage=Stage.PRE_DEPLOY)"
+    own = "syzygy.operations.Backfill('Item', {'own': own}, batch_size=2)"
+    project.migration("0002_fill", f"{fill}, {own}", ["0001_initial"], body="atomic = False", prelude=prelude)
+    assert "ZeroDivisionError" in project.run("migrate", status=1)
+    project.write("mended", "")
+    filled = "def show(apps, editor):\n    rows = apps.get_model('shop', 'Item').objects.filter(own=models.F('n'), same=models.F('n') + 1)\n"
+    filled += "    print('filled', rows.count())\n"
+    project.migration("0003_show", "migrations.RunPython(show)", ["0002_fill"], prelude=filled)
+    assert "filled 9" in project.run("migrate")
+    assert (project.folder / "called").read_text() == "11 12 13 21 22 23 31 31 32 33 "

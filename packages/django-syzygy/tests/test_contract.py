@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.db import migrations, models
 from django.db.migrations.optimizer import MigrationOptimizer
+from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import OperationWriter
 
 import syzygy.constants
@@ -170,13 +171,32 @@ def optimized(*operations):
 
 
 def test_squashed_renames():
-    """Both halves of a rename, squashed, are Django's plain one; of two different renames they are left alone."""
-    (field,) = optimized(ExpandRenameField("item", "price", "cost"), ContractRenameField("item", "price", "cost"))
-    assert type(field) is migrations.RenameField
+    """Both halves of a model's rename, squashed, are Django's plain one; of two different renames they are left alone."""
     (model,) = optimized(ExpandRenameModel("Gadget", "Gizmo"), ContractRenameModel("Gadget", "Gizmo"))
     assert type(model) is migrations.RenameModel
-    others = [ExpandRenameField("item", "price", "cost"), ContractRenameField("item", "a", "b")]
+    others = [ExpandRenameModel("Gadget", "Gizmo"), ContractRenameModel("A", "B")]
     assert optimized(*others) == others
+
+
+def test_squashed_renames_of_fields():
+    """Squashed with the creation of its model, a field takes the indexes and constraints along that name it."""
+    index = models.Index(fields=["price"], name="index")
+    constraint = models.CheckConstraint(condition=models.Q(price__gt=0), name="check")
+    options = {"indexes": [index], "constraints": [constraint], "unique_together": {("id", "price")}}
+    fields = [("id", models.BigAutoField(primary_key=True)), ("price", models.IntegerField())]
+    state = ProjectState()
+    for operation in optimized(
+        migrations.CreateModel("Item", fields, options),
+        ExpandRenameField("item", "price", "cost"),
+        ContractRenameField("item", "price", "cost"),
+        migrations.AlterField("item", "cost", models.BigIntegerField()),
+    ):
+        operation.state_forwards("shop", state)
+    item = state.models["shop", "item"]
+    assert isinstance(item.fields["cost"], models.BigIntegerField)
+    assert item.options["indexes"][0].fields == ["cost"]
+    assert item.options["constraints"][0].condition == models.Q(cost__gt=0)
+    assert [tuple(names) for names in item.options["unique_together"]] == [("id", "cost")]
 
 
 def test_statements_can_be_looked_at(postgres_project):

@@ -104,6 +104,20 @@ def test_failing_in_the_middle(project):
     assert not [column for column in columns if column[0] == "syzygy_progress"]
 
 
+def test_unique_fields_that_are_exchanged(project):
+    """Where the rows refuse the new set of unique fields after the old one went, the next run does not miss that."""
+    project.migration("0002_first", 'migrations.AlterUniqueTogether("Item", {("n", "id")})', ["0001_initial"])
+    project.migration("0003_second", 'migrations.AlterUniqueTogether("Item", {("n", "old")})', ["0002_first"])
+    project.run("migrate", "shop", "0002", "-v0")
+    execute(project, "INSERT INTO shop_item (n, old) VALUES (5, 1), (5, 1)")
+    assert "Duplicate entry" in project.run("migrate", status=1)
+    execute(project, "UPDATE shop_item SET old = id")
+    project.run("migrate")
+    _, constraints, _, _ = execute(project, *QUERIES)
+    (name,) = [name for table, name, kind in constraints if table == "shop_item" and kind == "UNIQUE"]
+    assert name.startswith("shop_item_n_old")
+
+
 def test_changed_after_it_failed(project):
     """What is done must not be changed in the file afterwards: that is refused before anything more is done."""
     started(project)

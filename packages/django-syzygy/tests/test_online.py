@@ -44,6 +44,7 @@ CHANGES = {
     "nulls alike": (item(qty=QTY), item(unique("qty", nulls_distinct=False), qty=QTY), PRE),
     "covering": (item(qty=QTY), item(unique("name", include=["qty"]), qty=QTY), PRE),
     "unique together": (item(qty=QTY), item(together=[("name", "qty")], qty=QTY), PRE),
+    "other fields together": (item(together=[("name", "qty")], qty=QTY), item(together=[("qty", "id")], qty=QTY), PRE),
     "check": (item(qty=QTY), item(check(qty__gt=-1), qty=QTY), PRE),
     "positive": (item(qty=QTY), item(qty=models.PositiveIntegerField()), PRE),
     "foreign key": (item(), item(owner=reference()), PRE),

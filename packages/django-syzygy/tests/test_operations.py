@@ -23,6 +23,7 @@ from syzygy.operations import (
     get_pre_add_field_operation,
     get_pre_remove_field_operation,
 )
+from syzygy.writer import MigrationWriter
 
 ARGUMENTS = ("TestModel", "foo", models.IntegerField(default=42))
 
@@ -125,6 +126,16 @@ def test_written_and_read_back(operation):
     assert "import syzygy.operations" in imports
     read = eval(source.rstrip(","), {"syzygy": syzygy, "models": models})
     assert comparable(read) == comparable(operation)
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_what_a_file_says_about_its_transaction(atomic):
+    """A migration that is not one transaction says so, and says it once on every version of Django."""
+    migration = migrations.Migration("0002_index", "shop")
+    migration.operations, migration.atomic = [migrations.RunSQL("SELECT 1")], atomic
+    text = MigrationWriter(migration).as_string()
+    compile(text, "0002_index.py", "exec")
+    assert text.count("atomic = False") == (not atomic)
 
 
 def test_for_stage():

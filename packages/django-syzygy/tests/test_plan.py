@@ -81,6 +81,18 @@ def test_migration_stages():
         get_migration_stage(migration("0001", ADD, REMOVE))
 
 
+def test_stages_of_squashed_migrations():
+    """Nobody uses yet what a squashed migration makes, so that nothing in it has to wait; what it does to others does."""
+    create = migrations.CreateModel("M", [("id", models.BigAutoField(primary_key=True))])
+    own = [create, migrations.RenameModel("M", "N"), AlterField("n", "a", models.IntegerField(), POST)]
+    squashed = migration("0001_squashed", *own, migrations.DeleteModel("N"))
+    squashed.replaces = [("tests", "0001"), ("tests", "0002")]
+    assert get_migration_stage(squashed) is PRE
+    squashed.operations = [*own, migrations.RemoveField("other", "a")]
+    with pytest.raises(AmbiguousStage, match=r"tests\.0001_squashed"):
+        get_migration_stage(squashed)
+
+
 def test_stage_attribute():
     """The class attribute wins over everything."""
     with override_settings(MIGRATION_STAGES_OVERRIDE={"tests": PRE}):

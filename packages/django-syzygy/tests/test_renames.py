@@ -88,6 +88,49 @@ def test_the_schema_after_a_rename(warehouse, field):
     assert after == warehouse.schema_made_at_once()
 
 
+# Nine letters of two bytes each: PostgreSQL cuts names at 63 bytes, Django at as many characters.
+CYRILLIC = "\u0440\u0435\u0433\u0438\u0441\u0442\u0440\u044b_"
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        ("it's the Shelf", "price", "cost"),
+        ('aside"."shelf', "price", "cost"),
+        (CYRILLIC * 5, f"a_{CYRILLIC * 5}", f"b_{CYRILLIC * 5}"),
+    ],
+    ids=["quote", "schema", "long"],
+)
+def test_names_that_need_care(warehouse, table, old, new):
+    """Tables in other schemas, and names that PostgreSQL cuts, are found again at each step."""
+    sql, field = warehouse.sql, models.PositiveIntegerField(default=3)
+    sql("create schema aside")
+
+    def shelf(column):
+        return model("Shelf", name=NAME, **{column: field}, options={"db_table": table})
+
+    def columns():
+        named = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
+        return {name for (name,) in sql(named, f'"{table}"')} - {"id", "name"}
+
+    def cut(*column_names):
+        return {name.encode()[:63].decode(errors="ignore") for name in column_names}
+
+    warehouse.stand(shelf(old))
+    sql(f"""insert into "{table}" ("name", "{old}") values ('row', 5)""")
+    warehouse.detect(shelf(new))
+    warehouse.before()
+    assert columns() == cut(old, new)
+    warehouse.revert()
+    assert columns() == cut(old)
+    warehouse.before()
+    warehouse.after_it()
+    assert columns() == cut(new)
+    warehouse.revert(POST)
+    assert columns() == cut(old, new)
+    assert sql(f'select "{old}", "{new}" from "{table}"') == [(5, 5)]
+
+
 def test_a_foreign_key_gets_another_name(warehouse):
     """Its column, constraint and index come along, and the constraint is enforced for either name."""
     owner = model("Owner", name=NAME)

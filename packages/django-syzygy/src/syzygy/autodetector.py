@@ -1,5 +1,6 @@
 """An autodetector whose changes are divided by the deployment."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -82,6 +83,8 @@ class MigrationAutodetector(StagedRenames):
             operation = self._staged_model_rename(app_label, operation)
         elif type(operation) is operations.AlterField:
             operation = self._staged_alteration(app_label, operation)
+        elif type(operation) is operations.AlterUniqueTogether:
+            dependencies = [*(dependencies or ()), *_additions_before(app_label, operation)]
         super().add_operation(app_label, operation, dependencies, beginning)
 
     def _staged_alteration(self, app_label: str, operation: operations.AlterField) -> Operation:
@@ -252,6 +255,12 @@ def _tightens(old_field: AnyField, new_field: AnyField) -> bool:
         return False
     loses_default = old_field.has_db_default() and not new_field.has_db_default()
     return (old_field.null and not new_field.null) or loses_default
+
+
+def _additions_before(app_label: str, operation: operations.AlterUniqueTogether) -> Iterator[Any]:
+    """The fields that are unique together come first, which Django does not see to where they replace others."""
+    for name in sorted({name for names in operation.option_value or () for name in names}):
+        yield OperationDependency(app_label, operation.name_lower, name, OperationDependency.Type.CREATE)
 
 
 def _has_constraint(field: AnyField) -> bool:

@@ -10,7 +10,7 @@ from django.db.migrations import operations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ModelState, ProjectState
 
-from .operations import ContractRenameField, ContractRenameModel
+from .operations import ContractRenameField, ContractRenameModel, ExpandRenameField
 
 __all__ = ("column_of", "name_in_use", "table_of")
 
@@ -81,7 +81,7 @@ def _wanted(operation: Any, app_label: str, state: ProjectState) -> set[_Name]:
         return {(_default_table(app_label, operation.new_name), None)} if moves else set()
     if isinstance(operation, operations.AlterModelTable):
         return {(operation.table or _default_table(app_label, operation.name), None)}
-    if isinstance(operation, operations.RenameField):
+    if isinstance(operation, (operations.RenameField, ExpandRenameField)):
         return _only_as(operation.new_name, operation.old_name, operation, app_label, state)
     if isinstance(operation, (operations.AddField, operations.AlterField)):
         model_state = state.models.get((app_label, operation.model_name_lower))
@@ -97,7 +97,9 @@ def _name(state: ProjectState, app_label: str, model_name: str, current_name: st
     return set() if model_state is None or field is None else _names_of(field, name, table_of(model_state))
 
 
-def _only_as(name: str, other: str, rename: operations.RenameField, app_label: str, state: ProjectState) -> set[_Name]:
+def _only_as(
+    name: str, other: str, rename: operations.RenameField | ExpandRenameField, app_label: str, state: ProjectState
+) -> set[_Name]:
     """What the field of a renaming has in the database under one of its names and not under the other."""
     model_name, field_name = rename.model_name_lower, rename.old_name
     return _name(state, app_label, model_name, field_name, name) - _name(

@@ -52,6 +52,8 @@ def _inferred(migration: Migration) -> Stage | None:
     stages = {get_operation_stage(operation) for operation in migration.operations}
     if len(stages) < 2:
         return stages.pop() if stages else None
+    if migration.replaces and _spares_tables_in_use(migration.operations):
+        return Stage.PRE_DEPLOY
     fallback = _configured(conf.MIGRATION_STAGES_FALLBACK, migration)
     if fallback is None:
         raise AmbiguousStage(
@@ -60,6 +62,21 @@ def _inferred(migration: Migration) -> Stage | None:
             "MIGRATION_STAGES_FALLBACK."
         )
     return fallback
+
+
+def _spares_tables_in_use(operations_: Iterable[Any]) -> bool:
+    """Whether all that would have to wait is about tables that the migration itself makes, as squashing leaves it."""
+    made: set[str] = set()
+    for operation in operations_:
+        if isinstance(operation, operations.CreateModel):
+            made.add(operation.name_lower)
+        elif isinstance(operation, operations.RenameModel) and operation.old_name_lower in made:
+            made.add(operation.new_name_lower)
+        elif get_operation_stage(operation) is Stage.POST_DEPLOY:
+            name = str(getattr(operation, "model_name", None) or getattr(operation, "name", ""))
+            if name.lower() not in made:
+                return False
+    return True
 
 
 def stage_of(migration: Migration) -> MigrationStage:

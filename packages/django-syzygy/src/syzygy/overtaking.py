@@ -21,7 +21,7 @@ from .operations.both_names import AlterBothNames, RemoveConstraintTwice
 from .operations.field_defaults import AnyField
 from .operations.model_renames import ContractRenameModel
 from .operations.per_row import FillField
-from .operations.renames import ContractRenameField
+from .operations.renames import ContractRenameField, ExpandRenameField
 
 __all__ = ("Exchanged", "exchange")
 
@@ -109,7 +109,7 @@ def _pointed_to(field: AnyField, target: str) -> AnyField:
 
 
 def _field_renamed(
-    rename: operations.RenameField, waiting: Any, app_label: str, state: ProjectState
+    rename: operations.RenameField | ExpandRenameField, waiting: Any, app_label: str, state: ProjectState
 ) -> Exchanged | None:
     if not _is_about(waiting, rename.model_name_lower, rename.old_name):
         return _unless_related(rename, waiting, app_label, state)
@@ -234,7 +234,7 @@ def _only_points_to_its_model(operation: Any, waiting: Any, app_label: str, stat
 
 _RULES: tuple[tuple[Any, _Rule], ...] = (
     (operations.RenameModel, _model_renamed),
-    (operations.RenameField, _field_renamed),
+    ((operations.RenameField, ExpandRenameField), _field_renamed),
     (operations.AlterField, _altered),
     (operations.RemoveConstraint, _constraint_removed),
     (IndexOperation, _index_changed),

@@ -27,6 +27,7 @@ from .locks.guard import LockGuard, StatementJournal
 from .locks.opaque import is_opaque
 from .locks.unfinished import is_already_done
 from .progress import TABLE, MigrationKey, Progress
+from .repeating import RepeatableDrops
 
 __all__ = ("Stepwise",)
 
@@ -110,10 +111,17 @@ class Stepwise:
         self.progress.ensure()
         done = self.progress.steps(self.key)
         self._refuse_changed_file(direction, done)
-        with self.connection.schema_editor(atomic=False) as editor:
+        with self._editor() as editor:
             for step in steps:
                 if step.name not in done:
                     self.guard.repeat(partial(self._attempt, step, editor, done), str(self.migration))
+
+    def _editor(self) -> BaseDatabaseSchemaEditor:
+        kind: Any = self.connection.SchemaEditorClass
+        if not self._rolls_back:
+            kind = type("RepeatingSchemaEditor", (RepeatableDrops, kind), {})
+        editor: BaseDatabaseSchemaEditor = kind(self.connection, atomic=False)
+        return editor
 
     def _refuse_changed_file(self, direction: str, done: dict[str, str]) -> None:
         """What is done would be left out although the file now says something else. Raises `CommandError`."""

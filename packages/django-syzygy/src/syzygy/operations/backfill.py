@@ -79,11 +79,13 @@ class Backfill(Operation):
         alias = schema_editor.connection.alias
         if not self.allow_migrate_model(alias, model):
             return
-        if schema_editor.atomic_migration:
+        filling = _Filling(self, model, alias, current_step())
+        if not schema_editor.atomic_migration:
+            filling.run()
+        elif filling.has_rows():  # A squashed migration has just made the table.
             raise CommandError(
                 f"{self.describe()} works in batches, each committed by itself. Set `atomic = False` on its migration."
             )
-        _Filling(self, model, alias, current_step()).run()
 
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
@@ -113,16 +115,18 @@ class _Filling:
     checkpoint: Checkpoint | None
 
     def __post_init__(self) -> None:
-        if isinstance(self.model._meta.pk, models.CompositePrimaryKey):
-            raise CommandError(f"{self.operation.describe()} needs a primary key of one column.")
         stored = self.checkpoint.load() if self.checkpoint is not None else None
-        self.last: str | None
+        self.last: str | list[str] | None
         self.rows: int
         self.last, self.rows = json.loads(stored) if stored else (None, 0)
         self.size = self.operation.batch_size
         self.longest = 0.0
         self.per_row = {name: value for name, value in self.operation.values.items() if _is_function(value)}
         self.at_once = {name: value for name, value in self.operation.values.items() if name not in self.per_row}
+
+    def has_rows(self) -> bool:
+        """Whether there is anything left to fill."""
+        return bool(self._chosen().exists())
 
     def run(self) -> None:
         """Fill batch after batch."""
@@ -141,7 +145,13 @@ class _Filling:
         rows = self.model._base_manager.using(self.alias).order_by("pk")
         if self.operation.where is not None:
             rows = rows.filter(self.operation.where)
-        return rows if self.last is None else rows.filter(pk__gt=self.model._meta.pk.to_python(self.last))
+        return rows if self.last is None else rows.filter(pk__gt=self._last_key())
+
+    def _last_key(self) -> Any:
+        key = self.model._meta.pk
+        if isinstance(self.last, list):
+            return tuple(field.to_python(part) for field, part in zip(key.fields, self.last, strict=True))
+        return key.to_python(self.last)
 
     def _end_of_batch(self) -> Any:
         """The key of the batch's last row, None if there is no row left; found before anything is locked."""
@@ -154,7 +164,7 @@ class _Filling:
         with transaction.atomic(self.alias):
             batch = self._chosen().filter(pk__lte=end)
             self.rows += self._fill_rows(batch) if self.per_row else batch.order_by().update(**self.at_once)
-            self.last = str(end)
+            self.last = [str(part) for part in end] if isinstance(end, tuple) else str(end)
             if self.checkpoint is not None:
                 self.checkpoint.save(json.dumps([self.last, self.rows]))
         self._adapt(time.monotonic() - started)

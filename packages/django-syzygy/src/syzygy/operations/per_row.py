@@ -14,7 +14,7 @@ from .staged import LocalFieldOperation
 __all__ = ("FillField", "SetDatabaseDefault")
 
 
-class FillField(Backfill):
+class FillField(Backfill, LocalFieldOperation):
     """Give a field a value in every row in which it is NULL, in batches; see `Backfill`.
 
     `default` is an expression of the database, or a function that is called once for each row.

@@ -21,17 +21,29 @@ if TYPE_CHECKING:
 __all__ = ("ContractRenameField", "ExpandRenameField", "field_called")
 
 
-class ExpandRenameField(operations.RenameField):
+class ExpandRenameField(FieldOperation):
     """Before the deployment: add the column under its new name and keep it equal to the old one by a trigger.
 
     For migrations that follow, the field has its new name from here on. A many-to-many field's table is renamed and
     gets a view under the old name. Where that is not possible (see `works_online`) the column is renamed at once.
+
+    It is none of Django's renamings: Django would make one operation of it and of the creation of the model, and leave
+    the old name in the model's indexes and constraints, which come along here.
     """
 
     __module__ = "syzygy.operations"
 
+    category = operations.RenameField.category
     stage = Stage.PRE_DEPLOY
     standalone = True
+
+    def __init__(self, model_name: str, old_name: str, new_name: str) -> None:
+        self.old_name, self.new_name = old_name, new_name
+        super().__init__(model_name, old_name)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:  # noqa: D102
+        kwargs = {"model_name": self.model_name, "old_name": self.old_name, "new_name": self.new_name}
+        return type(self).__name__, [], kwargs
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:  # noqa: D102
         rename_field(state, app_label, self.model_name_lower, self.old_name, self.new_name)
@@ -41,7 +53,7 @@ class ExpandRenameField(operations.RenameField):
     ) -> None:
         with working(schema_editor) as editor:
             if not works_online(schema_editor):
-                super().database_forwards(app_label, editor, from_state, to_state)
+                self._at_once().database_forwards(app_label, editor, from_state, to_state)
                 return
             model = to_state.apps.get_model(app_label, self.model_name)
             if self.allow_migrate_model(editor.connection.alias, model):
@@ -57,16 +69,26 @@ class ExpandRenameField(operations.RenameField):
                 new = from_state.apps.get_model(app_label, self.model_name)._meta.get_field(self.new_name)
                 if undo_expand_field(editor, model._meta.get_field(self.old_name), new):
                     return
-            super().database_backwards(app_label, editor, from_state, to_state)
+            self._at_once().database_backwards(app_label, editor, from_state, to_state)
+
+    def _at_once(self) -> operations.RenameField:
+        return operations.RenameField(self.model_name, self.old_name, self.new_name)
+
+    def references_field(self, model_name: str, name: str, app_label: str) -> bool:
+        """Whether it is the field, under either name."""
+        return self._at_once().references_field(model_name, name, app_label)
 
     def reduce(self, operation: Operation, app_label: str) -> bool | list[Operation]:
-        """Both halves together are a plain renaming."""
-        if isinstance(operation, ContractRenameField) and operation.completes(self):
-            return [operations.RenameField(self.model_name, self.old_name, self.new_name)]
+        """Nothing is moved across it."""
         return operation.elidable and [self]
 
     def describe(self) -> str:  # noqa: D102
         return f"Add {self.new_name} to {self.model_name}, kept in step with {self.old_name}"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        """The operation's part in the name of a generated file."""
+        return self._at_once().migration_name_fragment
 
 
 class ContractRenameField(FieldOperation):
@@ -86,11 +108,6 @@ class ContractRenameField(FieldOperation):
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:  # noqa: D102
         kwargs = {"model_name": self.model_name, "old_name": self.old_name, "new_name": self.new_name}
         return type(self).__name__, [], kwargs
-
-    def completes(self, expansion: ExpandRenameField) -> bool:
-        """Whether the other operation is the first half of this one."""
-        names = (expansion.model_name_lower, expansion.old_name, expansion.new_name)
-        return names == (self.model_name_lower, self.old_name, self.new_name)
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Nothing: the field has had its new name since the first half."""

@@ -9,6 +9,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 __all__ = ("Catalog",)
 
+_NAME_LENGTH = 63  # bytes, while Django counts characters
+
 _INDEX = """
     SELECT indisvalid FROM pg_index
     WHERE indexrelid = to_regclass(%s) AND indrelid = to_regclass(%s)
@@ -150,8 +152,9 @@ class Catalog:
 
 
 def bare(name: str) -> str:
-    """Return a name without its quotes."""
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+    """Return a name as the catalog has it: without its quotes, and cut where PostgreSQL cuts names."""
+    unquoted = name[1:-1].replace('""', '"') if name.startswith('"') else name
+    return unquoted.encode()[:_NAME_LENGTH].decode(errors="ignore")
 
 
 def quoted(name: str) -> str:

@@ -15,10 +15,11 @@ from django.db import Error
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from syzygy.batches import update_in_batches
+from syzygy.repeating import RepeatableDrops
 
 from .catalog import Catalog, bare, quoted
 
-__all__ = ("OnlineStatements", "online_editor")
+__all__ = ("OnlineStatements", "derived_name", "online_editor")
 
 # PostgreSQL's letters for kinds of relations.
 _PARTITIONED, _PARTITIONED_INDEX = "p", "I"
@@ -51,11 +52,10 @@ _FILL = re.compile(
 )
 
 
-class OnlineStatements:
+class OnlineStatements(RepeatableDrops):
     """Mixin for PostgreSQL's schema editor; works outside of a transaction only."""
 
     connection: Any
-    collect_sql: bool
     # Django then adds the constraint by a statement of its own.
     sql_create_column_inline_fk = None
 
@@ -100,7 +100,7 @@ class OnlineStatements:
             return
         self._run(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON ONLY {table}{rest}", params)
         for schema, partition in self._catalog.partitions_without(name, table):
-            part = _derived(partition, name, "part")
+            part = derived_name(partition, name, "part")
             self.execute(f"CREATE {unique}INDEX {part} ON {schema}.{partition}{rest}", params)
             self._run(f"ALTER INDEX {name} ATTACH PARTITION {schema}.{part}")
 
@@ -143,16 +143,19 @@ class OnlineStatements:
     def _add_column(self, found: re.Match[str], params: Any) -> None:
         table, column = found["table"], found["column"]
         self._run(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {found['definition']}", params)
-        # The names that PostgreSQL itself would choose.
         if found["unique"]:
-            self.execute(f"ALTER TABLE {table} ADD CONSTRAINT {_derived(table, column, 'key')} UNIQUE ({column})", None)
+            self.execute(
+                f"ALTER TABLE {table} ADD CONSTRAINT {derived_name(table, column, 'key')} UNIQUE ({column})", None
+            )
         if found["check"]:
-            self.execute(f"ALTER TABLE {table} ADD CONSTRAINT {_derived(table, column, 'check')}{found['check']}", None)
+            self.execute(
+                f"ALTER TABLE {table} ADD CONSTRAINT {derived_name(table, column, 'check')}{found['check']}", None
+            )
 
     def _set_not_null(self, found: re.Match[str], params: Any) -> None:
         """PostgreSQL believes a validated check and does not read the table under the strong lock."""
         table, column = found["table"], found["column"]
-        check = _derived(table, column, "not_null")
+        check = derived_name(table, column, "not_null")
         if self.collect_sql or not self._catalog.is_not_null(table, column):
             self.execute(f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL)", None)
         self._run(found.string, params)
@@ -168,7 +171,8 @@ class OnlineStatements:
         )
 
 
-def _derived(table: str, column: str, suffix: str) -> str:
+def derived_name(table: str, column: str, suffix: str) -> str:
+    """Return the quoted name that PostgreSQL itself would choose for what belongs to a column, both quoted."""
     name = f"{bare(_EACH_NAME.findall(table)[-1])}_{bare(column)}_{suffix}"
     if len(name.encode()) > 63:  # PostgreSQL would cut names, and two might become one
         beginning = name.encode()[:40].decode(errors="ignore")

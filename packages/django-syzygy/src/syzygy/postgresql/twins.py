@@ -15,7 +15,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from syzygy.batches import update_in_batches
 
-from .catalog import Catalog, bare
+from .catalog import Catalog, bare, quoted
+from .online import derived_name
 
 __all__ = ("Twin",)
 
@@ -37,14 +38,17 @@ class Synchronisation(NamedTuple):
 
     def including(self, column: str) -> list[str]:
         """The statements that add a column without a default."""
-        return self._made_for([*(c for c in self.columns if c != column), column])
+        return self._made_for([*self._others(column), column])
 
     def without(self, column: str) -> list[str]:
         """The statements that leave a column out, which may drop the trigger altogether."""
-        columns = [c for c in self.columns if c != column]
+        columns = self._others(column)
         if len(columns) > 1:
             return self._made_for(columns)
         return [f"DROP TRIGGER IF EXISTS {self.name} ON {self.table}", f"DROP FUNCTION IF EXISTS {self.name}()"]
+
+    def _others(self, column: str) -> list[str]:
+        return [other for other in self.columns if bare(other) != bare(column)]
 
     def _made_for(self, columns: list[str]) -> list[str]:
         arguments = ", ".join(_literal(bare(column)) for column in columns)
@@ -116,9 +120,8 @@ class Twin(NamedTuple):
         """The trigger that keeps the source column equal to others, made before or to be made now."""
         if not self.editor.collect_sql:
             for trigger, columns in Catalog(self.editor.connection).triggers(self.table, TRIGGER_PREFIX):
-                quoted = [str(self.editor.quote_name(column)) for column in columns]
-                if self.source in quoted:
-                    return Synchronisation(self.table, f'"{trigger}"', quoted)
+                if bare(self.source) in columns:
+                    return Synchronisation(self.table, quoted(trigger), [quoted(column) for column in columns])
         fingerprint = _fingerprint(self.table, *sorted((self.source, self.target)))
         return Synchronisation(self.table, f'"{TRIGGER_PREFIX}{fingerprint}"', [self.source])
 
@@ -183,7 +186,8 @@ class Twin(NamedTuple):
         editor, model, field = self.editor, self.model, self.field
         check = field.db_parameters(connection=editor.connection)["check"]
         if check:
-            yield editor._create_check_sql(model, f"{model._meta.db_table}_{field.column}_check"[:63], check)
+            name = bare(derived_name(self.table, self.target, "check"))
+            yield editor._create_check_sql(model, name, check)
         if field.unique:
             yield editor._create_unique_sql(model, [field])
         yield from editor._field_indexes_sql(model, field)
@@ -205,7 +209,7 @@ class Twin(NamedTuple):
         for statement in self._statements():
             found = _NAMED.search(statement)
             if found is not None:
-                yield found["name"]
+                yield bare(found["name"])
 
     def _take_names(self) -> None:
         """Names are unique: where the new column needs the name of what the old one has, the old one gets another."""
