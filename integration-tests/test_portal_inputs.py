@@ -23,6 +23,7 @@ from portal.front.catalogue_proxy import LARGEST_BODY, CatalogueProxy
 from portal.front.forms import SmallForms, local_path, same_origin
 from portal.identity import IdentityHeader
 from portal.private_files import write_private
+from portal.web.pages import counted, filesize
 
 from pentad_config import KeyRing
 
@@ -177,9 +178,31 @@ def test_a_small_file_is_described_by_all_its_rows():
     assert (profile["row_count"], profile["described_rows"]) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("cells", "kind", "values"),
+    [
+        ("2026-06-28 2026-06-01 NA", "date", "2026-06-01 to 2026-06-28"),
+        ("2026-06-31 2026-06-01", "category", "2026-06-01, 2026-06-31"),  # June has thirty days
+        ("2026-W01-1 2026-W02-1", "category", "2026-W01-1, 2026-W02-1"),
+        ("NA NA", "category", ""),
+    ],
+)
+def test_a_variable_of_days_is_described_from_the_first_to_the_last(cells: str, kind: str, values: str):
+    """A column that holds nothing but days is a date; as soon as one value is none, it is described as words."""
+    (column,) = profile_csv(io.BytesIO("\n".join(["day", *cells.split()]).encode()))["columns"]
+    assert (column["kind"], column["range"]) == (kind, values)
+
+
+def test_numbers_stand_before_the_right_word_and_are_not_parted_from_it():
+    """One is singular, thousands are set apart, and a line does not end between a number and its unit."""
+    assert [counted(number, "row") for number in (0, 1, 12500)] == ["0\xa0rows", "1\xa0row", "12,500\xa0rows"]
+    sizes = ["1\xa0byte", "999\xa0bytes", "15.2\xa0kB", "18.6\xa0MB"]
+    assert [filesize(number) for number in (1, 999, 15_241, 18_600_000)] == sizes
+
+
 def test_a_late_row_of_another_length_is_still_refused():
     """Rows that are not described are checked all the same."""
-    with pytest.raises(NotTabularError, match=f"Row {MOST_CELLS + 2} has 2 values"):
+    with pytest.raises(NotTabularError, match=f"Row {MOST_CELLS + 2} has 2\xa0values"):
         profile_csv(io.BytesIO(b"a\n" + b"1\n" * MOST_CELLS + b"1,2\n"))
 
 

@@ -139,6 +139,7 @@ def test_the_pages_for_everybody(walk):
     walk.open("/notebooks", "notebooks")
     walk.open("/signed-out", "signed-out")
     walk.open("/nowhere", "not-found", status=404)
+    walk.open("/sign-out", "refused-method", status=405)
     walk.open("/sign-in", "sign-in")
     walk.page.get_by_label("Name").fill("ada")
     walk.page.get_by_label("Password").fill("not this")
@@ -179,6 +180,12 @@ def test_a_deposit_from_the_upload_to_the_approval(walk, site, chromium):
     assert len(sent.value.post_data_buffer) < 2000  # a token, not the file
     walk.page.wait_for_url("**/describe")
     walk.look("describe")
+    walk.page.get_by_label("Keywords").fill(", ,")
+    walk.page.get_by_label("Summary").fill("Size measurements for three species.")
+    walk.page.get_by_role("button", name="Save the description").click()
+    expect(walk.page.get_by_role("alert")).to_contain_text("Keywords")
+    expect(walk.page).to_have_title(re.compile("^Error: "))
+    walk.look("describe-refused")
     walk.page.get_by_label("Summary").fill("Size measurements for three species.")
     walk.page.get_by_label("Keywords").fill("penguins, body mass")
     walk.page.get_by_role("button", name="Save the description").click()
@@ -195,8 +202,13 @@ def approve(walk: Walk, site: Site, chromium) -> None:
     walk.page.get_by_role("link", name="Palmer penguins", exact=True).click()
     walk.page.wait_for_url(DATA_SET)
     walk.look("to-approve")
+    token = walk.page.locator("[name=csrfmiddlewaretoken]").input_value()
     walk.page.get_by_role("button", name="Approve").click()
     expect(walk.page.get_by_role("link", name="Preview as CSV")).to_be_visible()
+    late = {"csrfmiddlewaretoken": token, "summary": "Late.", "keywords": "late", "licence": "CC0-1.0"}
+    answer = walk.page.request.post(f"{walk.page.url}describe", form=late, headers={"Origin": site.url})
+    assert answer.status == 409
+    assert f'href="{urlsplit(walk.page.url).path}">Back to the data set' in answer.text()
     walk.open("/status", "status-for-members")
 
 
@@ -210,6 +222,33 @@ def test_devices_and_the_queue(walk, site):
     walk.page.get_by_role("link", name="Open the spawn page").click()
     walk.page.get_by_role("button", name="Start").click()
     expect(walk.page.locator("#progress-message")).to_contain_text("Place 2 in the queue of partition cpu")
+
+
+def test_what_goes_wrong_is_told_on_a_page(walk, site):
+    """A method that an address does not take, and a failure of the front door, answer with a page of the portal."""
+    sign_in(walk, "ada", site.passwords["ada"])
+    walk.page.goto("/catalogue/new")
+    tokens = {
+        name: walk.page.locator(f"[name={name}]").first.input_value() for name in ("csrfmiddlewaretoken", "form_token")
+    }
+
+    def send(path):
+        return walk.page.request.post(path, form=tokens | {"name": "ada"}, headers={"Origin": site.url})
+
+    for path, methods in (("/catalogue/", "GET, HEAD"), ("/status", "GET")):
+        answer = send(path)
+        assert (answer.status, answer.headers["allow"]) == (405, methods)
+        assert "This address does not take such a request" in answer.text()
+    accounts = site.data / "portal" / "accounts.json"
+    known = accounts.read_text()
+    accounts.write_text("nonsense")
+    try:
+        answer = send("/sign-in")
+    finally:
+        accounts.write_text(known)
+    assert answer.status == 500
+    assert "The front door failed at this" in answer.text()
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
 WHOLE_PARTITION = ("--partition=cpu", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import eventsourcing.persistence
@@ -11,7 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from django_minio_backend.errors import ServerUnreachable
-from portal.catalogue.datasets.pages import away
+from portal.catalogue.datasets.pages import away, not_this_way
 from portal.identity import IDENTITY_HEADER, IdentityHeader, Visitor
 from portal.settings import RELEASE_HEADER, catalogue_settings
 from portal.tickets import BadTicketError
@@ -61,6 +62,20 @@ def _identify(header: IdentityHeader, request: HttpRequest) -> tuple[Visitor | N
     except BadTicketError as error:
         _log.warning("%s %s: identity header refused: %s", request.method, request.path, error)
         return None, ""
+
+
+def refused_method_page(get_response: Next) -> Next:
+    """Give the empty answer 405 of Django's decorators a page; which methods there are stays in its header."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or response.content:
+            return response
+        shown = not_this_way(request)
+        shown.headers["Allow"] = response.headers["Allow"]
+        return shown
+
+    return middleware
 
 
 class AwayPage:

@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "portal.catalogue.middleware.portal_headers",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.catalogue.middleware.visitor_from_front_door",
+    "portal.catalogue.middleware.refused_method_page",
     "django_minio_backend.uploads.middleware.direct_uploads",
     "portal.catalogue.middleware.AwayPage",
 ]

@@ -18,7 +18,7 @@ from portal.front import devices, notebooks, signin
 from portal.front.accounts import Accounts
 from portal.front.catalogue_proxy import CatalogueProxy
 from portal.front.forms import visitor_of
-from portal.front.pages import page
+from portal.front.pages import bare_page, page
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import PartStatus, StatusBoard
 from portal.identity import IdentityHeader
@@ -95,6 +95,8 @@ def _add_routes(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _not_ours)
     app.add_exception_handler(RedisError, _redis_is_away)
     app.add_exception_handler(404, _not_found)
+    app.add_exception_handler(405, _not_this_way)
+    app.add_exception_handler(Exception, _broken)
 
 
 async def home(request: Request) -> Response:
@@ -173,3 +175,18 @@ async def _redis_is_away(request: Request, _: Exception) -> Response:
 async def _not_found(request: Request, _: Exception) -> Response:
     text = "There is no page at this address."
     return page(request, "message.html", status=404, title="Not found", text=text)
+
+
+async def _not_this_way(request: Request, error: Exception) -> Response:
+    text = "This address does not take such a request. Open the page from the menu."
+    response = page(request, "message.html", status=405, title="That did not work", text=text)
+    response.headers.update(getattr(error, "headers", None) or {})  # Allow
+    return response
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    """A failure of ours, which the server logs; no middleware of the application sees this answer."""
+    text = "The front door failed at this. It has been written down; try again in a moment."
+    response = bare_page(request, "message.html", status=500, title="Something broke", text=text)
+    response.headers.update(security_headers(request.app.state.settings))
+    return response

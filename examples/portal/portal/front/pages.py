@@ -19,5 +19,14 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """
     visitor = visitor_of(request.session)
     token = form_token(request.session) if visitor or context.get("has_form") else ""
-    html = _jinja.get_template(template).render(visitor=visitor, form_token=token, path=request.url.path, **context)
+    return _rendered(request, template, status, visitor=visitor, form_token=token, **context)
+
+
+def bare_page(request: Request, template: str, *, status: int, **context: Any) -> Response:
+    """A page for nobody in particular: where something broke, the session may be what did."""
+    return _rendered(request, template, status, visitor=None, form_token="", **context)
+
+
+def _rendered(request: Request, template: str, status: int, **context: Any) -> Response:
+    html = _jinja.get_template(template).render(path=request.url.path, **context)
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})

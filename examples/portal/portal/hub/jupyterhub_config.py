@@ -33,7 +33,8 @@ c.JupyterHub.cookie_secret_file = str(_state / "cookie_secret")
 c.JupyterHub.cookie_max_age_days = SESSION_SECONDS / 86400  # no longer than the front door remembers anybody
 c.JupyterHub.db_url = f"sqlite:///{_state / 'jupyterhub.sqlite'}"
 c.JupyterHub.template_vars = {
-    "announcement": f'Part of <a href="{_portal.public_url}">Tern Point Data</a>. Stop your server when you are done.'
+    "announcement": f'Part of <a class="alert-link" href="{_portal.public_url}">Tern Point Data</a>. '
+    "Stop your server when you are done."
 }
 c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax", "secure": _portal.cookie_https_only}}
 

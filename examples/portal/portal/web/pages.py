@@ -20,16 +20,23 @@ def environment(*, static_url: str, **options: Any) -> Environment:
     jinja = Environment(**options)  # noqa: S701 - autoescape is on, one line above
     jinja.globals["static"] = static_url.__add__
     jinja.filters["filesize"] = filesize
+    jinja.filters["counted"] = counted
     jinja.filters["day"] = day
     jinja.filters["moment"] = moment
     return jinja
 
 
 def filesize(count: int) -> str:
-    """A number of bytes for people: `15.2 kB`."""
+    """A number of bytes for people: `15.2 kB`; no line ends between the number and its unit."""
     if count < 1000:
-        return f"{count} bytes"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+        return counted(count, "byte")
+    size, unit = (count / 1000, "kB") if count < 1_000_000 else (count / 1_000_000, "MB")
+    return f"{size:.1f}\N{NO-BREAK SPACE}{unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something: `1 row`, `12,500 rows`; no line ends between the number and the noun."""
+    return f"{count:,}\N{NO-BREAK SPACE}{noun}{'' if count == 1 else 's'}"
 
 
 def day(when: datetime | str) -> str:

@@ -9,7 +9,7 @@ from eventsourcing.application import AggregateNotFoundError
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.system import ProcessApplication
 
-from portal.web.pages import filesize
+from portal.web.pages import counted, filesize
 
 
 class CurationError(ValueError):
@@ -189,7 +189,7 @@ def _told(happened: Any) -> tuple[str, str, dict[str, str]]:
     """What an event says: in a word, by whom, and the data set's properties from then on."""
     match happened:
         case Dataset.Registered():
-            size = f"{filesize(happened.file_size)}, {happened.profile['row_count']} rows"
+            size = f"{filesize(happened.file_size)}, {counted(happened.profile['row_count'], 'row')}"
             facts = {"Title": happened.title, "File": f"{happened.file_name}, {size}", "SHA-256": happened.sha256}
             return "Registered", happened.registered_by, facts
         case Dataset.Described():

@@ -96,9 +96,10 @@ def _step(request: HttpRequest, dataset_id: UUID, act: Any, **arguments: Any) ->
     try:
         act(dataset_id, **arguments)
     except CurationError as error:
-        return _conflict(request, str(error))
+        return _conflict(request, dataset_id, str(error))
     except IntegrityError:
-        return _conflict(request, "Somebody else changed this data set at the same moment. Look at it once more.")
+        text = "Somebody else changed this data set at the same moment. Look at it once more."
+        return _conflict(request, dataset_id, text)
     return HttpResponseRedirect(reverse("dataset", args=[dataset_id]))
 
 
@@ -110,5 +111,6 @@ def _version_seen(request: HttpRequest) -> int:
         return 0
 
 
-def _conflict(request: HttpRequest, text: str) -> HttpResponse:
-    return page(request, "message.html", status=409, title="Not possible now", text=text)
+def _conflict(request: HttpRequest, dataset_id: UUID, text: str) -> HttpResponse:
+    back = (reverse("dataset", args=[dataset_id]), "Back to the data set")
+    return page(request, "message.html", status=409, title="Not possible now", text=text, back=back)

@@ -16,6 +16,7 @@ from portal.catalogue.datasets.follower_files import health_file, release_file
 from portal.catalogue.datasets.models import SearchEntry, private_files
 from portal.catalogue.datasets.pages import curation
 from portal.catalogue.datasets.search_feed import SearchFeed
+from portal.web.pages import counted
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         (version,) = cursor.fetchone()
-    return f"PostgreSQL {version.split()[0]}, {curation().recorder.max_notification_id() or 0} events"
+    return f"PostgreSQL {version.split()[0]}, {counted(curation().recorder.max_notification_id() or 0, 'event')}"
 
 
 def _files() -> str:
@@ -79,4 +80,4 @@ def _follower() -> str:
         raise PartDownError("does not follow just now")
     position = health.followers[SearchFeed.name].positions.get(Curation.name, 0)
     last = curation().recorder.max_notification_id() or 0
-    return f"process {health.pid}, release {release}, read {position} of {last} events"
+    return f"process {health.pid}, release {release}, read {position:,} of {counted(last, 'event')}"

@@ -50,8 +50,10 @@ def signed_in(view: View) -> View:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for an address that leads nowhere."""
+    """The page for an address that leads nowhere, or to what a stranger does not see."""
     text = "There is no page at this address."
+    if visitor_of(request) is None:
+        text += " If it is that of a data set in preparation, sign in first."
     return page(request, "message.html", status=404, title="Not found", text=text)
 
 
@@ -59,6 +61,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for something this visitor may not do."""
     text = str(exception) or "You may not do this."
     return page(request, "message.html", status=403, title="Not allowed", text=text)
+
+
+def not_this_way(request: HttpRequest) -> HttpResponse:
+    """The page for a method that an address does not take."""
+    text = "This address does not take such a request. Open the page from the menu."
+    return page(request, "message.html", status=405, title="That did not work", text=text)
 
 
 def not_ours(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -5,7 +5,10 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import IO, Any, Final
+
+from portal.web.pages import counted
 
 PREVIEW_ROWS: Final = 12
 BINS: Final = 12
@@ -69,7 +72,7 @@ def _checked(rows: Iterator[list[str]]) -> tuple[list[str], list[list[str]], int
     most, kept, count = MOST_CELLS // max(width, 1), [], 0
     for count, row in enumerate(rows, start=1):
         if len(row) != width:
-            raise NotTabularError(f"Row {count + 1} has {len(row)} values; the header names {width}.")
+            raise NotTabularError(f"Row {count + 1} has {counted(len(row), 'value')}; the header names {width}.")
         if count <= most:
             kept.append(row)
     if not kept:
@@ -89,9 +92,19 @@ def _kind_and_range(values: list[str], numbers: list[float]) -> tuple[str, str]:
     if numbers:
         return "number", f"{min(numbers):g} to {max(numbers):g}"
     distinct = sorted(set(values))
+    if distinct and all(map(_is_date, distinct)):
+        return "date", f"{distinct[0]} to {distinct[-1]}"
     if len(distinct) <= _FEW:
         return "category", ", ".join(distinct)
     return "text", f"{len(distinct)} different"
+
+
+def _is_date(value: str) -> bool:
+    """Whether this is a day as `2026-11-22`; the other forms of ISO 8601 are as likely to be something else."""
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def _histogram(numbers: list[float]) -> list[int]:
