@@ -98,8 +98,10 @@ def test_a_visit_from_the_login_to_the_stop(hub, slurm, crowd, page, picture, na
     page.goto(f"{hub.url}/hub/home")
     picture("home")
     page.wait_for_function(LISTENS_FOR_STOP)
+    assert page.locator(".moss-left").is_visible()
     page.click("#stop")
     hub.gone(name)
+    page.locator(".moss-left").wait_for(state="hidden")
     assert not jobs_of(slurm, hub, name)
 
 
