@@ -1,8 +1,10 @@
 """What the portal's front door tells and grants to strangers: tries, the state of its parts, tickets."""
 
 import asyncio
+import json
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from portal.front import status
 from portal.front.shared_answer import SharedAnswer
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import StatusBoard
-from portal.settings import SiteSettings
+from portal.settings import SESSION_COOKIE, SiteSettings
 from portal.tickets import BadTicketError, Tickets
 
 from pentad_config import KeyRing
@@ -106,6 +108,15 @@ def asked(tmp_path, monkeypatch):
     return calls
 
 
+def settings_with(redis_url):
+    """What a front door needs to know, with nothing but Redis behind it."""
+    return {
+        "PORTAL_PUBLIC_URL": "http://front", "PORTAL_HUB_URL": "http://127.0.0.1:1", "PORTAL_STATE": "/nowhere",
+        "PORTAL_REDIS_URL": redis_url, "PORTAL_SIGNING_KEYS": "k" * 40,
+        "PORTAL_CATALOGUE_URL": "http://behind", "PORTAL_S3_ENDPOINT": "s3:1",
+    }  # fmt: skip
+
+
 def looked_at(redis_url, times, look_at=StatusBoard.read):
     """What so many visitors who look at the board at once see, and how often the catalogue was asked."""
     behind, asked = FastAPI(), []
@@ -117,13 +128,7 @@ def looked_at(redis_url, times, look_at=StatusBoard.read):
         return {name: {"works": True, "detail": "release 7"} for name in names}
 
     async def look():
-        settings = SiteSettings.load(
-            environ={
-                "PORTAL_PUBLIC_URL": "http://front", "PORTAL_HUB_URL": "http://127.0.0.1:1", "PORTAL_STATE": "/nowhere",
-                "PORTAL_REDIS_URL": redis_url, "PORTAL_SIGNING_KEYS": "k" * 40,
-                "PORTAL_CATALOGUE_URL": "http://behind", "PORTAL_S3_ENDPOINT": "s3:1",
-            }
-        )  # fmt: skip
+        settings = SiteSettings.load(environ=settings_with(redis_url))
         transport = httpx.ASGITransport(app=behind)
         async with (
             httpx.AsyncClient(transport=transport, base_url="http://behind") as client,
@@ -195,6 +200,34 @@ def test_the_public_status_has_no_versions(redis_url, asked):
     catalogue = next(part for part in board if part.name == "Catalogue")
     assert catalogue.detail == "release 7"
     assert catalogue.in_public().detail == "answers"
+
+
+VISIT = """
+import asyncio, json, sys
+import httpx
+from portal.front.app import create_app
+
+async def visit():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app()), base_url="http://front") as client:
+        answer = await client.get("/status", headers={"Cookie": sys.argv[1]})
+    print(json.dumps([answer.status_code, dict(answer.headers), answer.text]))
+
+asyncio.run(visit())
+"""
+
+
+def test_sessions_that_are_away_are_a_page():
+    """While Redis does not answer, a visitor reads so in the portal's frame; programs see 503 and when to come back."""
+    cookie = f"{SESSION_COOKIE}={'a' * 43}"
+    environment = (
+        os.environ | settings_with("redis://127.0.0.1:1/0") | {"PYTHONPATH": str(Path(status.__file__).parents[2])}
+    )
+    printed = subprocess.run([sys.executable, "-c", VISIT, cookie], env=environment, stdout=subprocess.PIPE, check=True)
+    status_code, headers, text = json.loads(printed.stdout)
+    assert status_code == 503
+    assert int(headers["retry-after"]) > 0
+    assert "<h1>Not just now</h1>" in text
+    assert "default-src 'none'" in headers["content-security-policy"]
 
 
 def test_a_refused_ticket_is_not_in_its_error():

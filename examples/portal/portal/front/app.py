@@ -29,6 +29,7 @@ from starsessions import SessionAutoloadMiddleware, SessionMiddleware
 from starsessions.stores.redis import RedisStore
 
 _METHODS: Final = ["GET", "HEAD", "POST"]
+_SESSIONS_AWAY: Final = "The sessions did not answer just now. Try again in a moment."
 
 
 def create_app() -> FastAPI:
@@ -75,6 +76,8 @@ def _with_security_headers(
 
     async def add(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
+        if response.status_code == 503 and response.headers.get("content-type", "").startswith("text/plain"):
+            response = _in_our_frame(request, response)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response
@@ -167,9 +170,15 @@ async def _not_ours(request: Request, _: Exception) -> Response:
     return page(request, "message.html", status=422, title="That did not work", text=text)
 
 
+def _in_our_frame(request: Request, plain: Response) -> Response:
+    """The session middleware's answer while Redis is away, as a page."""
+    response = bare_page(request, "message.html", status=plain.status_code, title="Not just now", text=_SESSIONS_AWAY)
+    response.headers["Retry-After"] = plain.headers["retry-after"]
+    return response
+
+
 async def _redis_is_away(request: Request, _: Exception) -> Response:
-    text = "The sessions did not answer just now. Try again in a moment."
-    return page(request, "message.html", status=503, title="Not just now", text=text)
+    return page(request, "message.html", status=503, title="Not just now", text=_SESSIONS_AWAY)
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
