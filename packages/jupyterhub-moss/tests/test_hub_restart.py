@@ -44,7 +44,7 @@ def home(hub):
 
 def live_jobs(slurm):
     """The ids of all jobs that wait or run, by what identifies a server's job: the name."""
-    lines = slurm.run("squeue", "-h", "-a", "-o", "%i %j", check=True).stdout.splitlines()
+    lines = slurm.run("squeue", "-h", "-a", "-t", "PENDING,RUNNING", "-o", "%i %j", check=True).stdout.splitlines()
     return [line.split() for line in lines]
 
 

@@ -48,7 +48,7 @@ def hub(slurm, tmp_path_factory):
 
 def live_jobs(slurm):
     """Name and id of every job that waits or runs."""
-    lines = slurm.run("squeue", "-h", "-a", "-o", "%j %i", check=True).stdout.splitlines()
+    lines = slurm.run("squeue", "-h", "-a", "-t", "PENDING,RUNNING", "-o", "%j %i", check=True).stdout.splitlines()
     return dict(line.split() for line in lines)
 
 

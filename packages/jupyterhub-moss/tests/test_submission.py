@@ -24,7 +24,8 @@ def spawner(mock_slurm):
 
 
 def live_jobs(slurm):
-    return slurm.run("squeue", "-h", "-a", "-o", "%i", check=True).stdout.split()
+    """The jobs that are not ending: those of the test before may still be, on a busy machine."""
+    return slurm.run("squeue", "-h", "-a", "-t", "PENDING,RUNNING", "-o", "%i", check=True).stdout.split()
 
 
 async def submit(spawner, command="sbatch --parsable"):
