@@ -84,6 +84,22 @@ def test_one_address_does_not_try_a_password_on_every_name(redis_url):
     with_limit(redis_url, scenario)
 
 
+def test_a_place_of_many_people_is_not_locked_out_by_right_passwords(redis_url):
+    """Each right password gives back its own try, and none of those that guessed meanwhile."""
+
+    async def scenario(limit):
+        for number in range(150):
+            assert await limit.allows(f"name-{number}", STRANGER)
+            await limit.forget(f"name-{number}", STRANGER)
+        for number in range(100):
+            assert await limit.allows(f"other-{number}", STRANGER)
+            assert await limit.allows("ada", STRANGER) or number == 99
+            await limit.forget("ada", STRANGER)
+        assert not await limit.allows("one-more", STRANGER)
+
+    with_limit(redis_url, scenario)
+
+
 def test_a_right_password_starts_the_count_afresh(redis_url):
     """Who got in after nine tries has ten again."""
 

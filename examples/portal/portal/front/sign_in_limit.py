@@ -20,7 +20,7 @@ KNOWN_BROWSER_SECONDS: Final = 90 * 24 * 3600
 
 
 class SignInLimit:
-    """Ten tries in five minutes for a name at an address, a hundred for an address, ten for a known browser."""
+    """In five minutes ten tries of a name from an address, a hundred wrong ones of an address, ten of a known browser."""
 
     TRIES: Final = 10
     TRIES_OF_AN_ADDRESS: Final = 100
@@ -39,8 +39,19 @@ class SignInLimit:
         return at_place <= self.TRIES_OF_AN_ADDRESS and await self._count(_key(name, place)) <= self.TRIES
 
     async def forget(self, name: str, address: str, browser: str = "") -> None:
-        """Start counting this name's tries from here afresh, after a right password."""
-        await self._redis.delete(_key(name, self._known(name, browser) or _place(address)))
+        """After a right password: count this name's tries from here afresh, and give its place the one try back.
+
+        So many people behind one router can sign in at once, and one right password excuses no wrong ones.
+        """
+        if known := self._known(name, browser):
+            await self._redis.delete(_key(name, known))
+            return
+        place = _place(address)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(_key(name, place))
+            pipeline.set(_key(place), 1, ex=self.SECONDS, nx=True)  # whose time ended since the try
+            pipeline.decr(_key(place))
+            await pipeline.execute()
 
     def know(self, name: str) -> str:
         """The value of the cookie for a browser in which this name's password was right."""
