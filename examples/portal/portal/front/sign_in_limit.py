@@ -20,7 +20,7 @@ KNOWN_BROWSER_SECONDS: Final = 90 * 24 * 3600
 
 
 class SignInLimit:
-    """In five minutes ten tries of a name from an address, a hundred wrong ones of an address, ten of a known browser."""
+    """In five minutes ten tries of a name from an address, a hundred wrong ones from there, ten of a known browser."""
 
     TRIES: Final = 10
     TRIES_OF_AN_ADDRESS: Final = 100
