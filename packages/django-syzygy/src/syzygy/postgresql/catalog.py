@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ("Catalog",)
+__all__ = ("NAME_LENGTH", "Catalog")
 
-_NAME_LENGTH = 63  # bytes, while Django counts characters
+NAME_LENGTH = 63  # bytes, while Django counts characters
 
 _INDEX = """
     SELECT indisvalid FROM pg_index
@@ -154,7 +154,7 @@ class Catalog:
 def bare(name: str) -> str:
     """Return a name as the catalog has it: without its quotes, and cut where PostgreSQL cuts names."""
     unquoted = name[1:-1].replace('""', '"') if name.startswith('"') else name
-    return unquoted.encode()[:_NAME_LENGTH].decode(errors="ignore")
+    return unquoted.encode()[:NAME_LENGTH].decode(errors="ignore")
 
 
 def quoted(name: str) -> str:

@@ -17,7 +17,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from syzygy.batches import update_in_batches
 from syzygy.repeating import RepeatableDrops
 
-from .catalog import Catalog, bare, quoted
+from .catalog import NAME_LENGTH, Catalog, bare, quoted
 
 __all__ = ("OnlineStatements", "derived_name", "online_editor")
 
@@ -174,7 +174,7 @@ class OnlineStatements(RepeatableDrops):
 def derived_name(table: str, column: str, suffix: str) -> str:
     """Return the quoted name that PostgreSQL itself would choose for what belongs to a column, both quoted."""
     name = f"{bare(_EACH_NAME.findall(table)[-1])}_{bare(column)}_{suffix}"
-    if len(name.encode()) > 63:  # PostgreSQL would cut names, and two might become one
+    if len(name.encode()) > NAME_LENGTH:  # PostgreSQL would cut names, and two might become one
         beginning = name.encode()[:40].decode(errors="ignore")
         name = f"{beginning}_{sha1(name.encode(), usedforsecurity=False).hexdigest()[:8]}_{suffix}"
     return quoted(name)
