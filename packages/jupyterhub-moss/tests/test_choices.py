@@ -204,10 +204,13 @@ def test_an_account_or_qos_of_others_is_refused_in_every_way(asked):
         asyncio.run(spawner.check_user_options(spawner, {"partition": "cpu", **asked}))
 
 
-def test_an_account_is_left_to_slurm_while_accounting_is_silent():
-    """The form has no chooser, and an account that cannot be checked is not passed on."""
+def test_an_account_is_left_to_slurm_while_accounting_is_silent(caplog):
+    """The form has no chooser, and an account that cannot be checked is not passed on; the log says so once."""
+    caplog.set_level("INFO")
     spawner = choosing(slurm_accounts_cmd="false")
-    assert 'id="account"' not in asyncio.run(spawner.render_options_form())
+    pages = [asyncio.run(spawner.render_options_form()) for _ in range(3)]
+    assert not any('id="account"' in page for page in pages)
+    assert caplog.text.count("accounts of users") == 1
     with pytest.raises(SpawnRefused, match="leave them to Slurm"):
         submit(spawner, account="physics")
 

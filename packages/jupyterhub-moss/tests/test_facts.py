@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jupyterhub_moss.facts import FactsCache
+from jupyterhub_moss.facts import Conclusions, FactsCache
 
 
 class Clock:
@@ -123,3 +123,32 @@ def test_slurm_has_a_pause_after_a_failure():
         assert slurm.questions == 2
 
     asyncio.run(scenario())
+
+
+def test_a_conclusion_is_drawn_once_for_all_to_whom_the_same_applies():
+    """Another answer, other rights or a configuration that was changed in place need a new one."""
+    conclusions, answer, drawn = Conclusions(), {"cpu": 1}, []
+
+    def conclude():
+        drawn.append(len(drawn))
+        return drawn[-1]
+
+    def get(answer, applies):
+        return conclusions.get(answer, applies, conclude)
+
+    config = {"cpu": {"max_nprocs": 4}}
+    assert [get(answer, config), get(answer, {"cpu": {"max_nprocs": 4}}), get(answer, {})] == [0, 0, 1]
+    config["cpu"]["max_nprocs"] = 8
+    assert get(answer, config) == 2
+    assert get(dict(answer), config) == 3  # equal, but given later
+    assert get(answer, config) == 4
+
+
+def test_few_conclusions_are_kept():
+    """However many kinds of rights there are."""
+    conclusions, answer = Conclusions(), {}
+    for number in range(1000):
+        conclusions.get(answer, number, object)
+    last = conclusions.get(answer, 999, object)
+    assert conclusions.get(answer, 999, object) is last
+    assert len(conclusions._drawn) <= 32

@@ -203,6 +203,17 @@ def test_free_gpus_are_in_the_table_and_on_the_card():
     assert shown["mem"].get_text().strip() == "unknown"
 
 
+@pytest.mark.parametrize(("left_out", "simple"), [("hidden", ["cpu", "mem"]), ("", ["hidden", "cpu", "mem"])])
+def test_the_simple_tab_has_a_table_of_its_own_partitions(left_out, simple):
+    """The Advanced tab's table has all."""
+    config = {name: {**each, "simple": name != left_out} for name, each in CONFIG.items()}
+    page = BeautifulSoup(render(config), "html.parser")
+    tables = {
+        tab: [row["data-partition"] for row in page.select(f"#{tab} tr[data-partition]")] for tab in ("home", "menu1")
+    }
+    assert tables == {"home": simple, "menu1": ["hidden", "cpu", "mem"]}
+
+
 def test_a_partition_that_slurm_lost_is_left_out():
     """A configured partition that Slurm does not report is named in a notice and cannot be chosen."""
     html = render(facts=FACTS._replace(resources={"cpu": CPU}))

@@ -21,12 +21,15 @@ from jupyterhub_moss.access import (
 from jupyterhub_moss.backend_choice import BackendSpawner
 from jupyterhub_moss.command_backend import INFO_CMD
 from jupyterhub_moss.errors import InvalidOptionsError
-from jupyterhub_moss.facts import Answer, Facts, Resources, shared_access, shared_facts
+from jupyterhub_moss.facts import Answer, Conclusions, Facts, Resources, shared_access, shared_facts
 from jupyterhub_moss.models import UserOptions
 from jupyterhub_moss.partitions import Partition, complete_partitions
 from jupyterhub_moss.sinfo import read_partitions
 
 _ACCOUNTS_CMD = "sacctmgr --noheader --parsable2 show associations format=user,account,partition,qos"
+
+#: What the same rights make of the same answer, for all who have them.
+_shared_partitions: Conclusions[Mapping[str, Partition]] = Conclusions()
 
 T = TypeVar("T")
 Ask: TypeAlias = Function[[], Awaitable[T]]
@@ -109,9 +112,16 @@ class ClusterSpawner(BackendSpawner):
 
     async def _seldom(self, key: tuple[object, ...], ask: Ask[T], *, patient: bool = True) -> T | None:
         """The answer to a question about what changes seldom; None while it is not known."""
-        answer: Answer[T] = await shared_access.get(key, ask, max_age=self.slurm_access_max_age, patient=patient)
-        if answer.error:
-            self.log.info("Not known, and left to Slurm: %s: %s", key[0], answer.error)
+
+        async def asked() -> T:
+            # said once for each time that Slurm is asked, not for each visitor who is served by the answer
+            try:
+                return await ask()
+            except Exception as error:
+                self.log.info("Not known, and left to Slurm: %s: %s", key[0], error)
+                raise
+
+        answer: Answer[T] = await shared_access.get(key, asked, max_age=self.slurm_access_max_age, patient=patient)
         return answer.value
 
     async def _rules(self) -> Mapping[str, Rules]:
@@ -166,16 +176,22 @@ class ClusterSpawner(BackendSpawner):
 
         return await self._seldom(("groups of a user", owner), ask)
 
-    async def _available(self) -> tuple[dict[str, Partition], Facts]:
+    async def _available(self) -> tuple[Mapping[str, Partition], Facts]:
         """The partitions that this user can choose, and what Slurm said of all."""
         facts, rules = await asyncio.gather(self._facts(), self._rules())
         mine = {name: rules[name] for name in self.partitions if name in rules}
         allowed = permitted(self.partitions, mine, await self._person(mine.values()))
-        resources = {
-            name: capped(found, mine.get(name, Rules())) for name, found in facts.resources.items() if name in allowed
-        }
         configured = {name: self.partitions[name] for name in allowed}
-        return complete_partitions(configured, facts._replace(resources=resources)), facts
+
+        def complete() -> Mapping[str, Partition]:
+            resources = {
+                name: capped(found, mine.get(name, Rules()))
+                for name, found in facts.resources.items()
+                if name in allowed
+            }
+            return complete_partitions(configured, facts._replace(resources=resources))
+
+        return _shared_partitions.get(facts.resources, (configured, mine), complete), facts
 
     def _missing(self, facts: Facts) -> list[str]:
         """Configured partitions that Slurm does not have; not those that it keeps from this user."""

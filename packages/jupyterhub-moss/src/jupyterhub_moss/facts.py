@@ -1,6 +1,7 @@
 """What Slurm said, kept so that a page view need not ask again and survives a silent Slurm."""
 
 import asyncio
+import copy
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -118,6 +119,31 @@ class FactsCache:
         """The facts under `key`; see `AnswerCache.get`."""
         resources, age, error = await self.answers.get(key, ask, max_age=max_age)
         return Facts(resources or {}, age, error, known=resources is not None)
+
+
+class Conclusions(Generic[T]):
+    """What was made of an answer, kept for everybody to whom the same applies until there is another answer."""
+
+    _MOST = 32
+
+    def __init__(self) -> None:
+        self._answer: object = None
+        self._drawn: list[tuple[object, T]] = []
+
+    def get(self, answer: object, applies: object, conclude: Callable[[], T]) -> T:
+        """What `conclude` returns for the answer; it is called once for all `applies` that are equal.
+
+        The conclusion belongs to many and must not be changed.
+        """
+        if answer is not self._answer:
+            self._answer, self._drawn = answer, []
+        for known, conclusion in self._drawn:
+            if known == applies:
+                return conclusion
+        conclusion = conclude()
+        # a copy: what a hook changes in place is no longer the same
+        self._drawn = [*self._drawn[1 - self._MOST :], (copy.deepcopy(applies), conclusion)]
+        return conclusion
 
 
 #: Shared by every spawner of the hub: what partitions have, and who may use them.

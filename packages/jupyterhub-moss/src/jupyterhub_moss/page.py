@@ -13,12 +13,13 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from markupsafe import Markup
 
 from jupyterhub_moss.choices import Filling, NamedChoice
-from jupyterhub_moss.facts import Facts
+from jupyterhub_moss.facts import Conclusions, Facts
 from jupyterhub_moss.files import file_hash, local_path
 from jupyterhub_moss.partitions import Partition
 from jupyterhub_moss.presentation import FILTERS, gpu_words, node_words
 
 TEMPLATES = local_path("templates")
+_shared_public: Conclusions[Mapping[str, Any]] = Conclusions()
 _NOT_IN_SCRIPT = re.compile(r"['<>&\x7f-\U0010ffff]")
 
 
@@ -82,8 +83,12 @@ def notice(facts: Facts, missing: Iterable[str]) -> str:
     return f"Not available in Slurm at the moment: {names}." if names else ""
 
 
-def public_partitions(partitions: Mapping[str, Partition]) -> dict[str, Any]:
+def public_partitions(partitions: Mapping[str, Partition]) -> Mapping[str, Any]:
     """The partitions as the page, its script and the endpoint show them."""
+    return _shared_public.get(partitions, None, lambda: _public_partitions(partitions))
+
+
+def _public_partitions(partitions: Mapping[str, Partition]) -> Mapping[str, Any]:
     shown = {name: partition.public() for name, partition in partitions.items()}
     for partition in shown.values():
         for node in partition["node_types"]:
