@@ -248,9 +248,15 @@ def bench(session: nox.Session) -> None:
     _install(session, "integration", PACKAGES)
     chosen = [argument for argument in session.posargs if argument in PACKAGES]
     options = [argument for argument in session.posargs if argument not in PACKAGES]
+    failed = []
     for package in chosen or PACKAGES:
         (script,) = ROOT.glob(f"packages/{package}/benchmarks/bench_*.py")
-        session.run("python", str(script.relative_to(ROOT)), "--json", f"docs/benchmarks/{package}.json", *options)
+        try:
+            session.run("python", str(script.relative_to(ROOT)), "--json", f"docs/benchmarks/{package}.json", *options)
+        except nox.command.CommandFailed:
+            failed.append(package)  # one that misses a target does not keep the others from being measured
+    if failed:
+        session.error(f"Failed, or missed a target: {', '.join(failed)}")
 
 
 @nox.session(default=False)
