@@ -25,5 +25,3 @@ __all__ = [
     "reveal",
     "setting",
 ]
-
-__version__ = "0.1.0"

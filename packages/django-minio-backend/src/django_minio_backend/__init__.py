@@ -12,5 +12,4 @@ __all__ = [
     "iso_date_prefix",
 ]
 
-__version__ = "0.1.0"
 del _sdk

@@ -35,5 +35,3 @@ __all__ = [
     "load_session",
     "regenerate_session_id",
 ]
-
-__version__ = "0.1.0"
