@@ -130,6 +130,24 @@ def test_cache_that_keeps_nothing():
         CacheQuorum().join("space", 2)
 
 
+def test_a_process_that_stood_still_blames_no_cache(monkeypatch):
+    """A sign of life that has expired when it is looked at was kept as long as it was to be."""
+    quorum, stood_still = CacheQuorum(member_timeout=20), []
+
+    def beat(token):
+        CacheQuorum._beat(quorum, token)
+        if not stood_still:
+            stood_still.append(token)
+            quorum.cache.clear()
+
+    monkeypatch.setattr(quorum, "_beat", beat)
+    monkeypatch.setattr("syzygy.quorum.backends.cache.monotonic", lambda: 30 * len(stood_still))
+    with override_settings(CACHES={"default": LOCAL}):
+        assert quorum.join("stood-still", 1) is True
+        quorum.close()
+    assert stood_still
+
+
 def test_a_command_without_a_usable_quorum(project):
     """`migrate --quorum` says in one line what is missing, and that SQLite holds no quorum about itself."""
     project.migration("0001_initial", "migrations.RunSQL('SELECT 1')")

@@ -108,12 +108,16 @@ class CacheQuorum(RoundQuorum):
     # Signs of life
 
     def _appear(self) -> str:
-        token = uuid.uuid4().hex
+        token, given = uuid.uuid4().hex, monotonic()
         self._beat(token)
-        if not self._alive(token):
-            raise QuorumError(
-                f"The cache {self.alias!r} does not keep what is stored in it; a quorum needs one that does."
-            )
+        while not self._alive(token):
+            if monotonic() - given < self.member_timeout:
+                raise QuorumError(
+                    f"The cache {self.alias!r} does not keep what is stored in it; a quorum needs one that does."
+                )
+            # This process stood still in between, for so long that the sign is rightly gone.
+            given = monotonic()
+            self._beat(token)
         self._living.add(token)
         if self._stop is None:
             self._stop = threading.Event()
