@@ -59,7 +59,11 @@ class SiteSettings(SharedSettings, prefix="PORTAL_"):
 
 
 class FrontDoorSettings(SiteSettings, prefix="PORTAL_"):
-    """What the front door needs: also the keys of the sessions, which no other part can read."""
+    """What the front door needs: also the keys of the sessions, which no other part can read.
+
+    Keys of ciphers are given as a Secret, of which the cipher makes its ring: it knows what a key has to be, and goes
+    on with those there were where the file gets one that is none.
+    """
 
     session_keys: Secret = setting(doc="AES keys of the sessions in Redis, newest first, one a line")
     plain_sessions: bool = setting(
