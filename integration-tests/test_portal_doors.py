@@ -19,7 +19,7 @@ from portal.front import status
 from portal.front.shared_answer import SharedAnswer
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import StatusBoard
-from portal.settings import SESSION_COOKIE, SiteSettings
+from portal.settings import SESSION_COOKIE, FrontDoorSettings
 from portal.tickets import BadTicketError, Tickets
 
 from pentad_config import KeyRing
@@ -128,7 +128,7 @@ def settings_with(redis_url):
     """What a front door needs to know, with nothing but Redis behind it."""
     return {
         "PORTAL_PUBLIC_URL": "http://front", "PORTAL_HUB_URL": "http://127.0.0.1:1", "PORTAL_STATE": "/nowhere",
-        "PORTAL_REDIS_URL": redis_url, "PORTAL_SIGNING_KEYS": "k" * 40,
+        "PORTAL_REDIS_URL": redis_url, "PORTAL_SIGNING_KEYS": "k" * 40, "PORTAL_SESSION_KEYS": "k" * 43 + "=",
         "PORTAL_CATALOGUE_URL": "http://behind", "PORTAL_S3_ENDPOINT": "s3:1",
     }  # fmt: skip
 
@@ -144,7 +144,7 @@ def looked_at(redis_url, times, look_at=StatusBoard.read):
         return {name: {"works": True, "detail": "release 7"} for name in names}
 
     async def look():
-        settings = SiteSettings.load(environ=settings_with(redis_url))
+        settings = FrontDoorSettings.load(environ=settings_with(redis_url))
         transport = httpx.ASGITransport(app=behind)
         async with (
             httpx.AsyncClient(transport=transport, base_url="http://behind") as client,

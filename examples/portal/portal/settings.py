@@ -58,10 +58,26 @@ class SiteSettings(SharedSettings, prefix="PORTAL_"):
         return f"{self.s3_url}/{self.static_bucket}/"
 
 
+class FrontDoorSettings(SiteSettings, prefix="PORTAL_"):
+    """What the front door needs: also the keys of the sessions, which no other part can read.
+
+    Keys of ciphers are given as a Secret, of which the cipher makes its ring: it knows what a key has to be, and goes
+    on with those there were where the file gets one that is none.
+    """
+
+    session_keys: Secret = setting(doc="AES keys of the sessions in Redis, newest first, one a line")
+    plain_sessions: bool = setting(
+        default=False, doc="whether sessions from before their encryption still open; off again when those have ended"
+    )
+
+
 class CatalogueSettings(SiteSettings, prefix="PORTAL_"):
     """What the catalogue and its follower need: also the database and the S3 server's keys."""
 
     database_url: Secret = setting(doc="postgresql://... of events and the search projection")
+    event_keys: Secret = setting(
+        doc="AES keys of the events, newest first, one a line; an event needs its key for ever"
+    )
     django_keys: KeyRing = setting(doc="Django's SECRET_KEY and its fallbacks, newest first, one a line")
     s3_access_key: Secret = setting(doc="access key of the S3 server")
     s3_secret_key: Secret = setting(doc="secret key of the S3 server")
@@ -91,9 +107,9 @@ def shared_settings() -> SharedSettings:
 
 
 @cache
-def site_settings() -> SiteSettings:
-    """What this process's environment says to a part that shows pages."""
-    return SiteSettings.load()
+def front_door_settings() -> FrontDoorSettings:
+    """What this process's environment says to the front door."""
+    return FrontDoorSettings.load()
 
 
 @cache

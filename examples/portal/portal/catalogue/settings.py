@@ -71,7 +71,11 @@ CACHES = {
 }
 MIGRATION_QUORUM_BACKEND = {"backend": "syzygy.quorum.backends.cache.CacheQuorum", "alias": "quorum"}
 
-EVENT_SOURCING_APPLICATION = {"PERSISTENCE_MODULE": "eventsourcing_django"}
+EVENT_SOURCING_APPLICATION = {
+    "PERSISTENCE_MODULE": "eventsourcing_django",
+    "CIPHER_TOPIC": "eventsourcing_django.cipher:KeyRingCipher",
+    "CIPHER_KEY": _portal.event_keys.ref or "",  # where the keys are, not the keys: they may change at any time
+}
 EVENTSOURCING_RUNNER = "portal.catalogue.datasets.search_feed.get_runner"
 
 _INCOMING: Final = "incoming/"  # where browsers put files; a deposit moves its file from there

@@ -13,7 +13,7 @@ from redis import Redis
 
 from pentad_config.minio import SecretProvider
 from portal.check.browser import Browser
-from portal.check.steps import PATIENCE, expect_status, require
+from portal.check.steps import PATIENCE, StepFailedError, expect_status, require
 from portal.front.accounts import Accounts
 from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
@@ -24,8 +24,9 @@ _DESCRIPTION: Final = {
     "keywords": "penguins, body mass",
     "licence": "CC0-1.0",
 }
+_TITLE: Final = "Palmer penguins, simplified"
 _DRAFT_KEYWORDS: Final = "penguins, flipper length"
-_STEP_HEADING: Final = "<li>\n      <h2>"  # of a step on the timeline
+STEP_HEADING: Final = "<li>\n      <h2>"  # of a step on the timeline
 
 
 class CurationSteps:
@@ -50,7 +51,7 @@ class CurationSteps:
         return f"{len(parts)} parts"
 
     def sign_in(self) -> str:
-        """Ada signs in: the session is in Redis, under an id made at sign-in, in a well-kept cookie."""
+        """Ada signs in: the session is in Redis, opaque, under an id made at sign-in, in a well-kept cookie."""
         self.ada.get("/sign-in")
         before = self.ada.session_id
         self.ada.submit("/sign-in", name="check-ada", password="not this", status=401)  # noqa: S106 - meant to be wrong
@@ -62,20 +63,23 @@ class CurationSteps:
         response = self.sign_in_as_ada(self.ada)
         require(self.ada.session_id not in {"", before}, "the session id did not change at sign-in")
         require(self._stored(self.ada.session_id), "the session is not in Redis under its key")
+        self._is_opaque(self.ada)
         require(not self._stored(before), "the id from before sign-in still opens a session")
         return _flags(response)
 
     def deposit(self) -> str:
         """Ada uploads the data set's real file: it is in the bucket byte for byte, and its event is recorded."""
         files = {"file": ("penguins.csv", self.content, "text/csv")}
-        response = self.ada.submit("/catalogue/new", title="Palmer penguins, simplified", files=files, status=302)
+        response = self.ada.submit("/catalogue/new", title=_TITLE, files=files, status=302)
         self.dataset_id = response.headers["location"].split("/")[2]
         topic, state = self._events()[0]
         require(topic.endswith(":Dataset.Registered"), f"the first event is {topic}")
+        readable = [word for word in (_TITLE, "penguins.csv", "check-ada") if word.encode() in state]
+        require(not readable, f"whoever reads the database reads {readable} in the event")
         self.file_key = self._file_key(self.content)
         require(self.stored_file(self.content) == self.content, "the object differs from the file")
         digest = hashlib.sha256(self.content).hexdigest()
-        return f"{len(self.content)} bytes, sha256 {digest[:12]}, event of {len(state)} bytes"
+        return f"{len(self.content)} bytes, sha256 {digest[:12]}, event of {len(state)} opaque bytes"
 
     def private_object(self) -> str:
         """A stranger gets 403; Ada's link opens the bytes, and nothing once it is altered."""
@@ -107,7 +111,7 @@ class CurationSteps:
         change = f"<del>{_DESCRIPTION['keywords']}</del> <ins>{_DRAFT_KEYWORDS}</ins>"
         require(change in page, "the change is not shown")
         events = len(self._events())
-        require(page.count(_STEP_HEADING) == events, f"the timeline does not show {events} steps")
+        require(page.count(STEP_HEADING) == events, f"the timeline does not show {events} steps")
         expect_status(self.stranger.get(f"{self.settings.public_url}/catalogue/{self.dataset_id}/timeline"), 404)
         return f"{events} steps, the last with its keywords before and after"
 
@@ -152,7 +156,7 @@ class CurationSteps:
         """Everybody sees the description that was approved, and no draft; those who prepared the data set see all."""
         path = f"/catalogue/{self.dataset_id}/timeline"
         public = expect_status(self.stranger.get(f"{self.settings.public_url}{path}"), 200).text
-        shown = public.count(_STEP_HEADING)
+        shown = public.count(STEP_HEADING)
         require(shown == 3 and _DRAFT_KEYWORDS not in public, f"a stranger sees a draft, or not 3 steps but {shown}")
         for member in (self.ada, self.grace):
             require(_DRAFT_KEYWORDS in member.get(path).text, "who prepared the data set does not see its drafts")
@@ -197,6 +201,15 @@ class CurationSteps:
     def _stored(self, session_id: str) -> bool:
         return bool(session_id) and bool(self.redis.exists(SESSION_PREFIX + session_id))
 
+    def _is_opaque(self, browser: Browser) -> None:
+        """Who reads Redis learns neither who is signed in nor the token of the forms."""
+        token = browser.form("/notebooks", "/sign-out").fields["form_token"]
+        record = self.redis.get(SESSION_PREFIX + browser.session_id)
+        if not isinstance(record, bytes):
+            raise StepFailedError("the session is no record in Redis")
+        readable = [word for word in ("check-ada", "Check Ada", "visitor", token) if word.encode() in record]
+        require(not readable, f"whoever reads Redis reads {len(readable)} words of the session")
+
     def s3(self) -> Minio:
         """A client of the S3 server with the portal's keys."""
         keys = SecretProvider(self.settings.s3_access_key, self.settings.s3_secret_key)
@@ -214,11 +227,15 @@ class CurationSteps:
         with psycopg.connect(str(self.settings.database_url.reveal())) as connection:
             return connection.execute(statement, values).fetchall()
 
-    def _events(self) -> list[tuple[str, bytes]]:
+    def event_states(self, dataset_id: str) -> list[bytes]:
+        """What PostgreSQL holds of a data set's events, oldest first."""
+        return [state for _, state in self._events(dataset_id)]
+
+    def _events(self, dataset_id: str = "") -> list[tuple[str, bytes]]:
         rows = self.query(
             "SELECT topic, state FROM stored_events WHERE originator_id = %s AND application_name = 'Curation'"
             " ORDER BY originator_version",
-            UUID(self.dataset_id),
+            UUID(dataset_id or self.dataset_id),
         )
         require(rows, "no event was recorded")
         return [(str(topic), bytes(state)) for topic, state in rows]
@@ -245,4 +262,4 @@ def _flags(response: httpx.Response) -> str:
     require(flags.get("samesite") == "samesite=lax", "SameSite is not Lax")
     is_https = urlsplit(str(response.request.url)).scheme == "https"
     require(("secure" in flags) == is_https, "Secure does not follow the scheme")
-    return "session in Redis under a new id; cookie " + "; ".join(sorted(flags.values()))
+    return "session in Redis, opaque, under a new id; cookie " + "; ".join(sorted(flags.values()))

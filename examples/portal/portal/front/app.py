@@ -23,9 +23,17 @@ from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import PartStatus, StatusBoard
 from portal.identity import IdentityHeader
 from portal.redis_client import redis_client
-from portal.settings import SESSION_COOKIE, SESSION_PREFIX, SESSION_SECONDS, SiteSettings, site_settings
+from portal.settings import (
+    SESSION_COOKIE,
+    SESSION_PREFIX,
+    SESSION_SECONDS,
+    FrontDoorSettings,
+    SiteSettings,
+    front_door_settings,
+)
 from portal.web.headers import security_headers
 from starsessions import SessionAutoloadMiddleware, SessionMiddleware
+from starsessions.encryptors import AESGCMEncryptor
 from starsessions.stores.redis import RedisStore
 
 _METHODS: Final = ["GET", "HEAD", "POST"]
@@ -34,7 +42,7 @@ _SESSIONS_AWAY: Final = "The sessions did not answer just now. Try again in a mo
 
 def create_app() -> FastAPI:
     """The application, with its parts in `app.state`."""
-    settings = site_settings()
+    settings = front_door_settings()
     redis = redis_client(settings.redis_url)
     app = FastAPI(title="Tern Point Data", openapi_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.settings = settings
@@ -50,10 +58,16 @@ def create_app() -> FastAPI:
         cookie_name=SESSION_COOKIE,
         cookie_https_only=settings.cookie_https_only,
         on_store_failure="unavailable",
+        encryptor=_encryptor(settings),
     )
     app.middleware("http")(_with_security_headers(settings))
     _add_routes(app)
     return app
+
+
+def _encryptor(settings: FrontDoorSettings) -> AESGCMEncryptor:
+    """Sessions are opaque to whoever reads Redis, and a record that is copied to another id does not open there."""
+    return AESGCMEncryptor(settings.session_keys, accept_unbound=False, accept_plaintext=settings.plain_sessions)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from portal.identity import Visitor
-from portal.settings import site_settings
+from portal.settings import front_door_settings
 from portal.web.pages import filesize
 
 _LARGEST_FORM: Final = 16_000  # bytes: name, password, token and an address, each percent-encoded
@@ -38,7 +38,7 @@ def require_own_form(request: Request, form_token: Annotated[str, Form()] = "") 
     if not expected or not hmac.compare_digest(expected.encode(), form_token.encode()):
         raise HTTPException(403, "This form has expired. Go back, reload the page and send it again.")
     origin = request.headers.get("origin")
-    if origin is not None and not same_origin(origin, site_settings().public_url):
+    if origin is not None and not same_origin(origin, front_door_settings().public_url):
         raise HTTPException(403, "This form was sent from another site.")
 
 

@@ -6,10 +6,10 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from portal.front.forms import form_token, visitor_of
-from portal.settings import site_settings
+from portal.settings import front_door_settings
 from portal.web.pages import environment
 
-_jinja = environment(static_url=site_settings().static_url)
+_jinja = environment(static_url=front_door_settings().static_url)
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:

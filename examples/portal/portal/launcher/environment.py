@@ -4,12 +4,15 @@ import os
 import secrets
 import shlex
 import sys
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pentad_config import Secret
 from pentad_services import RedisService, S3Service, SlurmService
+from portal.launcher.plain_sessions import may_hold_plain_sessions
 from portal.private_files import write_private
 
 EXAMPLE: Final = Path(__file__).resolve().parents[2]
@@ -62,9 +65,16 @@ class SecretFiles:
         return str(path)
 
     def key(self, name: str) -> str:
-        """The path of a file with a random key, made on the first start."""
+        """The path of a file with a random key for signatures, made on the first start."""
+        return self._made(name, lambda: secrets.token_urlsafe(48))
+
+    def aes_key(self, name: str) -> str:
+        """The path of a file with a random AES-256 key, made on the first start."""
+        return self._made(name, lambda: b64encode(secrets.token_bytes(32)).decode())
+
+    def _made(self, name: str, make: Callable[[], str]) -> str:
         path = self._folder / name
-        return str(path) if path.exists() else self.keep(name, Secret(secrets.token_urlsafe(48), name=name))
+        return str(path) if path.exists() else self.keep(name, Secret(make(), name=name))
 
 
 class Environments:
@@ -78,6 +88,8 @@ class Environments:
         self._bucket_prefix = bucket_prefix
         self._addresses = addresses
         self._files = SecretFiles(state / "secrets")
+        self._plain_sessions = may_hold_plain_sessions(state)
+        self._session_keys = self._files.aes_key("session_keys")
 
     def of_hub(self, redis: RedisService, slurm: SlurmService) -> Environment:
         """The notebook hub's: Slurm's programs, sessions and tickets; no database, no S3 keys."""
@@ -88,7 +100,14 @@ class Environments:
         }
 
     def of_front_door(self, redis: RedisService, slurm: SlurmService, s3: S3Service) -> Environment:
-        """The front door's: also where the catalogue and the static files are."""
+        """The front door's: also the keys of the sessions."""
+        return self._site(redis, slurm, s3) | {
+            "PORTAL_SESSION_KEYS_FILE": self._session_keys,
+            "PORTAL_PLAIN_SESSIONS": "yes" if self._plain_sessions else "no",
+        }
+
+    def _site(self, redis: RedisService, slurm: SlurmService, s3: S3Service) -> Environment:
+        """What front door and catalogue are both told: where the catalogue and the static files are."""
         return self._shared(redis, slurm) | {
             "PORTAL_CATALOGUE_URL": self._addresses.catalogue_url,
             "PORTAL_S3_ENDPOINT": s3.endpoint,
@@ -97,9 +116,10 @@ class Environments:
         }
 
     def of_catalogue(self, redis: RedisService, slurm: SlurmService, s3: S3Service, database: Secret) -> Environment:
-        """The catalogue's: also the database and the S3 server's keys."""
-        return self.of_front_door(redis, slurm, s3) | {
+        """The catalogue's: also the database, the keys of the events and the S3 server's."""
+        return self._site(redis, slurm, s3) | {
             "PORTAL_DATABASE_URL_FILE": self._files.keep("database_url", database),
+            "PORTAL_EVENT_KEYS_FILE": self._files.aes_key("event_keys"),
             "PORTAL_DJANGO_KEYS_FILE": self._files.key("django_keys"),
             "PORTAL_S3_ACCESS_KEY_FILE": self._files.keep("s3_access_key", s3.keys.access),
             "PORTAL_S3_SECRET_KEY_FILE": self._files.keep("s3_secret_key", s3.keys.secret),

@@ -1,26 +1,26 @@
 """What is done to the portal during a soak, one after the other."""
 
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from itertools import cycle
 
 import httpx
 
+from portal.launcher.key_files import put_new_key_on_top
 from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
-from portal.private_files import write_private
 from portal.soak.record import Fault, Record
 
 _AWAY = 3.0  # seconds for which a service is away
 _QUIET = 8.0  # seconds between two faults: failures in them have no excuse
 _SERVICES = ("redis", "postgres", "s3", "slurm")
+_KEYS = ("session_keys", "event_keys", "signing_keys", "django_keys")  # one after each service
 
 
 class Faults(threading.Thread):
-    """Kills each service in turn and starts it again, and rotates the keys that parts sign with.
+    """Kills each service in turn and starts it again, and rotates the keys that parts sign and encrypt with.
 
-    A new key is put on top of its file; the older ones stay below it, as sessions and links hold.
+    A new key is put on top of its file; the older ones stay below it, as sessions, links and events hold.
     """
 
     def __init__(self, stack: Stack, record: Record, over: threading.Event) -> None:
@@ -43,8 +43,8 @@ class Faults(threading.Thread):
 
     def _all(self) -> list[tuple[str, Callable[[], None]]]:
         kills = [(f"{name} killed", lambda name=name: self._kill(name)) for name in _SERVICES]
-        keys = [(f"{name} rotated", lambda name=name: self._rotate(name)) for name in ("signing_keys", "django_keys")]
-        return [*kills, *keys]
+        keys = [(f"{name} rotated", lambda name=name: self._rotate(name)) for name in _KEYS]
+        return [fault for pair in zip(kills, keys, strict=True) for fault in pair]
 
     def _play(self, what: str, play: Callable[[], None]) -> None:
         began = self.record.now()
@@ -59,8 +59,7 @@ class Faults(threading.Thread):
         service.start_again()
 
     def _rotate(self, name: str) -> None:
-        path = self.stack.state / "secrets" / name
-        write_private(path, f"{secrets.token_urlsafe(48)}\n{path.read_text(encoding='utf-8')}")
+        put_new_key_on_top(self.stack.state / "secrets", name)
 
     def _all_work(self) -> bool:
         """What the status page says, and that a session can be opened: the front door gives a failed store a rest."""

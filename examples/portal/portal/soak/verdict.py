@@ -7,6 +7,7 @@ from typing import Final
 from minio.error import S3Error
 
 from portal.check.curation_steps import CurationSteps
+from portal.check.key_steps import opens_event
 from portal.launcher.parts import PartFailedError, poll_until
 from portal.launcher.stack import Stack
 from portal.soak.record import Record
@@ -28,6 +29,7 @@ class Verdict:
         yield from self._feed()
         yield from self._deposits()
         yield from self._objects()
+        yield from self._histories()
         yield from self.record.broken
         for name in self.record.lost_sessions:
             yield f"a session of {name} was lost"
@@ -63,6 +65,14 @@ class Verdict:
                 found = str(error.code)
             if found != digest:
                 yield f"the object {name} should have the digest {digest}: {found}"
+
+    def _histories(self) -> Iterator[str]:
+        """Every event opens with the keys that there are now, whichever it was encrypted with."""
+        keys = (self._steps.stack.state / "secrets" / "event_keys").read_text(encoding="utf-8")
+        events = self._steps.query("SELECT id, state FROM stored_events ORDER BY id")
+        closed = [str(number) for number, state in events if not opens_event(keys, bytes(state))]
+        if closed:
+            yield f"{len(closed)} of {len(events)} events open with no key: {', '.join(closed[:10])}"
 
     def _number(self, statement: str) -> int:
         return int(self._steps.query(statement)[0][0])

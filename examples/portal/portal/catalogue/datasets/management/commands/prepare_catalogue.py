@@ -14,7 +14,9 @@ from django.db.migrations.loader import MigrationLoader
 from portal.catalogue.datasets.curation_views import deposit
 from portal.catalogue.datasets.models import DataFile
 from portal.catalogue.datasets.pages import curation
+from portal.catalogue.datasets.plain_events import all_events_have_keys, encrypt_plain_events
 from portal.catalogue.datasets.profile import profile_csv
+from portal.settings import catalogue_settings
 
 LAST_MIGRATION_OF_RELEASE_1: Final = "0001_initial"
 
@@ -45,7 +47,11 @@ class Command(BaseCommand):
         """Bring a new database to the release before the newest, so that a rollout is left to play."""
         loader = MigrationLoader(connection)
         _refuse_other_history(loader)
+        _refuse_unreadable_events()
         call_command("migrate", "eventsourcing_django", verbosity=0)
+        encrypted = encrypt_plain_events()
+        if encrypted:
+            self.stdout.write(f"encrypted {encrypted} events that an earlier version of the portal had stored readable")
         if not any(app == "datasets" for app, _ in loader.applied_migrations):
             call_command("migrate", "datasets", LAST_MIGRATION_OF_RELEASE_1, verbosity=0)
 
@@ -62,6 +68,19 @@ def _refuse_other_history(loader: MigrationLoader) -> None:
         raise CommandError(
             f"these data were made by another version of the portal: their database has {', '.join(unknown)}, which "
             f"this version does not. Start them with that version, or this one with a new folder (--data)."
+        )
+
+
+def _refuse_unreadable_events() -> None:
+    """Events whose keys are lost cannot be read by anybody, and new ones would stand among them.
+
+    Raises:
+        CommandError: there are some.
+    """
+    if not all_events_have_keys():
+        raise CommandError(
+            f"the events in the database were encrypted with keys that {catalogue_settings().event_keys.ref} does not "
+            f"hold. Bring back the file as it was when they were stored, or start with a new folder (--data)."
         )
 
 
