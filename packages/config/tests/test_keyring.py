@@ -145,6 +145,29 @@ def test_a_key_of_the_wrong_kind_is_noticed_when_it_is_read(tmp_path, caplog):
     assert copied.newest_first() == [C, A]
 
 
+def without_x(key):
+    return "has an x." if "x" in key else None
+
+
+def test_who_is_given_a_ring_can_refuse_more_keys(tmp_path):
+    """The ring that is returned follows the same file under both checks; the one that was given stays as it is."""
+    path = write(tmp_path / "keys", A, B)
+    given = ring_of(path, check=without_x)
+    ring = given.checked(not_hexadecimal)
+    assert (ring.newest_first(), ring.name, ring.min_length) == ([A, B], given.name, given.min_length)
+    write(path, "z" * 32, A, age=3000)
+    assert (given.primary, ring.primary, str(ring.problem)) == ("z" * 32, A, "session_keys: key 1 is not hexadecimal.")
+    write(path, "x" * 32, A, age=2000)
+    assert (given.primary, ring.primary, str(ring.problem)) == ("z" * 32, A, "session_keys: key 1 has an x.")
+    write(path, C, A, age=1000)
+    assert given.primary == ring.primary == C
+    with pytest.raises(ConfigError, match=r"keys: key 2 is not hexadecimal\."):
+        KeyRing([A, "x" * 32]).checked(not_hexadecimal)
+    copied = pickle.loads(pickle.dumps(ring))
+    write(path, "x" * 32, age=500)
+    assert (copied.primary, str(copied.problem)) == (C, "session_keys: key 1 has an x.")
+
+
 def test_a_ring_tells_of_its_file_s_problem(tmp_path):
     """The file is gone: the ring serves on and says so."""
     path = write(tmp_path / "keys", A)

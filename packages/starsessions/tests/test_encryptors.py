@@ -99,11 +99,14 @@ def test_bad_keys(kind, bad):
     [(FernetEncryptor, FERNET, FERNET_OLD), (AESGCMEncryptor, AES.hex(), AES_OLD.hex())],
     ids=["Fernet", "AES-GCM"],
 )
-def test_a_bad_key_in_a_file_replaces_no_good_ones(tmp_path, caplog, kind, key, newer):
+@pytest.mark.parametrize(
+    "given", [lambda secret: secret, lambda secret: KeyRing(secret, min_length=1)], ids=["Secret", "KeyRing"]
+)
+def test_a_bad_key_in_a_file_replaces_no_good_ones(tmp_path, caplog, kind, key, newer, given):
     """Sessions stay readable and writable when a file is changed to something useless, and the log says so once."""
     file = tmp_path / "keys"
     in_place(file, key)
-    encryptor = kind(Secret.at(f"file:{file}", ttl=0))
+    encryptor = kind(given(Secret.at(f"file:{file}", ttl=0)))
     before = encryptor.encrypt(b"data")
     in_place(file, f"useless\n{key}")
     assert encryptor.decrypt(before) == b"data"
@@ -177,6 +180,27 @@ async def test_plaintext_from_before(make_site, kind, key):
     async with make_site(store, encryptor=kind(key)).visitor() as visitor:
         visitor.cookies = cookies
         assert (await visitor.get("/show")).json() == {"name": "Ada", "more": "1"}
+
+
+@pytest.mark.parametrize(("kind", "key"), [(FernetEncryptor, FERNET), (AESGCMEncryptor, AES)])
+@pytest.mark.parametrize("keys", [1, 2])
+async def test_plaintext_from_before_does_not_wait_for_a_change(make_site, kind, key, keys):
+    """A session that is only read is stored encrypted too, once: so that plaintext can be refused again one day."""
+    store = InMemoryStore()
+    async with make_site(store).visitor() as visitor:
+        await visitor.get("/update?name=Ada")
+        cookies = visitor.cookies
+    other = Fernet.generate_key() if kind is FernetEncryptor else bytes(32)
+    encryptor = kind([key, other][:keys], accept_plaintext=True)
+    async with make_site(store, encryptor=encryptor).visitor() as visitor:
+        visitor.cookies = cookies
+        for _ in range(2):
+            assert (await visitor.get("/show")).json() == {"name": "Ada"}
+            record = await store.read(cookies["session"], lifetime=0)
+            assert not encryptor.is_outdated(record, cookies["session"])
+    async with make_site(store, encryptor=kind(key)).visitor() as visitor:
+        visitor.cookies = cookies
+        assert (await visitor.get("/show")).json() == {"name": "Ada"}
 
 
 async def test_wrong_key_leaves_the_record(make_site, caplog):

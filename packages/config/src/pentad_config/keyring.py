@@ -124,6 +124,15 @@ class KeyRing:
         except KeyError:
             return memo.setdefault(tag, build(self))  # type: ignore[no-any-return]
 
+    def checked(self, check: Callable[[str], str | None]) -> KeyRing:
+        """Return a ring of the same source that also refuses keys of which `check` returns what is wrong with them.
+
+        For whoever is given a ring and knows what its keys have to be, such as a cipher. Raises ConfigError if the
+        keys of now are refused; later the ones there were stay in use.
+        """
+        both = check if self._check is None else _Both(self._check, check)
+        return _restore(self._sources, self.settle, self.min_length, self.name, both)
+
     def __repr__(self) -> str:
         state = self._state
         return f"<KeyRing {self.name}: {len(state.keys)} keys, version {state.version}>" if state else "<KeyRing>"
@@ -232,6 +241,18 @@ def _secret(item: Any, name: str) -> Secret:
         return item if isinstance(item, Secret) else Secret(reveal(item, name=name), name=name)
     finally:
         del item  # a traceback with local variables would show it
+
+
+class _Both:
+    """Two checks of a key, one after the other; unlike a closure it can be pickled."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Callable[[str], str | None], second: Callable[[str], str | None]) -> None:
+        self._first, self._second = first, second
+
+    def __call__(self, key: str) -> str | None:
+        return self._first(key) or self._second(key)
 
 
 def _restore(

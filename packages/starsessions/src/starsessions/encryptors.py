@@ -67,7 +67,7 @@ class FernetEncryptor(Encryptor):
 
     `key` is a Fernet key (44 characters), several of them newest first, a `Secret`, a `KeyRing`, or a ready
     `Fernet` or `MultiFernet`. With `accept_plaintext`, records written before encryption was switched on are
-    still read; they are encrypted at their next change. Switch it off again once those have expired.
+    still read, and encrypted when they are used. Switch it off again once the others have expired.
 
     A file may change while the application runs. If a key in it cannot be used, the keys there were stay in use.
     """
@@ -99,12 +99,14 @@ class FernetEncryptor(Encryptor):
         try:
             return self._decrypt(data, InvalidToken)
         except InvalidToken:
-            if self._accept_plaintext and data[:1] == b"{":
+            if self._accept_plaintext and _may_be_plain(data):
                 return data
             raise
 
     def is_outdated(self, data: bytes, session_id: str | None) -> bool:  # noqa: ARG002  nothing is bound to the id
-        """Tell whether the token was made with another key than the one that encrypts now."""
+        """Tell whether the record is no token yet, or made with another key than the one that encrypts now."""
+        if _may_be_plain(data):
+            return self._accept_plaintext
         if self._keys is None or len(keys := self._keys.newest_first()) == 1:
             return False  # who hands in a MultiFernet rotates by other means
         from cryptography.fernet import Fernet, InvalidToken
@@ -136,6 +138,7 @@ class AESGCMEncryptor(Encryptor):
     `Secret` or a `KeyRing` work as well; the first encrypts, all decrypt. A record is a random nonce of 12
     bytes followed by the ciphertext. Records that were written without the binding are read as long as
     `accept_unbound` is true; `bind=False` writes them that way, for a deployment that still runs such code.
+    `accept_plaintext` is that of `FernetEncryptor`.
 
     A file may change while the application runs. If a key in it cannot be used, the keys there were stay in use.
     """
@@ -188,16 +191,17 @@ class AESGCMEncryptor(Encryptor):
                 return plain
             if not self._keys.refresh():
                 break
-        if self._accept_plaintext and data[:1] == b"{":
+        if self._accept_plaintext and _may_be_plain(data):
             return data
         raise InvalidTag
 
     def is_outdated(self, data: bytes, session_id: str | None) -> bool:
-        """Tell whether the record was encrypted with another key than the one that encrypts now."""
+        """Tell whether the record was not encrypted, or with another key than the one that encrypts now."""
         from cryptography.exceptions import InvalidTag
 
         newest, *older = self._ciphers()
-        return bool(older) and self._attempt([newest], data, session_id, InvalidTag) is None
+        may_differ = older or (self._accept_plaintext and _may_be_plain(data))
+        return bool(may_differ) and self._attempt([newest], data, session_id, InvalidTag) is None
 
     def _attempt(
         self, ciphers: list[AESGCM], data: bytes, session_id: str | None, invalid: type[Exception]
@@ -217,6 +221,11 @@ class AESGCMEncryptor(Encryptor):
 
     def _ciphers(self) -> list[AESGCM]:
         return typing.cast("list[AESGCM]", self._keys.current())
+
+
+def _may_be_plain(data: bytes) -> bool:
+    """True of every session in JSON, of no Fernet token, and of one record in 256 that begins with a random nonce."""
+    return data[:1] == b"{"
 
 
 def _is_fernet(key: object) -> bool:

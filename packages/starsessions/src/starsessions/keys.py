@@ -106,15 +106,15 @@ class Keys:
 
 
 def _split(source: typing.Any, name: str, check: Check | None) -> tuple[KeyRing | None, tuple[Secret, ...]]:
-    if isinstance(source, KeyRing):
-        return source, ()
-    if isinstance(source, str) and source.startswith(_REFERENCES):
-        source = Secret.at(source, name=name)
-    if isinstance(source, Secret) and source.ref is not None and isinstance(source.reveal(), str):
-        try:
+    try:
+        if isinstance(source, KeyRing):
+            return source if check is None else source.checked(check), ()
+        if isinstance(source, str) and source.startswith(_REFERENCES):
+            source = Secret.at(source, name=name)
+        if isinstance(source, Secret) and source.ref is not None and isinstance(source.reveal(), str):
             return KeyRing(source, min_length=1, name=name, check=check), ()
-        except ConfigError as error:
-            raise ImproperlyConfigured(str(error)) from None
+    except ConfigError as error:
+        raise ImproperlyConfigured(str(error)) from None
     if not isinstance(source, Sequence) or isinstance(source, (str, bytes)):
         source = (source,)
     # The list is emptied on the way: should an item be refused, the frame shows none of the others.
