@@ -2,6 +2,7 @@
 
 import os
 import traceback
+import zlib
 
 import pytest
 from eventsourcing.cipher import AESCipher
@@ -141,3 +142,41 @@ def test_an_application_is_encrypted(alias):
     rotated = TrainingSchool(env=env | {"CIPHER_KEY": f"{NEW}\n{OLD}"})
     rotated.add_trick("Fido", "sit")
     assert rotated.get_tricks("Fido") == ["sit"]
+
+
+@pytest.mark.parametrize("compressed", [{}, {"COMPRESSOR_TOPIC": "eventsourcing.compressor:ZlibCompressor"}])
+def test_events_from_before_encryption_are_read_if_that_is_asked_for(alias, compressed):
+    """New ones are encrypted; what is asked for can be taken back once no plain event is read any more."""
+    plain = {"PERSISTENCE_MODULE": "eventsourcing_django", "DJANGO_DB_ALIAS": alias, **compressed}
+    sealed = {**plain, "CIPHER_TOPIC": "eventsourcing_django.cipher:KeyRingCipher", "CIPHER_KEY": OLD}
+    TrainingSchool(env=plain).register("Fido")
+    with pytest.raises(ValueError, match="no longer in CIPHER_KEY"):
+        TrainingSchool(env=sealed).get_tricks("Fido")
+    school = TrainingSchool(env={**sealed, "CIPHER_ACCEPT_PLAINTEXT": "yes"})
+    school.add_trick("Fido", "roll over")
+    assert school.get_tricks("Fido") == ["roll over"]
+    *_, stored = school.recorder.select_notifications(None, 10)
+    opened = AESCipher(Environment("app", {"CIPHER_KEY": OLD})).decrypt(stored.state)
+    assert b"roll over" in (zlib.decompress(opened) if compressed else opened)
+    with pytest.raises(ValueError, match="no longer in CIPHER_KEY"):
+        TrainingSchool(env={**sealed, "CIPHER_KEY": NEW, "CIPHER_ACCEPT_PLAINTEXT": "yes"}).get_tricks("Fido")
+
+
+def test_accepting_plaintext_is_yes_or_no():
+    """Anything else is refused at the start, before it could be taken for a yes."""
+    for said, accepts in {"": False, "no": False, "yes": True, "1": True}.items():
+        ring = KeyRingCipher(Environment("app", {"CIPHER_KEY": OLD, "CIPHER_ACCEPT_PLAINTEXT": said}))
+        assert ring._accepts_plaintext is accepts
+    with pytest.raises(OSError, match="'CIPHER_ACCEPT_PLAINTEXT' in env is 'maybe': say yes or no"):
+        KeyRingCipher(Environment("app", {"CIPHER_KEY": OLD, "CIPHER_ACCEPT_PLAINTEXT": "maybe"}))
+
+
+@pytest.mark.parametrize("short", [b"{}", b"{" + b"x" * 40])
+def test_what_begins_like_json_is_no_event_unless_plaintext_is_accepted(short):
+    """However short it is."""
+    accepting = KeyRingCipher(Environment("app", {"CIPHER_KEY": OLD, "CIPHER_ACCEPT_PLAINTEXT": "yes"}))
+    assert accepting.decrypt(short) == short
+    with pytest.raises(ValueError, match="Cipher text is damaged"):
+        cipher(OLD).decrypt(short)
+    with pytest.raises(ValueError, match="Cipher text is damaged"):
+        accepting.decrypt(b"y" + short)

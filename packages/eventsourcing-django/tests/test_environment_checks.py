@@ -44,6 +44,7 @@ def test_names_that_are_read_are_left_alone(settings):
         **OURS,
         "CIPHER_KEY": AESCipher.create_key(16),
         "CIPHER_TOPIC": "eventsourcing_django.cipher:KeyRingCipher",
+        "CIPHER_ACCEPT_PLAINTEXT": "yes",
         "SCHOOL_COMPRESSOR_TOPIC": "zlib",
         "MAPPER_TOPIC": "",
         "IS_SNAPSHOTTING_ENABLED": "y",

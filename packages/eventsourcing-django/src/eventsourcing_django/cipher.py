@@ -6,7 +6,7 @@ from os import urandom
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import Cipher
-from eventsourcing.utils import Environment
+from eventsourcing.utils import Environment, strtobool
 
 from pentad_config import KeyRing, Secret
 
@@ -15,6 +15,7 @@ __all__ = ["KeyRingCipher"]
 _NONCE = 12  # bytes, at the front of a ciphertext
 _TAG = 16  # bytes, after the nonce: where eventsourcing's AESCipher has it
 _KEY_SIZES = (16, 24, 32)  # bytes
+_PLAIN = (b"{", b"\x78")  # how JSON of an event begins, plain and compressed by zlib
 
 
 class KeyRingCipher(Cipher):
@@ -26,21 +27,31 @@ class KeyRingCipher(Cipher):
     file is read again when it changes, so keys are changed without a restart. A key that cannot be one is an error
     at the start; later the keys there were stay in use, and the log says why.
 
+    With ``CIPHER_ACCEPT_PLAINTEXT`` set to ``yes``, events from before the application encrypted them are read as well:
+    JSON as the library writes it, plain or compressed with zlib. Whoever can write to the table can then add events
+    without a key, so it is off unless it is asked for.
+
     Args:
         environment: the application's environment.
 
     Raises:
-        OSError: ``CIPHER_KEY`` is missing.
+        OSError: ``CIPHER_KEY`` is missing, or ``CIPHER_ACCEPT_PLAINTEXT`` is neither yes nor no.
         pentad_config.ConfigError: a key is not base64 of 16, 24 or 32 bytes.
     """
 
     CIPHER_KEY = "CIPHER_KEY"
+    CIPHER_ACCEPT_PLAINTEXT = "CIPHER_ACCEPT_PLAINTEXT"
 
     def __init__(self, environment: Environment) -> None:
         source = environment.get(self.CIPHER_KEY)
+        accepts_plaintext = environment.get(self.CIPHER_ACCEPT_PLAINTEXT) or "no"
         del environment  # it holds the keys, as `source` does; a traceback with local variables would show them
         if not source:
             raise OSError(f"'{self.CIPHER_KEY}' not in env: set it to the keys, or to 'file:/path' or 'env:NAME'")
+        try:
+            self._accepts_plaintext = strtobool(accepts_plaintext)
+        except ValueError:
+            raise OSError(f"'{self.CIPHER_ACCEPT_PLAINTEXT}' in env is {accepts_plaintext!r}: say yes or no") from None
         secret = Secret.at(source, name=self.CIPHER_KEY)
         del source
         self._ring = KeyRing(secret, min_length=0, check=_unusable)
@@ -57,14 +68,17 @@ class KeyRingCipher(Cipher):
         Raises:
             ValueError: none fits, or the ciphertext is damaged.
         """
-        if len(ciphertext) < _NONCE + _TAG:
-            raise ValueError(f"Cipher text is damaged: {len(ciphertext)} bytes are too few")
-        plaintext = self._opened(ciphertext)
-        if plaintext is None and self._ring.refresh():
+        is_whole = len(ciphertext) >= _NONCE + _TAG
+        plaintext = self._opened(ciphertext) if is_whole else None
+        if plaintext is None and is_whole and self._ring.refresh():
             plaintext = self._opened(ciphertext)
-        if plaintext is None:
-            raise ValueError(f"Cipher text is damaged, or its key is no longer in {self.CIPHER_KEY}")
-        return plaintext
+        if plaintext is not None:
+            return plaintext
+        if self._accepts_plaintext and ciphertext[:1] in _PLAIN:
+            return ciphertext
+        if not is_whole:
+            raise ValueError(f"Cipher text is damaged: {len(ciphertext)} bytes are too few")
+        raise ValueError(f"Cipher text is damaged, or its key is no longer in {self.CIPHER_KEY}")
 
     def _opened(self, ciphertext: bytes) -> bytes | None:
         nonce, tag, sealed = ciphertext[:_NONCE], ciphertext[_NONCE : _NONCE + _TAG], ciphertext[_NONCE + _TAG :]

@@ -72,7 +72,8 @@ def _known() -> set[str]:
     """The names that the library and this package read; what others read may have any name."""
     classes = (*Application.__mro__, *InfrastructureFactory.__mro__)
     constants = {value for cls in classes for name, value in vars(cls).items() if name.isupper() and value == name}
-    return {*constants, _ALIAS, "CIPHER_KEY", "DJANGO_LOCK_TIMEOUT", "ORIGINATOR_ID_TYPE"}
+    ours = {"CIPHER_ACCEPT_PLAINTEXT", "CIPHER_KEY", "DJANGO_LOCK_TIMEOUT", "ORIGINATOR_ID_TYPE"}
+    return {*constants, _ALIAS, *ours}
 
 
 def _bare(name: Any, known: set[str]) -> str | None:
