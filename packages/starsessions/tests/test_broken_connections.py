@@ -1,7 +1,7 @@
 """Connections to Redis that break in the middle of something."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
@@ -114,12 +114,20 @@ async def test_an_answer_that_was_lost(make_site, redis_client, redis_url, path)
 
 async def test_connections_that_died_with_a_server_fail_nothing(redis_client, redis_url):
     """Of the client that the store makes itself: a whole pool of them is replaced as it is used."""
-    store = RedisStore(url=Secret(redis_url, name="redis url"))
     ids = [f"session-{number}" for number in range(10)]
-    await asyncio.gather(*(store.write(session_id, b"record", 60, 60) for session_id in ids))
-    assert await redis_client.client_kill_filter(_type="normal", skipme=True) >= len(ids)
-    assert await asyncio.gather(*(store.read(session_id, 60) for session_id in ids)) == [b"record"] * len(ids)
-    assert await redis_client.client_kill_filter(_type="normal", skipme=True) >= len(ids)
-    swapped = (store.swap(one, b"new", 60, 60, old_id=one, digest=digest_of(b"record")) for one in ids)
-    assert await asyncio.gather(*swapped) == [None] * len(ids)
-    await store.aclose()
+
+    async def others():
+        return len(await redis_client.client_list(_type="normal")) - 1
+
+    async with aclosing(RedisStore(url=Secret(redis_url, name="redis url"))) as store:
+        await redis_client.client_pause(60_000, all=False)  # writes wait, so each of them has a connection of its own
+        writing = asyncio.gather(*(store.write(session_id, b"record", 60, 60) for session_id in ids))
+        while await others() < len(ids):
+            pass  # each question is a round trip
+        await redis_client.client_unpause()
+        await writing
+        assert await redis_client.client_kill_filter(_type="normal", skipme=True) == len(ids)
+        assert await asyncio.gather(*(store.read(session_id, 60) for session_id in ids)) == [b"record"] * len(ids)
+        assert await redis_client.client_kill_filter(_type="normal", skipme=True) > 0
+        swapped = (store.swap(one, b"new", 60, 60, old_id=one, digest=digest_of(b"record")) for one in ids)
+        assert await asyncio.gather(*swapped) == [None] * len(ids)
