@@ -5,6 +5,7 @@ from pathlib import Path
 
 from portal.check.curation_steps import CurationSteps
 from portal.check.device_steps import DeviceSteps
+from portal.check.event_browser_steps import EventBrowserSteps
 from portal.check.notebook_steps import NotebookSteps
 from portal.check.queue_steps import QueueSteps
 from portal.check.rollout_steps import RolloutSteps
@@ -33,6 +34,7 @@ def play_visit(stack: Stack, visitors: int) -> int:
         Step("approve", curation.approve),
         Step("public preview", curation.public_preview),
         Step("published timeline", curation.published_timeline),
+        Step("event browser", EventBrowserSteps(curation).look),
         Step("migrate --pre-deploy, twice at once", rollout.pre_deploy),
         Step("roll over to release 2", rollout.roll_over),
         Step("migrate", rollout.post_deploy),

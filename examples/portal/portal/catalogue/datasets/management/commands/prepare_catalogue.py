@@ -36,7 +36,8 @@ class Command(BaseCommand):
         """Do what has not been done yet."""
         self._migrate()
         call_command("initialize_buckets", silenced=True)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        # The event browser does without the scripts of Django's admin.
+        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["admin/js/*"])
         if not DataFile.objects.exists():
             _seed()
         self.stdout.write("ready")
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         """Bring a new database to the release before the newest, so that a rollout is left to play."""
         loader = MigrationLoader(connection)
         _refuse_other_history(loader)
+        call_command("migrate", "contenttypes", verbosity=0)  # of the event browser; it looks up its pages' models
         call_command("migrate", "eventsourcing_django", verbosity=0)
         if not any(app == "datasets" for app, _ in loader.applied_migrations):
             call_command("migrate", "datasets", LAST_MIGRATION_OF_RELEASE_1, verbosity=0)
