@@ -3,8 +3,10 @@
 It starts with the data that a scripted visit has left. PORTAL_SCREENSHOTS names a folder for a picture of each page.
 """
 
+import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -210,6 +212,150 @@ def approve(walk: Walk, site: Site, chromium) -> None:
     assert answer.status == 409
     assert f'href="{urlsplit(walk.page.url).path}">Back to the data set' in answer.text()
     walk.open("/status", "status-for-members")
+
+
+EVENTS = "/catalogue/events/"
+RECORDS = f"{EVENTS}eventsourcing_django/"
+
+
+def test_a_curator_looks_into_the_events(walk, site):
+    """From a data set's timeline to its events and states, from the menu to all events, from the status to the lag."""
+    page = walk.page
+    sign_in(walk, "grace", site.passwords["grace"])
+    page.get_by_role("link", name="Palmer Archipelago penguins").click()
+    page.get_by_role("link", name="What each step changed").click()
+    page.get_by_role("link", name="in the event browser").click()
+    expect(page.get_by_role("heading", name="State at version 3")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Dataset.Approved.*approved_by = data-office"))).to_be_visible()
+    expect(page.get_by_role("row", name="state (changed) approved")).to_be_visible()
+    walk.look("events-of-a-data-set")
+    page.get_by_role("link", name="2", exact=True).first.click()
+    expect(page.get_by_role("heading", name="State at version 2")).to_be_visible()
+    expect(page.get_by_role("row", name="state (changed) described")).to_be_visible()
+
+    page.get_by_role("link", name="Catalogue").click()
+    page.get_by_role("navigation").get_by_role("link", name="Events").click()
+    walk.look("events")
+    expect(page.get_by_role("rowheader")).to_have_text(["Notification trackings", "Snapshots", "Stored events"])
+    page.get_by_role("link", name="Stored events").click()
+    walk.look("event-list")
+    page.get_by_role("link", name="Dataset.Approved").click()
+    topics = page.locator("td.field-short_topic")
+    expect(topics.first).to_have_text("Dataset.Approved")
+    assert set(topics.all_inner_texts()) == {"Dataset.Approved"}
+    page.locator("th.field-id a").first.click()
+    expect(page.locator(".field-decoded_state")).to_contain_text("approved_by")
+    walk.look("event")
+    walk.open(f"{RECORDS}snapshotrecord/", "snapshots")
+    page.locator("th.field-uid a").first.click()
+    expect(page.locator(".field-decoded_state")).to_contain_text("described")
+    walk.look("snapshot")
+
+    walk.open("/status", "status-for-curators")
+    page.get_by_role("link", name="how far the follower is behind").click()
+    cells = page.get_by_role("row", name="SearchFeed").get_by_role("cell")
+    expect(cells.first).to_have_text("Curation")
+    _, position, newest, lag = cells.all_inner_texts()
+    assert (position, lag) == (newest, "0")
+    walk.look("followers")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/signed-out")
+
+
+def test_the_event_browser_opens_to_no_one_else(walk, site):
+    """A member is refused on a page of the portal; a stranger signs in first, and comes to the page that was wanted."""
+    filtered = f"{RECORDS}storedeventrecord/?application_name=Curation"
+    walk.page.goto(filtered)
+    walk.page.get_by_label("Name").fill("grace")
+    walk.page.get_by_label("Password").fill(site.passwords["grace"])
+    walk.page.get_by_role("button", name="Sign in").click()
+    walk.page.wait_for_url(f"**{filtered}")
+    expect(walk.page.get_by_role("link", name="Clear all filters")).to_be_visible()
+    walk.page.context.clear_cookies()
+    sign_in(walk, "ada", site.passwords["ada"])
+    expect(walk.page.get_by_role("navigation").get_by_role("link", name="Events")).to_have_count(0)
+    walk.open(EVENTS, "events-refused", status=403)
+    expect(walk.page.get_by_role("heading", name="Not allowed")).to_be_visible()
+    for path in ("", "storedeventrecord/", "storedeventrecord/1/change/", "storedeventrecord/timeline/"):
+        assert walk.page.request.get(f"{RECORDS}{path}").status == 403
+
+
+NO_PAGE = {  # of Django's admin; and what no page leads to
+    f"{EVENTS}login/": 404,
+    f"{EVENTS}logout/": 404,
+    f"{EVENTS}password_change/": 404,
+    f"{EVENTS}auth/user/": 404,
+    f"{EVENTS}r/1/1/": 404,
+    f"{RECORDS}storedeventrecord/add/": 404,
+    f"{RECORDS}storedeventrecord/1/delete/": 404,
+    f"{RECORDS}storedeventrecord/1/history/": 404,
+    f"{RECORDS}textstoredeventrecord/": 404,
+    f"{RECORDS}storedeventrecord/%00/change/": 404,
+    f"{RECORDS}storedeventrecord/timeline/?application_name=%27&originator_id=x": 404,
+    f"{RECORDS}storedeventrecord/timeline/?originator_id=%00": 400,
+    f"{RECORDS}storedeventrecord/?q=%00": 400,
+    f"{RECORDS}storedeventrecord/?state__contains=a": 400,
+    # These end at a list or at the first page, which say that there is nothing of the kind.
+    f"{RECORDS}storedeventrecord/{10**30}/change/": 200,
+    f"{RECORDS}storedeventrecord/x%2Fy/change/": 200,
+    f"{RECORDS}storedeventrecord/time/?since=nonsense": 200,
+    f"{RECORDS}storedeventrecord/?from=x": 200,
+    f"{RECORDS}storedeventrecord/?from=x&e=1": 200,
+    f"{RECORDS}storedeventrecord/?_popup=1&o=9&p=9&topic=%27&q=%ED%A0%80": 200,
+}
+
+
+def test_whatever_is_asked_of_the_event_browser_is_answered_on_a_page(walk, site):
+    """No address of it asks for a password, shows what is not there, or fails; nothing can be sent to any of them."""
+    sign_in(walk, "grace", site.passwords["grace"])
+    walk.page.goto("/catalogue/new")
+    token = walk.page.locator("[name=csrfmiddlewaretoken]").input_value()
+    answered = {}
+    for path in NO_PAGE:
+        answered[path] = walk.page.goto(path).status
+        assert walk.page.get_by_role("heading", level=1).count() == 1, path
+        assert walk.page.get_by_label("Password").count() == 0, path
+        sent = walk.page.request.post(path, form={"csrfmiddlewaretoken": token}, headers={"Origin": site.url})
+        assert sent.status in {404, 405}, path
+    assert answered == NO_PAGE
+
+
+COUNT = """
+import json, sys
+import django
+django.setup()
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from portal.identity import IdentityHeader, Visitor
+from portal.settings import catalogue_settings
+
+header = IdentityHeader(catalogue_settings().signing_keys)
+counts = {}
+for path in sys.argv[1:]:
+    issued = header.issue(Visitor("grace", "Grace", "curator"), "GET", path.partition("?")[0], "")
+    with CaptureQueriesContext(connection) as queries:
+        answer = Client(SERVER_NAME="127.0.0.1").get(path, headers={"X-Portal-Identity": issued})
+    counts[path] = [answer.status_code, len(queries)]
+print(json.dumps(counts))
+"""
+
+
+def test_pages_of_the_event_browser_take_the_queries_that_the_package_promises(site):
+    """Five with a session and a user; the portal's visitor is in no table, which leaves three."""
+    with psycopg.connect((site.secrets / "database_url").read_text()) as database:
+        (originator_id,) = database.execute("SELECT originator_id FROM stored_events WHERE id = 1").fetchone()
+    one = f"application_name=Curation&originator_id={originator_id}&version=2"
+    lists = ["", "?application_name=Curation", f"?q={originator_id}", "?topic=x"]
+    paths = [f"{RECORDS}storedeventrecord/{page}" for page in [*lists, "1/change/", f"timeline/?{one}"]]
+    paths += [EVENTS, RECORDS, f"{RECORDS}snapshotrecord/", f"{RECORDS}notificationtrackingrecord/"]
+    environment = {"PYTHONPATH": str(DEMO.parent), "DJANGO_SETTINGS_MODULE": "portal.catalogue.settings"}
+    counting = shlex.join([sys.executable, "-c", COUNT, *paths])
+    script = f"set -a; . {site.data}/portal/portal.env; set +a; {counting}"
+    printed = subprocess.run(["sh", "-c", script], env=os.environ | environment, stdout=subprocess.PIPE, check=True)
+    counts = json.loads(printed.stdout)
+    assert [status for status, _ in counts.values()] == [200] * len(paths)
+    assert max(number for _, number in counts.values()) == 3, counts
 
 
 def test_devices_and_the_queue(walk, site):

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -13,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from django_minio_backend.errors import ServerUnreachable
 from portal.catalogue.datasets.pages import away, not_this_way
+from portal.catalogue.event_browser.user import User
 from portal.identity import IDENTITY_HEADER, IdentityHeader, Visitor
 from portal.settings import RELEASE_HEADER, catalogue_settings
 from portal.tickets import BadTicketError
@@ -22,18 +22,6 @@ _log = logging.getLogger(__name__)
 # What eventsourcing raises for a database that is away has Django's error as its cause.
 _AWAY: Final = (InterfaceError, OperationalError, eventsourcing.persistence.OperationalError, ServerUnreachable)
 Next = Callable[[HttpRequest], HttpResponse]
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A visitor as packages for Django look for one; nobody, with an empty key."""
-
-    pk: str
-
-    @property
-    def is_authenticated(self) -> bool:
-        """Whether the front door vouches for somebody."""
-        return bool(self.pk)
 
 
 def visitor_from_front_door(get_response: Next) -> Next:
@@ -47,7 +35,7 @@ def visitor_from_front_door(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
         visitor, form_token = _identify(header, request)
         request.visitor, request.form_token = visitor, form_token  # type: ignore[attr-defined]
-        request.user = User(visitor.name if visitor else "")  # type: ignore[assignment]
+        request.user = User(visitor.name, visitor.is_curator) if visitor else User("")  # type: ignore[assignment]
         return get_response(request)
 
     return middleware

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from pentad_config import Secret
 from pentad_config.django import django_keys
+from portal.catalogue.event_browser.no_tables import APPS as APPS_WITHOUT_TABLES
 from portal.settings import catalogue_settings
 
 _portal = catalogue_settings()
@@ -41,6 +42,11 @@ INSTALLED_APPS = [
     # Before the static files of Django, so that its collectstatic is the one that runs.
     "django_minio_backend.apps.DjangoMinioBackendConfig",
     "django.contrib.staticfiles",
+    "portal.catalogue.event_browser.apps.EventBrowserConfig",
+    # The admin wants these; nobody has an account here.
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
     "portal.catalogue.datasets",
 ]
 MIDDLEWARE = [
@@ -48,6 +54,7 @@ MIDDLEWARE = [
     "portal.catalogue.middleware.portal_headers",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.catalogue.middleware.visitor_from_front_door",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "portal.catalogue.middleware.refused_method_page",
     "django_minio_backend.uploads.middleware.direct_uploads",
     "portal.catalogue.middleware.AwayPage",
@@ -56,8 +63,28 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "OPTIONS": {"environment": "portal.web.pages.environment", "static_url": _portal.static_url},
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [__file__.replace("settings.py", "event_browser/templates")],  # before those of the apps
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    },
 ]
+
+# Visitors are those of the front door: no accounts, no permissions in tables, no sessions, no sign-in of Django's.
+AUTHENTICATION_BACKENDS: list[str] = []
+MIGRATION_MODULES = dict.fromkeys(APPS_WITHOUT_TABLES)
+DATABASE_ROUTERS = ["portal.catalogue.event_browser.no_tables.NoTables"]
+SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E410"]  # its middleware of accounts and sessions; ours knows visitors
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+SESSION_COOKIE_SECURE = _portal.cookie_https_only  # messages take these for their cookie
+SESSION_COOKIE_SAMESITE = "Strict"
 
 DATABASES = {"default": _database(_portal.database_url)}
 _redis = str(_portal.redis_url.reveal())

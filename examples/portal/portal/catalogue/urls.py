@@ -1,5 +1,6 @@
 """Addresses of the catalogue; the front door passes on everything below /catalogue/."""
 
+from django.contrib import admin
 from django.urls import include, path
 
 from portal.catalogue.datasets import curation_views, health, views
@@ -9,6 +10,7 @@ urlpatterns = [
     path("catalogue/health", health.health, name="health"),
     path("catalogue/facts", health.facts, name="facts"),
     path("catalogue/uploads/", include("django_minio_backend.uploads.urls")),
+    path("catalogue/events/", admin.site.urls),
     path("catalogue/new", curation_views.register, name="register"),
     path("catalogue/<uuid:dataset_id>/", views.dataset_page, name="dataset"),
     path("catalogue/<uuid:dataset_id>/timeline", views.timeline, name="timeline"),
@@ -16,6 +18,7 @@ urlpatterns = [
     path("catalogue/<uuid:dataset_id>/describe", curation_views.describe, name="describe"),
     path("catalogue/<uuid:dataset_id>/approve", curation_views.approve, name="approve"),
 ]
+handler400 = "portal.catalogue.datasets.pages.not_understood"
 handler404 = "portal.catalogue.datasets.pages.not_found"
 handler403 = "portal.catalogue.datasets.pages.forbidden"
 handler500 = "portal.catalogue.datasets.pages.broken"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from portal.check.curation_steps import CurationSteps
 from portal.check.device_steps import DeviceSteps
+from portal.check.event_browser_steps import EventBrowserSteps
 from portal.check.key_steps import KeySteps
 from portal.check.notebook_steps import NotebookSteps
 from portal.check.queue_steps import QueueSteps
@@ -34,6 +35,7 @@ def play_visit(stack: Stack, visitors: int) -> int:
         Step("approve", curation.approve),
         Step("public preview", curation.public_preview),
         Step("published timeline", curation.published_timeline),
+        Step("event browser", EventBrowserSteps(curation).look),
         Step("new keys", KeySteps(curation).new_keys),
         Step("migrate --pre-deploy, twice at once", rollout.pre_deploy),
         Step("roll over to release 2", rollout.roll_over),

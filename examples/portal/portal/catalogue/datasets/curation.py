@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError
@@ -102,7 +102,12 @@ class Dataset(Aggregate):
 
 
 class Curation(ProcessApplication[UUID]):
-    """The application behind the catalogue's forms; its events go through the Django ORM."""
+    """The application behind the catalogue's forms; its events go through the Django ORM.
+
+    What is described again and again is not replayed from its first event: every fifth version is kept as a snapshot.
+    """
+
+    snapshotting_intervals: ClassVar[dict[Any, int]] = {Dataset: 5}
 
     def register(self, **particulars: Any) -> UUID:
         """Register a data set; `particulars` are those of `Dataset`. Returns its id."""

@@ -92,9 +92,10 @@ def _sha256(file: "UploadedFile[Any]") -> str:
 
 
 def _step(request: HttpRequest, dataset_id: UUID, act: Any, **arguments: Any) -> HttpResponse:
-    """Record one step of the curation, or say why it is not possible now."""
+    """Record one step of the curation, with the snapshot that may be due, or say why it is not possible now."""
     try:
-        act(dataset_id, **arguments)
+        with transaction.atomic():
+            act(dataset_id, **arguments)
     except CurationError as error:
         return _conflict(request, dataset_id, str(error))
     except IntegrityError:

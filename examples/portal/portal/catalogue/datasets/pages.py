@@ -43,10 +43,16 @@ def signed_in(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if visitor_of(request) is None:
-            return HttpResponseRedirect(f"/sign-in?next={quote(request.path, safe='')}")
+            return HttpResponseRedirect(f"/sign-in?next={quote(request.get_full_path(), safe='')}")
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a request that no page of ours leads to; the log has the reason."""
+    text = "This address is not one that a page of the catalogue leads to."
+    return page(request, "message.html", status=400, title="That did not work", text=text)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

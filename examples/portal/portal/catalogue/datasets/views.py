@@ -1,12 +1,14 @@
 """The pages that readers see: the catalogue, a data set, its download."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from portal.catalogue.datasets.curation import Dataset
+from portal.catalogue.datasets.curation import Curation, Dataset
 from portal.catalogue.datasets.models import DEPOSITOR, IS_RELEASE_2, SearchEntry, private_files, public_previews
 from portal.catalogue.datasets.pages import curation, page, signed_in, visitor_of
 from portal.catalogue.datasets.search_feed import preview_name
@@ -55,7 +57,8 @@ def timeline(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     dataset = readable(dataset_id, visitor)
     drafts = may_prepare(dataset, visitor)
     history = curation().history(dataset_id, drafts=drafts)
-    return page(request, "timeline.html", dataset=dataset, history=history, drafts=drafts)
+    events_url = _events_url(dataset_id) if visitor is not None and visitor.is_curator else ""
+    return page(request, "timeline.html", dataset=dataset, history=history, drafts=drafts, events_url=events_url)
 
 
 @require_GET
@@ -81,6 +84,12 @@ def readable(dataset_id: UUID, visitor: Visitor | None) -> Dataset:
 def may_prepare(dataset: Dataset, visitor: Visitor | None) -> bool:
     """Whether this visitor works on the data set: its depositor, or any curator."""
     return visitor is not None and (visitor.is_curator or visitor.name == dataset.registered_by)
+
+
+def _events_url(dataset_id: UUID) -> str:
+    """Where the event browser shows a data set's events."""
+    query = urlencode({"application_name": Curation.name, "originator_id": dataset_id})
+    return f"{reverse('admin:eventsourcing_django_storedeventrecord_timeline')}?{query}"
 
 
 def _found(query: str) -> QuerySet[SearchEntry]:

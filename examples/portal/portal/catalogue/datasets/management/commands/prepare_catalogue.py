@@ -38,7 +38,8 @@ class Command(BaseCommand):
         """Do what has not been done yet."""
         self._migrate()
         call_command("initialize_buckets", silenced=True)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        # The event browser does without the scripts of Django's admin.
+        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["admin/js/*"])
         if not DataFile.objects.exists():
             _seed()
         self.stdout.write("ready")
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         loader = MigrationLoader(connection)
         _refuse_other_history(loader)
         _refuse_unreadable_events()
+        call_command("migrate", "contenttypes", verbosity=0)  # of the event browser; it looks up its pages' models
         call_command("migrate", "eventsourcing_django", verbosity=0)
         encrypted = encrypt_plain_events()
         if encrypted:

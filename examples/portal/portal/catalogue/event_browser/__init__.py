@@ -1,0 +1,1 @@
+"""The event browser: Django's admin with the pages of `eventsourcing_django`, for curators; it has no accounts."""
