@@ -67,12 +67,14 @@ class Verdict:
                 yield f"the object {name} should have the digest {digest}: {found}"
 
     def _histories(self) -> Iterator[str]:
-        """Every event opens with the keys that there are now, whichever it was encrypted with."""
+        """Every event and snapshot opens with the keys that there are now, whichever it was encrypted with."""
         keys = (self._steps.stack.state / "secrets" / "event_keys").read_text(encoding="utf-8")
-        events = self._steps.query("SELECT id, state FROM stored_events ORDER BY id")
+        events = self._steps.query(
+            "SELECT originator_id, state FROM stored_events UNION ALL SELECT originator_id, state FROM snapshots"
+        )
         closed = [str(number) for number, state in events if not opens_event(keys, bytes(state))]
         if closed:
-            yield f"{len(closed)} of {len(events)} events open with no key: {', '.join(closed[:10])}"
+            yield f"{len(closed)} of {len(events)} events and snapshots open with no key: {', '.join(closed[:10])}"
 
     def _number(self, statement: str) -> int:
         return int(self._steps.query(statement)[0][0])
