@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "portal")
 from portal.front.own_server import OwnServer, OwnServers
 from portal.identity import Visitor, hub_tickets, server_tickets
 from portal.tickets import BadTicketError
+from portal.web.pages import environment
 
 from pentad_config import KeyRing
 
@@ -42,6 +43,22 @@ def test_the_hub_is_asked_with_a_ticket_that_opens_nothing():
     assert server_tickets(SETTINGS.signing_keys).read(tickets[0]) == {"name": "ada"}
     with pytest.raises(BadTicketError):
         hub_tickets(SETTINGS.signing_keys).read(tickets[0])
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        (OwnServer("ready", "2 hours", ""), "is running and ends in <strong>2\N{NO-BREAK SPACE}hours</strong>."),
+        (OwnServer("spawn", "", ""), "Your server is starting."),
+        (OwnServer("stop", "", ""), "Your server is being stopped."),
+        (OwnServer("", "", "its time was over"), "Your last server ended: its time was over."),
+    ],
+)
+def test_the_page_says_how_the_server_is(server, words):
+    """Whether it runs and until when, or why the last one ended that nobody stopped."""
+    known = {"path": "/notebooks", "visitor": ADA, "form_token": "", "hub_url": SETTINGS.hub_url, "load": []}
+    template = environment(static_url="/").get_template("notebooks.html")
+    assert words in template.render(**known, server=server, profiles={}, was_refused=False)
 
 
 def away(request):

@@ -3,11 +3,12 @@
 import html
 import re
 import time
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlencode
 
 import httpx
 
+from pentad_services import SlurmService
 from portal.check.browser import Browser, forms_of
 from portal.check.notebook_steps import KEPT_AS, USER, NotebookSteps
 from portal.check.steps import PATIENCE, expect_status, require
@@ -15,6 +16,7 @@ from portal.launcher.parts import poll_until
 from portal.notebook_profiles import PROFILES
 
 _PROFILE: Final = "Model training"
+_AWAY: Final = "Slurm is not answering. The table shows what was free"
 _SHARED: Final = ("partition", "nprocs", "ngpus", "memory", "runtime", "environment_id")
 
 
@@ -81,6 +83,23 @@ class ChoiceSteps:
         kept = self._open(self.ada, f"{self.hub}/hub/spawn?{urlencode({'opt-choice': KEPT_AS})}")
         require(_choices(kept) == last, f"what was kept fills in {_choices(kept)}")
         return f"{KEPT_AS} is offered, and the last choice shown"
+
+    def without_slurm(self) -> str:
+        """While Slurm is away the last table stays, marked as old, and a server can still be asked for."""
+        slurm = cast("SlurmService", self.notebook.stack.services["slurm"])
+        if slurm.cluster is None:
+            return f"not tried, as it was not started here: {slurm.line}"
+        slurm.kill()
+        try:
+            poll_until(lambda: _AWAY in self.notebook.open_spawn_page().text, PATIENCE, "the spawn page to tell of it")
+            page = self.notebook.open_spawn_page().text
+            load = self.ada.get("/notebooks").text
+        finally:
+            slurm.start_again()
+        old = re.search(r'moss-resources moss-stale.*?"moss-free">(\d+ of \d+)<', page, re.DOTALL)
+        require(old, "the last table is not there as an old one")
+        require("Slurm does not answer just now" in load, "the notebooks page does not say that Slurm is away")
+        return f"the spawn page's table stays, {old[1] if old else ''} processors, marked as old"
 
     def _open(self, browser: Browser, address: str) -> httpx.Response:
         return expect_status(browser.client.get(address, follow_redirects=True), 200)

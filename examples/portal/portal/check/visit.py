@@ -50,6 +50,7 @@ def play_visit(stack: Stack, visitors: int) -> int:
         Step("impossible requests", choice.impossible_requests),
         Step("a job that ends early", choice.early_end),
         Step("sign out elsewhere", DeviceSteps(curation).sign_out_elsewhere),
+        Step("Slurm away", choice.without_slurm),
         Step("sign out", curation.sign_out),
     ]
     try:

@@ -63,6 +63,7 @@ c.MOSlurmSpawner.partitions = {
     "cpu": {"description": "Processors", "architecture": "x86-64", "jupyter_environments": _environments},
     "gpu": {"description": "Graphics cards", "architecture": "x86-64", "jupyter_environments": _environments},
 }
+c.MOSlurmSpawner.slurm_info_max_age = 5  # seconds, as for the front door's table
 c.MOSlurmSpawner.profiles = PROFILES
 # Members send each other links to what they chose: whoever opens one looks at the form and presses Start.
 c.MOSlurmSpawner.link_spawn = "never"
