@@ -21,7 +21,7 @@ from portal.launcher.cli import wait_for_end
 from portal.launcher.parts import Part, PartFailedError, RunningPart
 from portal.launcher.stack import Stack
 
-STEPS = 23
+STEPS = 29
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
 

@@ -84,8 +84,8 @@ class Walk:
         assert answer.status == status, f"{path}: {answer.status}"
         self.look(name)
 
-    def look(self, name: str) -> None:
-        """Judge the page as it stands."""
+    def look(self, name: str, part: str = "html") -> None:
+        """Judge the page as it stands; axe only the part that is ours."""
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 900})
             wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -96,12 +96,12 @@ class Walk:
                 self.page.screenshot(path=f"{PICTURES}/{name}-{width}-{scheme}.png", full_page=True)
         for scheme in SCHEMES:
             self.page.emulate_media(color_scheme=scheme)
-            self._judge(name, scheme)
+            self._judge(name, scheme, part)
 
-    def _judge(self, name: str, scheme: str) -> None:
+    def _judge(self, name: str, scheme: str, part: str) -> None:
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(self._axe)
-        found = self.page.evaluate("options => axe.run(options)", AXE[scheme])["violations"]
+        found = self.page.evaluate("([part, options]) => axe.run(part, options)", [part, AXE[scheme]])["violations"]
         self.faults += [f"{name}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
@@ -358,6 +358,77 @@ def test_pages_of_the_event_browser_take_the_queries_that_the_package_promises(s
     assert max(number for _, number in counts.values()) == 3, counts
 
 
+FORM = "#moss_form"
+
+
+def test_a_notebook_from_a_profile_to_its_stop(walk, site, chromium):
+    """A profile fills in the form; both sites tell the time that is left; what was kept is offered afterwards."""
+    page, before = walk.page, slurm("squeue", "-h")
+    sign_in(walk, "ada", site.passwords["ada"])
+    page.goto("/notebooks")
+    page.get_by_role("link", name="Model training").click()
+    expect(page.get_by_label("Memory in GB")).to_have_value("32")
+    walk.look("spawn-profile", FORM)
+    page.get_by_text("Link to these choices").click()
+    open_link_as_grace(chromium, site, page.locator("#share_link").input_value())
+    page.get_by_role("link", name="First look").click()
+    expect(page.locator("#simple_tab_link")).to_have_attribute("aria-selected", "true")
+    walk.look("spawn-simple", FORM)
+    page.get_by_text("Keep these choices under a name").click()
+    page.locator("#keep_as").fill("Penguin counts")
+    assert slurm("squeue", "-h") == before  # neither profile nor link has started anything
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/user/ada/lab**")
+    walk.open("/notebooks", "notebooks-while-a-server-runs")
+    expect(page.get_by_role("status")).to_have_text(LEFT_AT_PORTAL)
+    page.get_by_role("link", name="Stop it at the hub").click()
+    expect(page.locator(".moss-left")).to_have_text(LEFT_AT_HUB)
+    walk.look("hub-home", ".moss-left")
+    page.wait_for_function("window._jupyterhub_page_loaded")
+    page.get_by_role("button", name="Stop My Server").click()
+    expect(page.get_by_role("button", name="Start My Server")).to_be_visible()
+    expect(page.locator(".moss-left")).to_be_hidden()
+    assert slurm("squeue", "-h") == before
+    page.get_by_role("button", name="Start My Server").click()
+    expect(page.get_by_role("link", name="Penguin counts")).to_be_visible()
+
+
+LEFT_AT_PORTAL = re.compile(r"Your server is running and ends in (59\sminutes|1\shour)\.")
+LEFT_AT_HUB = re.compile(r"Your server ends in (59 minutes|1 hour)\.")
+
+
+def open_link_as_grace(chromium, site: Site, link: str) -> None:
+    """She is asked who she is, and then shown the form, filled in."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.get_by_label("Name").fill("grace")
+    page.get_by_label("Password").fill(site.passwords["grace"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_label("Memory in GB")).to_have_value("32")
+    expect(page.locator(FORM)).to_contain_text("Nothing has been started yet")
+    context.close()
+
+
+def test_a_notebook_that_cannot_start(walk, site):
+    """The form says what no node has before it is sent; of a job that died the page shows the last lines."""
+    page = walk.page
+    sign_in(walk, "ada", site.passwords["ada"])
+    page.goto("/notebooks")
+    page.get_by_role("link", name="First look").click()
+    page.get_by_role("tab", name="Advanced").click()
+    page.locator("#nprocs").fill("64")
+    expect(page.locator("#moss_fit")).to_have_text("No node of this partition has 64 CPUs.")
+    walk.look("spawn-impossible", FORM)
+    page.locator("#nprocs").fill("1")
+    page.get_by_label("Another environment").check()
+    page.locator("#environment_add_path").fill("/no/such/environment/bin")
+    page.get_by_label("Keep the server's log").check()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#progress-message")).to_contain_text("/no/such/environment/bin/batchspawner-singleuser")
+    walk.look("job-died", "#progress-message")
+
+
 def test_devices_and_the_queue(walk, site):
     """A member sees the own browsers, how full the cluster is, and, while a server waits, its place in the queue."""
     sign_in(walk, "ada", site.passwords["ada"])
@@ -365,7 +436,7 @@ def test_devices_and_the_queue(walk, site):
     for _ in range(2):  # one runs on the whole partition, the other waits; both end with the portal
         slurm("sbatch", *WHOLE_PARTITION)
     walk.open("/notebooks", "notebooks-for-members")
-    walk.page.get_by_role("link", name="Open the spawn page").click()
+    walk.page.get_by_role("link", name="First look").click()
     walk.page.get_by_role("button", name="Start").click()
     expect(walk.page.locator("#progress-message")).to_contain_text("Place 2 in the queue of partition cpu")
 
@@ -400,10 +471,10 @@ def test_what_goes_wrong_is_told_on_a_page(walk, site):
 WHOLE_PARTITION = ("--partition=cpu", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
 
 
-def slurm(*command: str) -> None:
-    """Run one of the Slurm commands of the portal."""
+def slurm(*command: str) -> str:
+    """What one of the Slurm commands of the portal prints."""
     hub = next(pid for pid, argv in marked_processes(MARK).items() if "-m jupyterhub" in argv)
-    subprocess.run(command, env=environment_of(hub), capture_output=True, check=True)
+    return subprocess.run(command, env=environment_of(hub), capture_output=True, check=True, text=True).stdout
 
 
 def test_data_of_another_version_of_the_portal_are_refused_in_words(site):

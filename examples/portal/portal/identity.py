@@ -9,6 +9,7 @@ from portal.tickets import BadTicketError, Tickets
 IDENTITY_HEADER: Final = "X-Portal-Identity"
 IDENTITY_SECONDS: Final = 30
 HUB_TICKET_SECONDS: Final = 30
+SERVER_TICKET_SCHEME: Final = "Portal"  # in the header Authorization
 
 ROLES: Final = {"researcher": "Researcher", "curator": "Curator"}
 
@@ -61,3 +62,8 @@ class IdentityHeader:
 def hub_tickets(ring: KeyRing) -> Tickets:
     """The tickets that open the notebook hub; the hub accepts each only once."""
     return Tickets(ring, "hub", seconds=HUB_TICKET_SECONDS)
+
+
+def server_tickets(ring: KeyRing) -> Tickets:
+    """The tickets by which the front door asks the hub how a visitor's server is; they open nothing."""
+    return Tickets(ring, "server", seconds=HUB_TICKET_SECONDS)

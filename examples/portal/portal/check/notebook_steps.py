@@ -1,5 +1,6 @@
 """The visit's end: a notebook as a Slurm job."""
 
+import html
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from portal.launcher.parts import poll_until
 from portal.launcher.stack import Stack
 
 USER: Final = "check-ada"
+KEPT_AS: Final = "Penguin counts"
 
 
 class NotebookSteps:
@@ -26,7 +28,7 @@ class NotebookSteps:
         self.hub = stack.settings.hub_url
         self.ada = ada
         self.client = ada.client
-        self.jobs_before = self.jobs()
+        self.jobs_before: dict[str, str] = {}
         self.job_id = ""
 
     def refused_ticket(self) -> str:
@@ -40,30 +42,29 @@ class NotebookSteps:
         require(not found, f"the ticket is in {', '.join(found)}")
         return "back to the front door, in no log"
 
-    def open_spawn_page(self) -> httpx.Response:
-        """The page to which the notebooks page leads."""
-        page = expect_status(self.client.get(self._entry(), follow_redirects=True), 200)
+    def open_spawn_page(self, profile: str = "Open the spawn page") -> httpx.Response:
+        """The page to which the notebooks page leads, filled in where a profile is chosen."""
+        page = expect_status(self.client.get(self._entry(profile), follow_redirects=True), 200)
         require("code" not in page.url.params, "the ticket is still in the spawn page's address")
         return page
 
     def request(self, page: httpx.Response) -> None:
-        """Ada fills in the spawn page; her server becomes a Slurm job."""
+        """Ada starts what the spawn page is filled in with, and keeps it; her server becomes a Slurm job."""
+        self.jobs_before = self.jobs()
+        expect_status(self.send(page, keep_as=KEPT_AS), 302)
+        poll_until(self._is_submitted, PATIENCE, "the job to be submitted")
+
+    def send(self, page: httpx.Response, **chosen: str) -> httpx.Response:
+        """What the hub answers to the spawn page's form, filled in."""
         form = next((form for form in forms_of(page) if form.method == "post"), None)
         if form is None:
             raise StepFailedError(f"{page.url} shows no form")
-        answers = form.fields | {
-            "partition": form.fields.get("partition") or "cpu",
-            "nprocs": "1",
-            "runtime": "1:00:00",
-        }
-        action = form.action or str(page.url)
-        response = self.client.post(page.url.join(action), data=answers, headers={"Origin": self.hub})
-        expect_status(response, 302)
-        poll_until(self._is_submitted, PATIENCE, "the job to be submitted")
+        address = page.url.join(form.action or str(page.url))
+        return self.client.post(address, data=form.fields | chosen, headers={"Origin": self.hub})
 
     def answer(self) -> str:
         """The server answers over HTTP, and a kernel computes over a websocket."""
-        poll_until(lambda: self.jobs().get(self.job_id) == "RUNNING", PATIENCE, "the job to run")
+        poll_until(self._runs, PATIENCE, "the job to run")
         poll_until(self._is_ready, PATIENCE, "the notebook server")
         lab = expect_status(self.client.get(f"{self.hub}/user/{USER}/lab", follow_redirects=True), 200)
         require("jupyter-config-data" in lab.text, "this is not JupyterLab")
@@ -80,14 +81,19 @@ class NotebookSteps:
         poll_until(lambda: self.job_id not in self.jobs(), PATIENCE, "the job to leave the queue")
         return f"job {self.job_id} gone from squeue"
 
-    def _entry(self) -> str:
-        """Where the notebooks page leads: to a new ticket, whoever used this browser at the hub before."""
+    def _entry(self, name: str) -> str:
+        """Where a link of the notebooks page leads: to a new ticket, whoever used this browser at the hub before."""
         text = expect_status(self.client.get("/notebooks"), 200).text
-        found = re.search(r'href="([^"]+)">Open the spawn page', text)
+        found = re.search(rf'href="([^"]+)">{name}', text)
         if found is None:
-            raise StepFailedError("the notebooks page does not lead to the hub")
+            raise StepFailedError(f"the notebooks page has no link {name!r}")
         require("/hub/portal-login?" in found[1], f"the notebooks page leads past the front door: {found[1]}")
-        return found[1]
+        return html.unescape(found[1])
+
+    def _runs(self) -> bool:
+        jobs = self.jobs()
+        require(self.job_id in jobs, f"job {self.job_id} has ended; see {self.stack.logs / 'notebook-hub.log'}")
+        return jobs[self.job_id] == "RUNNING"
 
     def _is_submitted(self) -> bool:
         new = self.jobs().keys() - self.jobs_before.keys()

@@ -27,7 +27,7 @@ class QueueSteps:
             lambda: sorted(self._others().values()) == ["PENDING", "RUNNING"], PATIENCE, "the partition to be full"
         )
         poll_until(self._is_told, PATIENCE, "the notebooks page to tell of the full partition")
-        self.page = self.notebook.open_spawn_page()
+        self.page = self.notebook.open_spawn_page("First look")
         poll_until(lambda: self._live()["ncores_idle"] == 0, PATIENCE, "the spawn page's table to tell of it")
         return f"0 of {self._live()['ncores_total']} processors free, on the notebooks page and in the live table"
 
@@ -38,7 +38,7 @@ class QueueSteps:
 
     def place_in_line(self) -> str:
         """Ada's job is behind the one that waits; her page says so, and it runs once the others are gone."""
-        self.notebook.request(self.page or self.notebook.open_spawn_page())
+        self.notebook.request(self.page or self.notebook.open_spawn_page("First look"))
         told = next((line for line in self.notebook.progress() if "Place" in line), "")
         if "Place 2 in the queue of partition cpu" not in told:
             raise StepFailedError(f"the page of the starting server says {told!r}")

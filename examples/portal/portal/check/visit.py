@@ -3,6 +3,7 @@
 from importlib.metadata import files
 from pathlib import Path
 
+from portal.check.choice_steps import ChoiceSteps
 from portal.check.curation_steps import CurationSteps
 from portal.check.device_steps import DeviceSteps
 from portal.check.event_browser_steps import EventBrowserSteps
@@ -24,6 +25,7 @@ def play_visit(stack: Stack, visitors: int) -> int:
     rollout = RolloutSteps(stack, curation, visitors)
     notebook = NotebookSteps(stack, curation.ada)
     queue = QueueSteps(notebook)
+    choice = ChoiceSteps(notebook, curation.grace)
     steps = [
         Step("every part works", curation.all_parts_work),
         Step("sign in", curation.sign_in),
@@ -44,9 +46,15 @@ def play_visit(stack: Stack, visitors: int) -> int:
         Step("a full cluster", queue.full_cluster),
         Step("place in the queue", queue.place_in_line),
         Step("use the notebook", notebook.answer),
+        Step("time left", choice.time_left),
         Step("a free cluster", queue.free_cluster),
         Step("stop the notebook", notebook.stop),
+        Step("kept and last choices", choice.remembered),
+        Step("a profile and a link to it", choice.profile_and_link),
+        Step("impossible requests", choice.impossible_requests),
+        Step("a job that ends early", choice.early_end),
         Step("sign out elsewhere", DeviceSteps(curation).sign_out_elsewhere),
+        Step("Slurm away", choice.without_slurm),
         Step("sign out", curation.sign_out),
     ]
     try:

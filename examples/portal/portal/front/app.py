@@ -18,6 +18,7 @@ from portal.front import devices, notebooks, signin
 from portal.front.accounts import Accounts
 from portal.front.catalogue_proxy import CatalogueProxy
 from portal.front.forms import visitor_of
+from portal.front.own_server import OwnServers
 from portal.front.pages import bare_page, page
 from portal.front.sign_in_limit import SignInLimit
 from portal.front.status import PartStatus, StatusBoard
@@ -79,6 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with httpx.AsyncClient(base_url=settings.catalogue_url, timeout=timeout, limits=limits) as client:
         app.state.proxy = CatalogueProxy(client, IdentityHeader(settings.signing_keys), SESSION_COOKIE)
         app.state.board = StatusBoard(settings, client, app.state.redis)
+        app.state.own_servers = OwnServers(settings, client)
         yield
     await app.state.redis.aclose()
 

@@ -5,6 +5,7 @@ keeps in a cookie. The front door answers with a one-time ticket that names the 
 state, so a ticket that somebody else obtained is of no use in this browser.
 """
 
+import asyncio
 import secrets
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from portal.front.forms import visitor_of
 from portal.front.pages import page
 from portal.identity import hub_tickets
+from portal.notebook_profiles import PROFILES
 
 router = APIRouter()
 
@@ -22,8 +24,12 @@ router = APIRouter()
 async def about_notebooks(request: Request, refused: str = "") -> Response:
     """What the notebooks are, with the button that leads to them; the hub sends those here whose ticket it refused."""
     state = request.app.state
-    load = await state.board.load() if visitor_of(request.session) else []
-    return page(request, "notebooks.html", hub_url=state.settings.hub_url, load=load, was_refused=bool(refused))
+    visitor = visitor_of(request.session)
+    load, server = await asyncio.gather(state.board.load(), state.own_servers.of(visitor)) if visitor else ([], None)
+    return page(
+        request, "notebooks.html", hub_url=state.settings.hub_url, load=load, server=server, profiles=PROFILES,
+        was_refused=bool(refused),
+    )  # fmt: skip
 
 
 @router.get("/notebooks/ticket")

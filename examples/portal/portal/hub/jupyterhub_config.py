@@ -7,6 +7,8 @@ from pathlib import Path
 import jupyterhub_moss
 from portal.hub.authenticator import PortalAuthenticator
 from portal.hub.spawner import PortalSpawner
+from portal.hub.visitors_server import VisitorsServer
+from portal.notebook_profiles import PROFILES
 from portal.settings import SESSION_SECONDS, shared_settings
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub defines it for this file
@@ -17,6 +19,7 @@ _state.mkdir(mode=0o700, exist_ok=True)
 _programs = Path(sys.executable).parent
 
 jupyterhub_moss.set_config(c)
+c.JupyterHub.extra_handlers.append((r"/portal-server", VisitorsServer))
 c.JupyterHub.spawner_class = PortalSpawner
 c.JupyterHub.authenticator_class = PortalAuthenticator
 c.Authenticator.allow_all = True  # everybody whom the front door signs in
@@ -60,3 +63,10 @@ c.MOSlurmSpawner.partitions = {
     "cpu": {"description": "Processors", "architecture": "x86-64", "jupyter_environments": _environments},
     "gpu": {"description": "Graphics cards", "architecture": "x86-64", "jupyter_environments": _environments},
 }
+c.MOSlurmSpawner.slurm_info_max_age = 5  # seconds, as for the front door's table
+c.MOSlurmSpawner.profiles = PROFILES
+# Members send each other links to what they chose: whoever opens one looks at the form and presses Start.
+c.MOSlurmSpawner.link_spawn = "never"
+if "MOCK_SLURM_ADDRESS" in os.environ:
+    # The mock cluster has accounts and QOS, and no sacctmgr that would tell the hub of them.
+    c.MOSlurmSpawner.slurm_accounts_cmd = 'echo "$(id -un)|physics||normal,small"'
