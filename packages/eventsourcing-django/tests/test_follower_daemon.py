@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from databases import ALIASES, kill_other_sessions, on_database
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from eventsourcing.system import SingleThreadedRunner
 from school.applications import Celebrations, Counters, Dog, TrainingSchool, make_system
 from waiting import PATIENCE, wait_until
@@ -219,6 +219,43 @@ def test_the_health_file_says_how_it_is(runner, school, tmp_path, monkeypatch):
     assert datetime.fromisoformat(health.followers["Celebrations"].retry_at) > datetime.now(UTC)
     assert read_health(path).problem() == "the daemon is stopped"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@each_database
+def test_the_health_file_says_how_far_followers_are_before_anything_happens(runner, school, tmp_path):
+    """After a restart that has nothing to process: a position that is known is there as soon as somebody follows."""
+    path = tmp_path / "health.json"
+    with Running(runner):
+        school.add_trick("Fido", "sit")
+        assert processed(runner) == (1, 1)
+    with Running(runner, poll_interval=LONG, health_file=path):
+        wait_until(lambda: path.exists() and read_health(path).followers["Counters"].status == "following")
+        followers = read_health(path).followers
+    positions = {name: follower.positions for name, follower in followers.items()}
+    counted = runner.get(Counters).recorder.max_notification_id()
+    assert positions == {"Counters": {"TrainingSchool": 2}, "Celebrations": {"Counters": counted}}
+    assert followers["Counters"].processed == 0
+
+
+@on_database("file")
+@pytest.mark.parametrize("alias", ["file"])
+def test_a_database_that_does_not_tell_positions_is_a_failure_of_its_follower(runner, school, monkeypatch, caplog):
+    """It ends nothing: the follower is tried again, and goes on from where it was."""
+    asked, tell = threading.Event(), runner.get(Counters).recorder.max_tracking_id
+    school.add_trick("Fido", "sit")
+
+    def refuse(leader):
+        if not asked.is_set():
+            asked.set()
+            raise OperationalError("gone")
+        return tell(leader)
+
+    monkeypatch.setattr(runner.get(Counters).recorder, "max_tracking_id", refuse)
+    with Running(runner, first_backoff=0.02) as daemon:
+        assert asked.wait(PATIENCE)
+        assert processed(runner) == (1, 1)
+    assert "Follower Counters has failed 1 time(s) in a row" in caplog.text
+    assert daemon.health.followers["Counters"].positions == {"TrainingSchool": 2}
 
 
 @on_database("file")

@@ -118,15 +118,27 @@ class FollowerDaemon(AbstractContextManager["FollowerDaemon"]):
         for election in set(self._elections.values()):
             election.renew([name for name, its in self._elections.items() if its is election])
         elected = {name for name, election in self._elections.items() if name in election.held}
-        for name in elected - self._elected:
-            self.health.followers[name].status, self.health.followers[name].error = "following", None
-            _logger.info("Following as %s", name)
+        taken_up = elected - self._elected
+        for name in taken_up:
+            self._take_up(name)
         for name in self._elections.keys() - elected:
             # Nobody knows whether another process runs it, so nobody may rely on that.
             error = self._elections[name].error
             self.health.followers[name].status = "failing" if error else "standby"
             self.health.followers[name].error = error
         self._elected = elected
+        if taken_up:
+            self._update_health(at_once=True)
+
+    def _take_up(self, name: str) -> None:
+        follower = self.health.followers[name]
+        follower.status, follower.error = "following", None
+        _logger.info("Following as %s", name)
+        try:
+            # The next event may be long in coming, and so may the end of the first turn.
+            follower.positions.update(self._synchronizer.positions(name))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the follower cannot process anything either
+            self._back_off(FollowerReport(name), error)
 
     def _may_run(self, name: str) -> bool:
         waiting = self._retry_at.get(name, 0) > time.monotonic()

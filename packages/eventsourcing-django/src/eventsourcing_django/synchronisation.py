@@ -76,6 +76,12 @@ class Synchronizer:
         names = dict.fromkeys(leader for name in followers for leader in self._system.follows[name])
         return [self.application(name) for name in names]
 
+    def positions(self, follower: str) -> dict[str, int]:
+        """Give the positions up to which a follower has processed its leaders, of those that it has begun with."""
+        recorder: Any = self.application(follower).recorder
+        reached = {leader: recorder.max_tracking_id(leader) for leader in self._system.follows[follower]}
+        return {leader: position for leader, position in reached.items() if position is not None}
+
     def reach(self, followers: Iterable[str]) -> list[str]:
         """Give the followers, and everybody that events of theirs get to."""
         reached: dict[str, None] = {}
