@@ -370,6 +370,7 @@ def test_a_notebook_from_a_profile_to_its_stop(walk, site, chromium):
     expect(page.get_by_label("Memory in GB")).to_have_value("32")
     walk.look("spawn-profile", FORM)
     page.get_by_text("Link to these choices").click()
+    expect(page.locator("#share_link")).to_have_value(re.compile("^http"))
     open_link_as_grace(chromium, site, page.locator("#share_link").input_value())
     page.get_by_role("link", name="First look").click()
     expect(page.locator("#simple_tab_link")).to_have_attribute("aria-selected", "true")

@@ -10,6 +10,7 @@ import pytest
 from batchspawner import JobStatus
 from lone_spawner import forget_all, make_spawner
 
+from jupyterhub_moss import poller as poller_module
 from jupyterhub_moss.commands import run
 from jupyterhub_moss.poller import JobPoller
 from jupyterhub_moss.polling import shared_pollers
@@ -298,6 +299,52 @@ def test_during_an_outage_slurm_is_asked_less_often_and_every_page_says_so(mock_
     poller._paused_until = 0.0
     assert ask(spawner) is JobStatus.RUNNING
     assert settings["template_vars"] == {"announcement": "Maintenance on Friday"}
+
+
+def test_a_page_does_not_wait_for_a_slurm_that_hangs(mock_slurm, job):
+    """It is answered while the question has no answer, which reaches the hub all the same when it comes."""
+    spawner, ended = make_spawner(job_id=job), []
+    spawner.add_poll_callback(ended.append, "ended")
+
+    async def scenario():
+        mock_slurm.faults.freeze("squeue")
+        waiting = asyncio.ensure_future(spawner.query_job_status(max_age=0))
+        first, second = [await asyncio.wait_for(spawner.poll_and_notify(), 30) for _ in range(2)]
+        assert (first, second) == (None, None)
+        assert not waiting.done(), "who can wait still does"
+        assert ended == []
+        questions = mock_slurm.faults.count()["frozen"]
+        # the command is listed while it runs, and the frozen squeue answers what is true after the freeze
+        mock_slurm.run("scancel", job, check=True)
+        mock_slurm.wait_for(int(job), "CANCELLED")
+        mock_slurm.faults.clear()
+        assert await waiting is JobStatus.NOTFOUND
+        await spawner._poll
+        return questions
+
+    assert asyncio.run(scenario()) <= 1, "two views of a page and a start share the question"
+    assert ended == ["ended"]
+
+
+def test_a_question_that_hangs_shows_the_banner_before_it_fails(mock_slurm, job, monkeypatch):
+    """A frozen Slurm takes long for each: the second failure in a row would come much later."""
+    monkeypatch.setattr(poller_module, "_OUTAGE_SECONDS", 0.1)
+    settings = {"template_vars": {"announcement": ""}}
+    spawner = make_spawner(job_id=job, settings=settings)
+
+    async def scenario():
+        mock_slurm.faults.freeze("squeue")
+        waiting = asyncio.ensure_future(spawner.query_job_status(max_age=0))
+        async with asyncio.timeout(60):
+            while not settings["template_vars"]["announcement"]:
+                await asyncio.sleep(0)
+        assert "does not answer" in settings["template_vars"]["announcement"]
+        assert not waiting.done()
+        mock_slurm.faults.clear()
+        assert await waiting is JobStatus.RUNNING
+
+    asyncio.run(scenario())
+    assert settings["template_vars"]["announcement"] == "", "it goes with the answer"
 
 
 def test_a_name_with_the_separator_in_it_is_read(mock_slurm):

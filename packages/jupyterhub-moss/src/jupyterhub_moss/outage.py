@@ -10,12 +10,10 @@ _BANNER = (
     "The cluster's scheduler does not answer at the moment. Running servers are kept, and starting and stopping "
     "them goes on as soon as it answers again."
 )
-# one question without an answer is no outage
-_OUTAGE = 2
 
 
-def announce(settings: MutableMapping[str, Any], failures: int, log: logging.Logger) -> None:
-    """Show the banner after the second question in a row without an answer, and take it away after an answer.
+def announce(settings: MutableMapping[str, Any], log: logging.Logger, *, outage: bool) -> None:
+    """Show the banner during an outage, and take it away after it.
 
     `settings` are the hub's; an announcement that the administrator configured stands above the banner.
     """
@@ -23,10 +21,10 @@ def announce(settings: MutableMapping[str, Any], failures: int, log: logging.Log
     if variables is None:
         return
     shown = _CONFIGURED in settings
-    if failures >= _OUTAGE and not shown:
+    if outage and not shown:
         configured = settings[_CONFIGURED] = variables.get("announcement")
         variables["announcement"] = f"{configured}<br>{_BANNER}" if configured else _BANNER
         log.error("Slurm does not answer; running servers are kept, and it is asked again less and less often")
-    elif not failures and shown:
+    elif not outage and shown:
         variables["announcement"] = settings.pop(_CONFIGURED)
         log.info("Slurm answers again")

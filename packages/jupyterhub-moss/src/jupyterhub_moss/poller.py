@@ -20,6 +20,8 @@ _BATCH = 50
 # how long a job that nobody asks for any more stays in the question
 _FORGET = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+# one question without an answer is no outage, but one that has had none for so many seconds is
+_OUTAGE_FAILURES, _OUTAGE_SECONDS = 2, 10.0
 
 Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, JobFacts]]]
 """Asks Slurm for the jobs with these ids and returns those that it knows; raises when there is no answer."""
@@ -52,11 +54,17 @@ class JobPoller:
         self._pause = 0.0
         self._paused_until = -math.inf
         self._error: Exception | None = None
-        self.failures = 0
-        """How many questions in a row had no answer."""
+        self._failures = 0
+        self.outage = False
+        """Whether Slurm is silent: for two questions in a row, or for ten seconds since one was asked."""
 
-    async def look_up(self, number: str, ask: Ask, *, max_age: float) -> Sighting:
-        """What Slurm said about a job at most `max_age` seconds ago; it is asked if that is not known."""
+    async def look_up(
+        self, number: str, ask: Ask, *, max_age: float, on_outage: Callable[[], None] = lambda: None
+    ) -> Sighting:
+        """What Slurm said about a job at most `max_age` seconds ago; it is asked if that is not known.
+
+        `on_outage` is called when a question that this call began has had no answer for so long that `outage` is true.
+        """
         oldest = self._clock() - max_age
         self.expect(number)
         while self._snapshot.began < oldest or number not in self._snapshot.numbers:
@@ -64,7 +72,7 @@ class JobPoller:
                 return Sighting(None, self._error)
             # once more each time: the job may have been left out meanwhile by another stop of the same server
             self.expect(number)
-            await self._renew(ask)
+            await self._renew(ask, on_outage)
         return Sighting(self._snapshot.jobs.get(number), None)
 
     def expect(self, number: str) -> None:
@@ -75,18 +83,20 @@ class JobPoller:
         """Leave out a job from further questions."""
         self._wanted.pop(number, None)
 
-    async def _renew(self, ask: Ask) -> None:
+    async def _renew(self, ask: Ask, on_outage: Callable[[], None]) -> None:
         # a future of one's own: a start that is given up cancels nothing that others wait for
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         if self._attempt is None:
-            self._attempt = asyncio.ensure_future(self._answer_all(ask))
+            self._attempt = asyncio.ensure_future(self._answer_all(ask, on_outage))
         await waiter
 
-    async def _answer_all(self, ask: Ask) -> None:
+    async def _answer_all(self, ask: Ask, on_outage: Callable[[], None]) -> None:
+        overdue = asyncio.get_running_loop().call_later(_OUTAGE_SECONDS, self._overdue, on_outage)
         try:
             await self._question(ask)
         finally:
+            overdue.cancel()
             self._attempt, waiting, self._waiting = None, self._waiting, []
             for position, waiter in enumerate(waiting):
                 if position % _BATCH == _BATCH - 1:
@@ -105,10 +115,16 @@ class JobPoller:
             self._no_answer(failure)
         else:
             self._snapshot = _Snapshot(began, numbers, jobs)
-            self._pause, self._paused_until, self._error, self.failures = 0.0, -math.inf, None, 0
+            self._pause, self._paused_until, self._error = 0.0, -math.inf, None
+            self._failures, self.outage = 0, False
 
     def _no_answer(self, error: Exception) -> None:
         self._error = error
-        self.failures += 1
+        self._failures += 1
+        self.outage = self.outage or self._failures >= _OUTAGE_FAILURES
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         self._paused_until = self._clock() + self._pause
+
+    def _overdue(self, on_outage: Callable[[], None]) -> None:
+        self.outage = True
+        on_outage()

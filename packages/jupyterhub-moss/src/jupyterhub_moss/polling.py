@@ -1,5 +1,6 @@
 """How a spawner learns what its job does: from the question that all servers share, else from one of its own."""
 
+import asyncio
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from jupyterhub_moss.command_backend import QUEUE_CMD
 from jupyterhub_moss.commands import run
 from jupyterhub_moss.jobs import ENDED_STATES, PENDING_STATES, RUNNING_STATES, JobFacts
 from jupyterhub_moss.poller import JobPoller
+
+# seconds for which a page waits for Slurm; who starts, stops or adopts a server has more patience
+_PAGE_PATIENCE = 2.0
 
 #: The pollers of this hub by whom they ask.
 shared_pollers: dict[Hashable, JobPoller] = {}
@@ -54,6 +58,7 @@ class PolledSpawner(BackendSpawner):
     _job_facts: JobFacts | None = None
     _unseen_by_hub = False
     _silence: Exception | None = None
+    _poll: asyncio.Future[int | None] | None = None
 
     async def run_command(self, cmd: str, input: str | None = None, env: Mapping[str, str] | None = None) -> str:  # noqa: A002  # batchspawner's name
         """Run a shell command; the output, or `CommandError` with what it wrote to stderr.
@@ -84,14 +89,30 @@ class PolledSpawner(BackendSpawner):
         if not self._shares_the_question():
             return await self._query_alone()
         poller, age = self._poller(), self.queue_interval if max_age is None else max_age
-        job, self._silence = await poller.look_up(self.job_id, self.slurm.jobs, max_age=age)
+
+        def announce() -> None:
+            outage.announce(self.user.settings, self.log, outage=poller.outage)
+
+        look = poller.look_up(self.job_id, self.slurm.jobs, max_age=age, on_outage=announce)
+        job, self._silence = await look
         if getattr(self._silence, "not_run", False):
             self._ask_alone_from_now_on(f"the hub's account cannot run {self.queue_cmd!r}: {self._silence}")
             return await self._query_alone()
-        outage.announce(self.user.settings, poller.failures, self.log)
+        announce()
         if self._silence is not None:
             return JobStatus.UNKNOWN
         return self._seen(job) if job else await self._confirm_absence()
+
+    async def poll_and_notify(self) -> int | None:
+        """Poll by the hub's timer or for one of its pages, which does not wait long while Slurm hangs.
+
+        None then, as nobody knows that the server has ended; the poll goes on, and tells the hub what it learns.
+        """
+        if self._poll is None or self._poll.done():
+            self._poll = asyncio.ensure_future(super().poll_and_notify())
+        poll = self._poll
+        done, _ = await asyncio.wait([poll], timeout=_PAGE_PATIENCE)
+        return poll.result() if done else None
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up the job again."""
