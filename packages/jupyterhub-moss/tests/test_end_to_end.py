@@ -1,11 +1,13 @@
 """A hub, Slurm and a Jupyter server, all real processes."""
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
 
 import jupyterhub
 import pytest
+from bs4 import BeautifulSoup
 from running_hub import Visitor
 
 
@@ -163,6 +165,27 @@ def test_a_server_that_dies_as_it_starts_is_an_error_at_once(hub, visitor):
     assert "its script ended with an error" in answer.json()["message"]
     assert "/no/such/bin/batchspawner-singleuser" in answer.json()["message"]
     assert hub.server(visitor.name) is None
+
+
+def test_the_last_lines_of_a_dead_server_are_lines_on_the_hubs_pages(hub, visitor):
+    """On the page in its place and in the event of its progress; what looks like HTML in them is text."""
+    path = "/no/<b>such</b>/bin"
+    options = {"partition": "cpu", "environment_path": path, "output": "true"}
+    assert hub.api("POST", f"/users/{visitor.name}/server", json=options).status_code == 500
+    page = visitor.get(f"/hub/user/{visitor.name}/lab")
+    assert page.status_code == 500
+    events = hub.api("GET", f"/users/{visitor.name}/server/progress").text
+    (event,) = [json.loads(line.removeprefix("data: ")) for line in events.splitlines() if line.startswith("data:")]
+    assert event["failed"]
+    for html in (page.text, event["html_message"]):
+        (lines,) = BeautifulSoup(html, "html.parser").find_all("pre")
+        assert f"{path}/batchspawner-singleuser" in lines.text
+        assert lines.find() is None
+        assert "its script ended with an error" in html
+    assert "did not start" not in page.text, "the hub's page says it already"
+    home = visitor.get("/hub/home").text
+    assert "Your server did not start. The job ended before its server could be reached" in home
+    assert path not in BeautifulSoup(home, "html.parser").text
 
 
 def test_the_port_report_needs_a_servers_token(hub):

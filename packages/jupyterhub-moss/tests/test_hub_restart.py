@@ -128,6 +128,21 @@ def test_while_slurm_is_silent_every_page_says_so_and_servers_are_kept(hub, slur
     job_of(hub, slurm, "kept")
 
 
+def test_while_slurm_hangs_the_hubs_pages_do_not(hub, slurm):
+    """The home page is answered, and the banner comes, though no question has failed yet."""
+    start(hub, "waited-for")
+    hub.ready("waited-for")
+    with closing(Visitor(hub, "waited-for")) as visitor:
+        slurm.freeze()
+        try:
+            assert visitor.get("/hub/home", timeout=30).status_code == 200
+            hub.wait_for(lambda: "scheduler does not answer" in visitor.get("/hub/home", timeout=30).text, "the banner")
+        finally:
+            slurm.thaw()
+        hub.wait_for(lambda: "scheduler does not answer" not in visitor.get("/hub/home").text, "the banner is gone")
+    assert hub.server("waited-for")["ready"]
+
+
 def test_pages_tell_what_became_of_a_server(hub, slurm):
     """That it is suspended, and why it ended that its user did not stop; a new start is told nothing of that."""
     start(hub, "told")

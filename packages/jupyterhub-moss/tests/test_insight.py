@@ -4,6 +4,7 @@ import asyncio
 import getpass
 
 import pytest
+from bs4 import BeautifulSoup
 from lone_spawner import make_spawner
 
 from jupyterhub_moss.errors import ImpossibleRequestError, JobEndedError
@@ -65,6 +66,24 @@ def test_a_job_that_ends_before_its_server_is_there_shows_its_last_lines(mock_sl
     )
     assert lines[-2:] == ["line 30", "no [31mmodule[0m R"]
     assert len(lines) == 21
+
+
+def test_the_last_lines_stay_lines_in_the_hubs_pages_and_are_only_text(mock_slurm, tmp_path):
+    """Pages of the hub print `jupyterhub_html_message` as it is."""
+    with pytest.raises(JobEndedError) as caught:
+        asyncio.run(
+            wait_for_server(
+                mock_slurm,
+                f"--output={tmp_path}/slurm-%j.out",
+                script="printf 'first\\n</pre><script>alert(1)</script>\\n'; exit 3",
+                req_homedir=str(tmp_path),
+                user_options={"output": "slurm-%j.out"},
+            )
+        )
+    page = BeautifulSoup(caught.value.jupyterhub_html_message, "html.parser")
+    assert [element.name for element in page.find_all()] == ["pre"]
+    assert page.pre.text == "first\n</pre><script>alert(1)</script>"
+    assert page.text == caught.value.message.replace("with:\n", "with:")
 
 
 def test_a_job_without_a_log_says_how_to_get_one(mock_slurm):
@@ -170,6 +189,31 @@ def test_why_a_server_ended_outlives_it(mock_slurm, state, reason, words):
     later.load_state(spawner.get_state())
     assert asyncio.run(later.poll()) == 1
     assert later.last_end == words
+
+
+def test_why_a_start_failed_outlives_it(mock_slurm):
+    """The hub forgets the job, and keeps why there is no server until the next start; without the output."""
+    line = f"7//FAILED//n1//{getpass.getuser()}//cpu//1//N/A//NonZeroExitCode//1:00//spawner-jupyterhub\n"
+    mock_slurm.faults.fail("squeue", code=0, out=line, err="")
+    spawner = make_spawner(job_id="7")
+    with pytest.raises(JobEndedError):
+        asyncio.run(spawner._until_served())
+    spawner.clear_state()
+    later = make_spawner()
+    later.load_state(spawner.get_state())
+    assert later.last_failure == "The job ended before its server could be reached: its script ended with an error."
+    assert later.last_end == ""
+
+
+def test_a_start_that_was_stopped_has_not_failed(mock_slurm):
+    """Its job was cancelled on purpose."""
+    line = f"7//CANCELLED//n1//{getpass.getuser()}//cpu//1//N/A//None//1:00//spawner-jupyterhub\n"
+    mock_slurm.faults.fail("squeue", code=0, out=line, err="")
+    spawner = make_spawner(job_id="7")
+    spawner._stop_wanted = True
+    with pytest.raises(JobEndedError):
+        asyncio.run(spawner._until_served())
+    assert spawner.last_failure == ""
 
 
 def test_a_stop_is_no_end_of_which_pages_tell(mock_slurm):

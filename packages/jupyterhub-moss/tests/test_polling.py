@@ -5,6 +5,7 @@ import getpass
 import json
 import os
 import time
+from contextlib import contextmanager
 
 import pytest
 from batchspawner import JobStatus
@@ -301,50 +302,71 @@ def test_during_an_outage_slurm_is_asked_less_often_and_every_page_says_so(mock_
     assert settings["template_vars"] == {"announcement": "Maintenance on Friday"}
 
 
-def test_a_page_does_not_wait_for_a_slurm_that_hangs(mock_slurm, job):
+@pytest.fixture
+def hung_slurm(mock_slurm):
+    """Call it, and nothing is answered until the end of the block; what was asked is answered then."""
+
+    @contextmanager
+    def hung_slurm():
+        mock_slurm.freeze()
+        try:
+            yield
+        finally:
+            mock_slurm.thaw()
+
+    return hung_slurm
+
+
+def test_a_page_does_not_wait_for_a_slurm_that_hangs(mock_slurm, job, hung_slurm):
     """It is answered while the question has no answer, which reaches the hub all the same when it comes."""
+    mock_slurm.run("scancel", job, check=True)
+    mock_slurm.wait_for(int(job), "CANCELLED")
     spawner, ended = make_spawner(job_id=job), []
     spawner.add_poll_callback(ended.append, "ended")
+    asked = len(mock_slurm.calls("squeue"))
 
     async def scenario():
-        mock_slurm.faults.freeze("squeue")
-        waiting = asyncio.ensure_future(spawner.query_job_status(max_age=0))
-        first, second = [await asyncio.wait_for(spawner.poll_and_notify(), 30) for _ in range(2)]
-        assert (first, second) == (None, None)
-        assert not waiting.done(), "who can wait still does"
-        assert ended == []
-        questions = mock_slurm.faults.count()["frozen"]
-        # the command is listed while it runs, and the frozen squeue answers what is true after the freeze
-        mock_slurm.run("scancel", job, check=True)
-        mock_slurm.wait_for(int(job), "CANCELLED")
-        mock_slurm.faults.clear()
-        assert await waiting is JobStatus.NOTFOUND
+        with hung_slurm():
+            start = asyncio.ensure_future(spawner.query_job_status(max_age=0))
+            pages = [await asyncio.wait_for(spawner.poll_and_notify(), 30) for _ in range(2)]
+            assert (pages, ended) == ([None, None], [])
+            assert not start.done(), "who starts or stops a server is patient"
+        assert await start is JobStatus.NOTFOUND
         await spawner._poll
-        return questions
-
-    assert asyncio.run(scenario()) <= 1, "two views of a page and a start share the question"
-    assert ended == ["ended"]
-
-
-def test_a_question_that_hangs_shows_the_banner_before_it_fails(mock_slurm, job, monkeypatch):
-    """A frozen Slurm takes long for each: the second failure in a row would come much later."""
-    monkeypatch.setattr(poller_module, "_OUTAGE_SECONDS", 0.1)
-    settings = {"template_vars": {"announcement": ""}}
-    spawner = make_spawner(job_id=job, settings=settings)
-
-    async def scenario():
-        mock_slurm.faults.freeze("squeue")
-        waiting = asyncio.ensure_future(spawner.query_job_status(max_age=0))
-        async with asyncio.timeout(60):
-            while not settings["template_vars"]["announcement"]:
-                await asyncio.sleep(0)
-        assert "does not answer" in settings["template_vars"]["announcement"]
-        assert not waiting.done()
-        mock_slurm.faults.clear()
-        assert await waiting is JobStatus.RUNNING
 
     asyncio.run(scenario())
-    assert settings["template_vars"]["announcement"] == "", "it goes with the answer"
+    assert ended == ["ended"]
+    assert len(mock_slurm.calls("squeue")) == asked + 1, "all shared one question"
+
+
+class Variables(dict):
+    """The hub's template variables, of which one can wait for a change."""
+
+    def __init__(self):
+        super().__init__(announcement="")
+        self.changed = asyncio.Event()
+
+    def __setitem__(self, name, value):
+        super().__setitem__(name, value)
+        self.changed.set()
+
+
+def test_a_question_that_hangs_shows_the_banner_before_it_fails(job, hung_slurm, monkeypatch):
+    """While Slurm hangs, the second failure in a row comes after most of a minute."""
+    monkeypatch.setattr(poller_module, "_OUTAGE_SECONDS", 0.1)
+    variables = Variables()
+    spawner = make_spawner(job_id=job, settings={"template_vars": variables})
+
+    async def scenario():
+        with hung_slurm():
+            asking = asyncio.ensure_future(spawner.query_job_status(max_age=0))
+            await asyncio.wait_for(variables.changed.wait(), 60)
+            assert "does not answer" in variables["announcement"]
+            assert not asking.done()
+        assert await asking is JobStatus.RUNNING
+
+    asyncio.run(scenario())
+    assert variables == {"announcement": ""}, "it goes with the answer"
 
 
 def test_a_name_with_the_separator_in_it_is_read(mock_slurm):

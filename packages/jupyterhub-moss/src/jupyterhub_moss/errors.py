@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from markupsafe import Markup, escape
 from tornado import web
 
 
@@ -10,8 +11,9 @@ class SpawnRefused(web.HTTPError):
 
     def __init__(self, message: str, *, status_code: int = 400) -> None:
         super().__init__(status_code, message)
-        self.message = message
-        self.jupyterhub_message = message
+        self.message = self.jupyterhub_message = message
+        self.sentence = message
+        """What is told of it later: the message without a job's output."""
 
     def __str__(self) -> str:
         return self.message
@@ -42,10 +44,15 @@ class ImpossibleRequestError(SpawnRefused, RuntimeError):
 
 
 class JobEndedError(SpawnRefused, RuntimeError):
-    """The job ended before its server could be reached."""
+    """The job ended before its server could be reached; `output` is the end of what it wrote, in lines."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, status_code=500)
+    def __init__(self, sentence: str, about_output: str = "", output: str = "") -> None:
+        words = f"{sentence} {about_output}".rstrip()
+        super().__init__(f"{words}\n{output}" if output else words, status_code=500)
+        self.sentence = sentence
+        if output:  # the hub's pages put the message into one paragraph, in which lines run together
+            lines = Markup('<pre class="text-start">{}</pre>').format(output)
+            self.jupyterhub_html_message = str(escape(words) + lines)
 
 
 class ConfirmLink(web.HTTPError):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyterhub_moss.errors import ImpossibleRequestError, JobEndedError
+from jupyterhub_moss.errors import ImpossibleRequestError, JobEndedError, SpawnRefused
 from jupyterhub_moss.facts import AnswerCache
 from jupyterhub_moss.jobs import JobFacts
 from jupyterhub_moss.lifetime import LastingSpawner
@@ -53,22 +53,33 @@ class ExplainingSpawner(LastingSpawner):
 
     last_end = ""
     """Why the last server ended that nobody stopped, as the rest of a sentence; empty where that is not known."""
+    last_failure = ""
+    """Why the last start failed of a job that Slurm had taken, in sentences; empty where it did not."""
     _doubted: JobFacts | None = None
 
     def get_state(self) -> dict[str, Any]:
         """What the hub stores for its next start."""
         state: dict[str, Any] = super().get_state()
-        return {**state, "last_end": self.last_end} if self.last_end else state
+        past = {"last_end": self.last_end, "last_failure": self.last_failure}
+        return {**state, **{key: words for key, words in past.items() if words}}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what the hub has stored; an end of the server does not clear why it ended."""
         super().load_state(state)
-        self.last_end = state.get("last_end", "")
+        self.last_end, self.last_failure = state.get("last_end", ""), state.get("last_failure", "")
 
     async def start(self) -> Any:
         """Start as usual; what became of the last server is the past."""
-        self.last_end = ""
+        self.last_end = self.last_failure = ""
         return await super().start()
+
+    async def _until_served(self) -> tuple[str, int]:
+        try:
+            return await super()._until_served()
+        except SpawnRefused as refused:
+            if not self._stop_wanted:
+                self.last_failure = refused.sentence
+            raise
 
     async def poll(self) -> int | None:
         """Poll as usual, and keep why a server has ended."""
@@ -98,8 +109,8 @@ class ExplainingSpawner(LastingSpawner):
         why = why_ended(self._job_facts)
         message = f"The job ended before its server could be reached{f': {why}' if why else ''}."
         if (lines := await self._output()) is None:
-            return JobEndedError(f"{message} Start it with a log to see its output.")
-        return JobEndedError(f"{message} Its output ended with:\n{lines}" if lines else f"{message} It wrote nothing.")
+            return JobEndedError(message, "Start it with a log to see its output.")
+        return JobEndedError(message, "Its output ended with:" if lines else "It wrote nothing.", lines)
 
     async def _output(self) -> str | None:
         name = self.user_options.get("output", "/dev/null")
