@@ -1,6 +1,7 @@
 """What the admin makes of states: decoded by the application that recorded them, harmless, and without keys."""
 
 import re
+from html import unescape
 from types import SimpleNamespace
 
 import pytest
@@ -182,6 +183,25 @@ def test_a_value_that_cannot_be_printed_is_described(staff, held, monkeypatch):
 
     monkeypatch.setattr(application.mapper, "to_domain_event", with_unprintable)
     assert "a Unprintable whose repr() raises RuntimeError" in pages(staff, "Notes")[0]
+
+
+@pytest.mark.parametrize("text", [f"{HOSTILE}\n" * 30, HOSTILE * 100])
+def test_a_long_value_is_folded(staff, held, text):
+    """The page of an event and its timeline show how it begins, and all of it to whoever opens it, without a script."""
+    application = held(Notes(env=ENV))
+    application.save(Note(text))
+    for page in pages(staff, "Notes"):
+        (folded,) = re.findall("<details><summary>(.*?)</summary><pre>(.*?)</pre></details>", page, re.DOTALL)
+        beginning, whole = map(unescape, folded)
+        assert len(beginning) == 80
+        assert (text.startswith(beginning.removesuffix("…")), whole) == (True, text)
+        assert "<script>alert" not in page
+
+
+def test_a_value_of_some_lines_is_not_folded(staff, held):
+    """It is read at a glance."""
+    held(Notes(env=ENV)).save(Note("a line\n" * 20))
+    assert not [page for page in pages(staff, "Notes") if "<pre>a line" not in page or "<details><summary>a" in page]
 
 
 def test_applications_of_a_runner_are_known(staff, held):

@@ -18,6 +18,8 @@ __all__ = ["Decoded", "Field", "class_name", "decoded", "fields", "reason"]
 
 _LONGEST = 10_000  # characters of a value, and
 _LONGEST_REASON = 500  # of a reason
+_MOST_LINES = 20  # of a text that a page shows unasked
+_LINE = 100  # characters
 _DEEPEST = 100  # containers inside of each other
 _SHORTEST_SECRET = 8  # characters; anything shorter is in any text by chance
 _PLAIN = (str, date, time, timedelta, Decimal, UUID)  # more readable without the call that makes them
@@ -38,6 +40,11 @@ class Field:
     name: str
     text: str
     changed: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the text would take up so much of a page that it is shown only to whoever opens it."""
+        return sum(1 + len(line) // _LINE for line in self.text.splitlines()) > _MOST_LINES
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     try:
-        text = str(value) if isinstance(value, _PLAIN) else pformat(_Shown().of(value), width=100)
+        text = str(value) if isinstance(value, _PLAIN) else pformat(_Shown().of(value), width=_LINE)
     except Exception as error:  # noqa: BLE001  # a repr() of the project's own
         text = f"a {type(value).__name__} whose repr() raises {type(error).__name__}"
     if len(text) <= _LONGEST:
