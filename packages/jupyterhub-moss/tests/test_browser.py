@@ -222,6 +222,21 @@ def test_nothing_sticks_out_on_a_phone(open_page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
 
 
+@pytest.mark.parametrize("width", [768, 1280])
+def test_names_of_gpus_are_not_broken(open_page, width):
+    """In the table each kind of GPU has its number beside it; only a phone breaks a name that is too long for it."""
+    page = open_page(viewport={"width": width, "height": 900})
+    lines = """() => [...document.querySelectorAll("#home [data-partition=gpu] :is(.moss-gpus li, .moss-each)")].map((each) => {
+      const range = document.createRange();
+      range.selectNodeContents(each);
+      return [each.textContent, new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size];
+    })"""
+    found = dict(page.evaluate(lines))
+    assert {"4 A100", "4 of 4 A100"} <= found.keys()
+    assert set(found.values()) == {1}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "a wide table scrolls in its own frame"
+
+
 def test_without_javascript_the_form_is_complete(page_without_scripts, hub):
     """A browser without scripts shows the Advanced fields and can submit them."""
     page = page_without_scripts

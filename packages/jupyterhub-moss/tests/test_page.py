@@ -80,7 +80,7 @@ IDS = [
 ]
 
 
-def render(config=CONFIG, facts=FACTS, template_path=(), filling=EMPTY, named=(), accounts=None):
+def render(config=CONFIG, facts=FACTS, template_path=(), filling=EMPTY, named=(), accounts=None, **options):
     partitions = complete_partitions(config, facts)
     return render_page(
         partitions,
@@ -93,6 +93,7 @@ def render(config=CONFIG, facts=FACTS, template_path=(), filling=EMPTY, named=()
         accounts=accounts or {},
         resources_url="/base/hub/api/users/alice/moss/resources",
         refresh_seconds=10,
+        **{"link_spawn": "plain", **options},
     )
 
 
@@ -107,6 +108,19 @@ def test_the_form_has_the_names_and_ids_that_sites_rely_on():
     ids = [element["id"] for element in page.select("[id]")]
     assert len(ids) == len(set(ids))
     assert set(IDS) - {"hidden"} <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("link_spawn", "form", "start"),
+    [("plain", "any other shows this form", "starts a server at once"), ("always", "", "starts this server at once"),
+     ("never", "is shown this form", "")],
+)  # fmt: skip
+def test_the_link_to_share_says_what_it_does(link_spawn, form, start):
+    """Which links start a server is the administrator's choice."""
+    words = BeautifulSoup(render(link_spawn=link_spawn), "html.parser").select_one("label[for=share_link]").text
+    assert ("this form" in words, "at once" in words) == (bool(form), bool(start))
+    assert form in words
+    assert start in words
 
 
 def test_a_partition_named_like_a_field_does_not_take_its_id():

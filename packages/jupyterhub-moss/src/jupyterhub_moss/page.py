@@ -134,6 +134,7 @@ def render_page(
     accounts: Mapping[str, Iterable[str]],
     resources_url: str,
     refresh_seconds: float,
+    link_spawn: str,
 ) -> str:
     """The HTML of the form; `option_form.html` in `template_path` goes before the packaged one."""
     public = public_partitions(partitions)
@@ -155,6 +156,7 @@ def render_page(
         "notice": notice(facts, missing),
         "resources_url": resources_url,
         "refresh_seconds": refresh_seconds,
+        "link_spawn": link_spawn,
         "stale": bool(facts.error),
     }
     template = _environment(tuple(template_path)).get_template("option_form.html")

@@ -133,6 +133,7 @@ class MOSlurmSpawner(ClusterSpawner, ChoosingSpawner, EndingSpawner, ExplainingS
             accounts=await self.accounts(),
             resources_url=url_path_join(self.hub.base_url, "api/users", quote(self.user.name), "moss/resources"),
             refresh_seconds=max(5, self.slurm_info_max_age),
+            link_spawn=self.link_spawn,
         )
 
     def _take_refused_named(self) -> "MOSlurmSpawner | None":
