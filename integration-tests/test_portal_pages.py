@@ -252,6 +252,7 @@ def test_a_curator_looks_into_the_events(walk, site):
     walk.look("snapshot")
 
     walk.open("/status", "status-for-curators")
+    expect(page.get_by_role("row", name=re.compile(r"Curation feed.* read ([\d,]+) of \1 events"))).to_be_visible()
     page.get_by_role("link", name="how far the follower is behind").click()
     cells = page.get_by_role("row", name="SearchFeed").get_by_role("cell")
     expect(cells.first).to_have_text("Curation")
