@@ -51,7 +51,9 @@ class JobEndedError(SpawnRefused, RuntimeError):
         super().__init__(f"{words}\n{output}" if output else words, status_code=500)
         self.sentence = sentence
         if output:  # the hub's pages put the message into one paragraph, in which lines run together
-            lines = Markup('<pre class="text-start">{}</pre>').format(output)
+            lines = Markup(
+                '<pre class="text-start" style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>'
+            ).format(output)
             self.jupyterhub_html_message = str(escape(words) + lines)
 
 
