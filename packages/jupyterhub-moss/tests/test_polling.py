@@ -12,7 +12,9 @@ from batchspawner import JobStatus
 from lone_spawner import forget_all, make_spawner
 
 from jupyterhub_moss import poller as poller_module
+from jupyterhub_moss.command_backend import CommandBackend
 from jupyterhub_moss.commands import run
+from jupyterhub_moss.jobs import read_jobs
 from jupyterhub_moss.poller import JobPoller
 from jupyterhub_moss.polling import shared_pollers
 
@@ -377,3 +379,37 @@ def test_a_name_with_the_separator_in_it_is_read(mock_slurm):
     assert ask(spawner) is JobStatus.PENDING
     assert spawner._job_facts.name == name
     assert spawner._job_facts.reason == "JobHeldUser"
+
+
+@pytest.mark.parametrize("answered", ["", "COMPLETED", "RUNNING"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_late_answer_about_an_earlier_start_says_nothing_of_the_next(monkeypatch, answered, alone):
+    """Slurm hangs, the user stops the server and starts it again: what Slurm says then of the first job ends nothing."""
+    may_answer = asyncio.Event()
+
+    async def jobs(_backend, numbers):
+        await may_answer.wait()
+        return read_jobs(listed(numbers, answered)) if answered else {}
+
+    async def state_and_host(_backend, _number):
+        await may_answer.wait()
+        return f"{answered} n1"
+
+    monkeypatch.setattr(CommandBackend, "jobs", jobs)
+    monkeypatch.setattr(CommandBackend, "state_and_host", state_and_host)
+    forget_all()
+    spawner = make_spawner()
+    spawner.load_state({"job_id": "1"})
+    spawner._unseen_by_hub = alone
+
+    async def scenario():
+        poll = asyncio.ensure_future(spawner.poll())
+        await asyncio.sleep(0)
+        spawner.clear_state()
+        spawner.load_state({"job_id": "2"})
+        spawner.job_status = "RUNNING n2"
+        may_answer.set()
+        assert await poll is None
+        assert (spawner.job_id, spawner.job_status, spawner._job_facts) == ("2", "RUNNING n2", None)
+
+    asyncio.run(scenario())

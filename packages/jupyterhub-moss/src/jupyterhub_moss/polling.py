@@ -93,8 +93,11 @@ class PolledSpawner(BackendSpawner):
         def announce() -> None:
             outage.announce(self.user.settings, self.log, outage=poller.outage)
 
-        look = poller.look_up(self.job_id, self.slurm.jobs, max_age=age, on_outage=announce)
-        job, self._silence = await look
+        number = self.job_id
+        job, silence = await poller.look_up(number, self.slurm.jobs, max_age=age, on_outage=announce)
+        if number != self.job_id:  # a late answer about an earlier start says nothing of this one
+            return JobStatus.UNKNOWN
+        self._silence = silence
         if getattr(self._silence, "not_run", False):
             self._ask_alone_from_now_on(f"the hub's account cannot run {self.queue_cmd!r}: {self._silence}")
             return await self._query_alone()
@@ -166,9 +169,13 @@ class PolledSpawner(BackendSpawner):
     async def _query_alone(self) -> JobStatus:
         if self.slurm.custom_query:
             return await super().query_job_status()
+        number = self.job_id
         try:
-            self.job_status = await self.slurm.state_and_host(self.job_id)
+            job_status = await self.slurm.state_and_host(number)
         except (RuntimeError, OSError, ValueError, TimeoutError) as error:
             self._silence = error
             return JobStatus.UNKNOWN
+        if number != self.job_id:
+            return JobStatus.UNKNOWN
+        self.job_status = job_status
         return self._status()
