@@ -1,6 +1,8 @@
 """MariaDB comes from an address or from the system, keeps what it is asked to keep, and leaves nothing behind."""
 
 import os
+import tempfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pymysql
@@ -40,6 +42,14 @@ def programs_only(monkeypatch):
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(reason))
+
+
+def test_a_server_shares_its_temporary_tables_folder_with_no_other(mariadb_database):
+    """One that starts removes the temporary tables that it finds."""
+    with ProcessGuard() as guard, start_mariadb(guard=guard) as other:
+        folders = {Path(scalar(url, "SELECT @@tmpdir")) for url in (mariadb_database, other.url)}
+    assert len(folders) == 2
+    assert Path(tempfile.gettempdir()) not in folders
 
 
 def test_a_database_is_fresh_and_can_be_dropped(mariadb_service, mariadb_database):

@@ -4,6 +4,7 @@ import asyncio
 import getpass
 
 import pytest
+from batchspawner import JobStatus
 from bs4 import BeautifulSoup
 from lone_spawner import make_spawner
 
@@ -214,6 +215,20 @@ def test_a_start_that_was_stopped_has_not_failed(mock_slurm):
     with pytest.raises(JobEndedError):
         asyncio.run(spawner._until_served())
     assert spawner.last_failure == ""
+
+
+def test_a_start_whose_stop_is_over_has_not_failed(mock_slurm, monkeypatch):
+    """As when the hub ends all its servers and goes: the job has been forgotten when the start hears of its end."""
+    spawner = make_spawner(job_id="7")
+
+    async def stopped_meanwhile(**_):
+        spawner.clear_state()
+        return JobStatus.NOTFOUND
+
+    monkeypatch.setattr(spawner, "query_job_status", stopped_meanwhile)
+    with pytest.raises(JobEndedError):
+        asyncio.run(spawner._until_served())
+    assert "last_failure" not in spawner.get_state()
 
 
 def test_a_stop_is_no_end_of_which_pages_tell(mock_slurm):

@@ -168,6 +168,10 @@ def _run(program: Program, folder: Path | None, guard: ProcessGuard | None) -> M
     base.mkdir(mode=0o700, parents=folder is not None, exist_ok=True)
     options = [f"--user={pwd.getpwuid(os.getuid()).pw_name}", "--skip-name-resolve", "--skip-log-bin", "--socket="]
     options += [] if folder else _FOR_TESTS
+    # Of its own: a server that starts removes the temporary tables that it finds there, also those of others.
+    scratch = base / "tmp"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    options.append(f"--tmpdir={scratch}")
     with home.closed_on_failure():
         _make_data(program, base, options)
         return on_free_ports("mariadb", lambda: _attempt(program, base, options, home, durable=folder is not None))

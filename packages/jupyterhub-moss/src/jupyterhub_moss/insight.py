@@ -74,10 +74,12 @@ class ExplainingSpawner(LastingSpawner):
         return await super().start()
 
     async def _until_served(self) -> tuple[str, int]:
+        number = self.job_id
         try:
             return await super()._until_served()
         except SpawnRefused as refused:
-            if not self._stop_wanted:
+            # a stop that ended the job may be over and have forgotten it
+            if self.job_id == number and not self._stop_wanted:
                 self.last_failure = refused.sentence
             raise
 

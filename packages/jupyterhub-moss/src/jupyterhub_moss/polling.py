@@ -95,8 +95,8 @@ class PolledSpawner(BackendSpawner):
 
         number = self.job_id
         job, silence = await poller.look_up(number, self.slurm.jobs, max_age=age, on_outage=announce)
-        if number != self.job_id:  # a late answer about an earlier start says nothing of this one
-            return JobStatus.UNKNOWN
+        if number != self.job_id:
+            return self._asked_too_early()
         self._silence = silence
         if getattr(self._silence, "not_run", False):
             self._ask_alone_from_now_on(f"the hub's account cannot run {self.queue_cmd!r}: {self._silence}")
@@ -105,6 +105,10 @@ class PolledSpawner(BackendSpawner):
         if self._silence is not None:
             return JobStatus.UNKNOWN
         return self._seen(job) if job else await self._confirm_absence()
+
+    def _asked_too_early(self) -> JobStatus:
+        """A late answer about an earlier start says nothing of the one that followed."""
+        return JobStatus.UNKNOWN if self.job_id else JobStatus.NOTFOUND
 
     async def poll_and_notify(self) -> int | None:
         """Poll by the hub's timer or for one of its pages, which does not wait long while Slurm hangs.
@@ -176,6 +180,6 @@ class PolledSpawner(BackendSpawner):
             self._silence = error
             return JobStatus.UNKNOWN
         if number != self.job_id:
-            return JobStatus.UNKNOWN
+            return self._asked_too_early()
         self.job_status = job_status
         return self._status()
