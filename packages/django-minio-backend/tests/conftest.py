@@ -56,8 +56,7 @@ def _bucket_supply(s3_service, sdk):
     # SeaweedFS takes 0.2 s for the first object of a bucket, of one as of many at a time.
     supply = []
 
-    def warm(_):
-        name = s3_service.create_bucket()
+    def warm(name):
         sdk.put_object(name, "first", io.BytesIO(b"x"), 1)
         sdk.remove_object(name, "first")
         return name
@@ -65,7 +64,10 @@ def _bucket_supply(s3_service, sdk):
     def take():
         if not supply:
             with ThreadPoolExecutor(16) as pool:
-                supply.extend(pool.map(warm, range(16)))
+                # All first, then their objects: SeaweedFS lists its collections for a new bucket, and locks itself up
+                # for good if one gets its first object at that moment.
+                names = list(pool.map(lambda _: s3_service.create_bucket(), range(16)))
+                supply.extend(pool.map(warm, names))
         return supply.pop()
 
     yield take
